@@ -1,0 +1,1 @@
+"""Words that every room shares: no I/O, no knowledge of any capability."""

@@ -1,0 +1,42 @@
+"""Money: integers in nano-dollars (1e-9 USD). No floats anywhere."""
+
+from decimal import Decimal, InvalidOperation
+
+NANO_PER_USD = 1_000_000_000
+MAX_NANO = 2**53 - 1
+"""The largest amount a record may carry: canonical JSON (RFC 8785) keeps integers exact up to here."""
+
+
+def format_usd(nano: int) -> str:
+    """Nano-dollars as a decimal string with nine places: 84_000_000 → "0.084000000"."""
+    sign = "-" if nano < 0 else ""
+    whole, part = divmod(abs(nano), NANO_PER_USD)
+    return f"{sign}{whole}.{part:09d}"
+
+
+def parse_usd(amount: str | int | float | Decimal) -> int:
+    """A decimal amount of dollars as nano-dollars.
+
+    Floats are read by their shortest decimal form, as they are written in a configuration file.
+    Raises ValueError for what is no finite amount, is finer than a nano-dollar or beyond `MAX_NANO`.
+    """
+    try:
+        nano = Decimal(str(amount)).scaleb(9)
+    except InvalidOperation:
+        message = f"{amount!r} is not an amount of money"
+        raise ValueError(message) from None
+    if not nano.is_finite():
+        message = f"{amount!r} is not a finite amount of money"
+        raise ValueError(message)
+    if abs(nano) > MAX_NANO:
+        message = f"{amount!r} is beyond {format_usd(MAX_NANO)} USD"
+        raise ValueError(message)
+    if nano != nano.to_integral_value():
+        message = f"{amount!r} is finer than a nano-dollar"
+        raise ValueError(message)
+    return int(nano)
+
+
+def price_amount(units: int, nano_per_million: int) -> int:
+    """The cost of `units` at a price per million units, rounded half-up to a nano-dollar, once."""
+    return (units * nano_per_million + 500_000) // 1_000_000

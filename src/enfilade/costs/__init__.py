@@ -1,0 +1,1 @@
+"""Money: prices, limits and budgets as one hold, the ledger, and who spent what."""

@@ -1,0 +1,1 @@
+"""What models cost, from when, and where the figure comes from."""

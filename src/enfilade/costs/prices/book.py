@@ -1,0 +1,173 @@
+"""The price book: what providers publish, as data, with the dates from which it holds."""
+
+import re
+from datetime import UTC, date, datetime, time
+
+import msgspec
+
+from enfilade.costs.errors import PriceBookFault
+from enfilade.costs.prices.sheet import PriceSheet, Rates, rates_of
+
+
+class Match(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A condition over a model's name; exactly one field is set."""
+
+    equals: str | None = None
+    starts_with: str | None = None
+    ends_with: str | None = None
+    contains: str | None = None
+    regex: str | None = None
+    any_of: "tuple[Match, ...] | None" = None
+    all_of: "tuple[Match, ...] | None" = None
+
+    def matches(self, name: str) -> bool:
+        """Whether the lower-case `name` fulfils the condition."""
+        if self.any_of is not None:
+            return any(part.matches(name) for part in self.any_of)
+        if self.all_of is not None:
+            return all(part.matches(name) for part in self.all_of)
+        if self.regex is not None:
+            return re.search(self.regex, name) is not None
+        return (
+            (self.equals is not None and name == self.equals)
+            or (self.starts_with is not None and name.startswith(self.starts_with))
+            or (self.ends_with is not None and name.endswith(self.ends_with))
+            or (self.contains is not None and self.contains in name)
+        )
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """Prices that replace the base ones for all tokens once the input exceeds `above`."""
+
+    above: int
+    prices: dict[str, int]
+
+
+class PublishedPrice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Prices by kind, in nano-dollars per million tokens, under one condition of time."""
+
+    prices: dict[str, int]
+    tiers: tuple[Tier, ...] = ()
+    per_call: int = 0
+    from_date: str | None = None
+    from_time: str | None = None
+    until_time: str | None = None
+
+    def is_active(self, moment: datetime) -> bool:
+        """Whether the condition holds at an aware moment."""
+        moment = moment.astimezone(UTC)
+        if self.from_date is not None and moment.date() < date.fromisoformat(self.from_date):
+            return False
+        if self.from_time is None or self.until_time is None:
+            return True
+        start, end, now = time.fromisoformat(self.from_time), time.fromisoformat(self.until_time), moment.time()
+        return start <= now < end if start <= end else (now >= start or now < end)
+
+    def rates(self) -> tuple[Rates, tuple[tuple[int, Rates], ...]]:
+        """The base rates and those of the tiers."""
+        tiers = tuple((tier.above, rates_of(self.prices | tier.prices, self.per_call)) for tier in self.tiers)
+        return rates_of(self.prices, self.per_call), tiers
+
+
+class PublishedTier(msgspec.Struct, frozen=True):
+    """What differs for one service tier."""
+
+    service_tier: str
+    price: PublishedPrice
+
+
+class PublishedModel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One model of one provider. Later prices take precedence over earlier ones."""
+
+    id: str
+    match: Match
+    history: tuple[PublishedPrice, ...]
+    service_tiers: tuple[PublishedTier, ...] = ()
+    context_window: int | None = None
+
+    def sheet(self, label: str, moment: datetime) -> PriceSheet:
+        """The price in force at `moment`."""
+        published = next((p for p in reversed(self.history) if p.is_active(moment)), self.history[0])
+        base, tiers = published.rates()
+        variants: dict[str, PublishedPrice] = {}
+        for variant in self.service_tiers:
+            if variant.price.is_active(moment):
+                variants.setdefault(variant.service_tier, variant.price)
+        sheets = {}
+        for name, variant_price in variants.items():
+            merged = PublishedPrice(
+                published.prices | variant_price.prices, variant_price.tiers or published.tiers, published.per_call
+            )
+            variant_base, variant_tiers = merged.rates()
+            sheets[name] = PriceSheet(f"{label}#{name}", variant_base, variant_tiers)
+        return PriceSheet(label, base, tiers, sheets)
+
+    @property
+    def varies_by_time(self) -> bool:
+        """Whether the price depends on when a call is made, from now on."""
+        return len(self.history) > 1
+
+
+class PublishedProvider(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A service and its models."""
+
+    id: str
+    address: str
+    models: tuple[PublishedModel, ...]
+    falls_back_to: tuple[str, ...] = ()
+
+
+class PriceBook(msgspec.Struct, frozen=True):
+    """Everything that one version of the price data says."""
+
+    version: str
+    providers: tuple[PublishedProvider, ...]
+
+    def provider_at(self, address: str) -> str | None:
+        """The provider whose API has this address, if the book knows it."""
+        for provider in self.providers:
+            if re.match(provider.address, address):
+                return provider.id
+        return None
+
+    def find(self, provider_id: str, model: str) -> tuple[str, PublishedModel] | None:
+        """The published model for a provider's model name, and its label; None when it is not in the book."""
+        by_id = {provider.id: provider for provider in self.providers}
+        provider = by_id.get(provider_id)
+        if provider is None:
+            return None
+        name = model.lower()
+        for candidate in (provider, *(by_id[other] for other in provider.falls_back_to if other in by_id)):
+            for published in candidate.models:
+                if published.match.matches(name):
+                    return f"{self.version}:{candidate.id}/{published.id}", published
+        return None
+
+    def validate(self) -> None:
+        """Raise PriceBookFault unless every price is a sane figure and every condition can be read."""
+        for provider in self.providers:
+            re.compile(provider.address)
+            for model in provider.models:
+                for price in (*model.history, *(tier.price for tier in model.service_tiers)):
+                    _validate(f"{provider.id}/{model.id}", price)
+
+
+def _validate(label: str, price: PublishedPrice) -> None:
+    figures = [*price.prices.values(), price.per_call, *(f for tier in price.tiers for f in tier.prices.values())]
+    thresholds = [tier.above for tier in price.tiers]
+    if any(figure < 0 for figure in figures) or thresholds != sorted(set(thresholds)):
+        message = f"The price book's entry for {label} is not sane."
+        raise PriceBookFault(message)
+    if price.from_date is not None:
+        date.fromisoformat(price.from_date)
+
+
+def decode_book(text: str | bytes) -> PriceBook:
+    """A book from its stored form. Raises PriceBookFault."""
+    try:
+        book = msgspec.json.decode(text, type=PriceBook)
+        book.validate()
+    except (msgspec.DecodeError, ValueError, re.error) as error:
+        message = f"The price book cannot be read: {error}"
+        raise PriceBookFault(message) from error
+    return book

@@ -1,0 +1,116 @@
+"""What can be wrong with a credential or with what administrators say."""
+
+from enfilade.core.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
+
+
+class MissingKey(Unauthenticated):
+    """The request carries no key."""
+
+    code = "missing_key"
+
+
+class InvalidKey(Unauthenticated):
+    """The key is unknown, was revoked, or belongs to something that was removed."""
+
+    code = "invalid_key"
+    remedy = "Use a current key; `enfilade key create` or `enfilade key rotate` makes one."
+
+
+class ExpiredKey(Unauthenticated):
+    """The key was valid once."""
+
+    code = "key_expired"
+    remedy = "Rotate the key: `enfilade key rotate NAME`."
+
+
+class AmbiguousCredentials(InvalidRequest):
+    """The request carries several credentials that differ."""
+
+    code = "ambiguous_credentials"
+    remedy = "Send the key once, in one header."
+
+
+class AddressRefused(Forbidden):
+    """The key may not be used from this network address."""
+
+    code = "address_refused"
+    remedy = "Call from an allowed network, or have the key's `allowed_ips` extended."
+
+
+class PermissionMissing(Forbidden):
+    """The key's roles do not include what this needs."""
+
+    code = "permission_missing"
+
+
+class RightsExceeded(Forbidden):
+    """Somebody tried to grant rights that they lack."""
+
+    code = "rights_exceeded"
+    remedy = "Ask somebody who holds these rights to grant them."
+
+
+class UnknownUser(Forbidden):
+    """The end user named in the request is not a user of the tenant."""
+
+    code = "unknown_user"
+    remedy = "Create the user first, or correct `x-enfilade-user`."
+
+
+class UnknownTenant(NotFound):
+    """There is no such tenant that the caller may see."""
+
+    code = "tenant_not_found"
+
+
+class UnknownDepartment(NotFound):
+    """There is no such department in the tenant."""
+
+    code = "department_not_found"
+
+
+class UnknownPerson(NotFound):
+    """There is no such user in the tenant."""
+
+    code = "user_not_found"
+
+
+class UnknownApplication(NotFound):
+    """There is no such application in the tenant."""
+
+    code = "application_not_found"
+
+
+class UnknownKey(NotFound):
+    """There is no such key in the tenant."""
+
+    code = "key_not_found"
+
+
+class AlreadyExists(Conflict):
+    """Something of that name is there already."""
+
+    code = "already_exists"
+    remedy = "Choose another name, or change what is there."
+
+
+class StillInUse(Conflict):
+    """It cannot be removed while something else refers to it."""
+
+    code = "still_in_use"
+    remedy = "Remove or change what refers to it first."
+
+
+class VersionMismatch(Conflict):
+    """It was changed since it was read."""
+
+    code = "version_mismatch"
+    status = 412
+    remedy = "Read it again and repeat the change with the new `etag`."
+
+
+class InvalidSpecification(InvalidRequest):
+    """A field of the specification does not fit."""
+
+    code = "invalid_specification"
+    status = 422

@@ -1,0 +1,72 @@
+"""What roles may do. Deny by default: what no role names, nobody may."""
+
+from collections.abc import Iterable
+
+TENANT_READ = "tenant:read"
+TENANT_WRITE = "tenant:write"
+TENANTS_MANAGE = "tenants:manage"
+PEOPLE_READ = "people:read"
+PEOPLE_WRITE = "people:write"
+APPLICATIONS_READ = "applications:read"
+APPLICATIONS_WRITE = "applications:write"
+KEYS_READ = "keys:read"
+KEYS_WRITE = "keys:write"
+LIMITS_READ = "limits:read"
+LIMITS_WRITE = "limits:write"
+BUDGETS_READ = "budgets:read"
+BUDGETS_WRITE = "budgets:write"
+CATALOGUE_READ = "catalogue:read"
+CATALOGUE_WRITE = "catalogue:write"
+CALLS_READ = "calls:read"
+SPEND_READ = "spend:read"
+AUDIT_READ = "audit:read"
+CONFIGURATION_READ = "configuration:read"
+CONFIGURATION_WRITE = "configuration:write"
+REPLICAS_READ = "replicas:read"
+METRICS_READ = "metrics:read"
+
+_READ = frozenset(
+    {
+        TENANT_READ,
+        PEOPLE_READ,
+        APPLICATIONS_READ,
+        KEYS_READ,
+        LIMITS_READ,
+        BUDGETS_READ,
+        CATALOGUE_READ,
+        CALLS_READ,
+        SPEND_READ,
+    }
+)
+_TENANT_ADMIN = _READ | {
+    TENANT_WRITE,
+    PEOPLE_WRITE,
+    APPLICATIONS_WRITE,
+    KEYS_WRITE,
+    LIMITS_WRITE,
+    BUDGETS_WRITE,
+    AUDIT_READ,
+    CONFIGURATION_READ,
+}
+
+TENANT_ROLES: dict[str, frozenset[str]] = {
+    "admin": _TENANT_ADMIN,
+    "developer": frozenset({APPLICATIONS_READ, CATALOGUE_READ, CALLS_READ, SPEND_READ, BUDGETS_READ, LIMITS_READ}),
+    "operator": _READ | {KEYS_WRITE, LIMITS_WRITE},
+    "auditor": _READ | {AUDIT_READ, CONFIGURATION_READ},
+    "member": frozenset(),
+}
+PLATFORM_ROLES: dict[str, frozenset[str]] = {
+    "owner": _TENANT_ADMIN
+    | {TENANTS_MANAGE, CATALOGUE_WRITE, CONFIGURATION_WRITE, REPLICAS_READ, METRICS_READ},
+    "operator": _READ | {KEYS_WRITE, LIMITS_WRITE, REPLICAS_READ, METRICS_READ},
+    "auditor": _READ | {AUDIT_READ, CONFIGURATION_READ, REPLICAS_READ},
+    "monitor": frozenset({METRICS_READ, REPLICAS_READ}),
+}
+ALL_PERMISSIONS = frozenset().union(*TENANT_ROLES.values(), *PLATFORM_ROLES.values())
+
+
+def permissions_of(roles: Iterable[str], *, platform: bool) -> frozenset[str]:
+    """The permissions that the roles add up to; unknown roles add none."""
+    table = PLATFORM_ROLES if platform else TENANT_ROLES
+    return frozenset().union(*(table.get(role, frozenset()) for role in roles))

@@ -1,0 +1,208 @@
+"""Who may come in: every key, user and application, found by a digest, an id or an address, without SQL."""
+
+import hashlib
+import ipaddress
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from enfilade.core.clock import to_ns
+from enfilade.core.ids import PLATFORM_ID
+from enfilade.core.scope import Scope
+from enfilade.identity import store
+from enfilade.identity.directory import Install
+from enfilade.identity.errors import AddressRefused, ExpiredKey, InvalidKey, UnknownUser
+from enfilade.identity.rows import application_of, department_of, tenant_of, text_id, user_of
+from enfilade.identity.scopes import key_scope, with_user
+from enfilade.identity.types import Application, Department, Tenant, User
+from enfilade.storage.unit_of_work import UnitOfWork
+
+NEVER_NS = 1 << 63
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(slots=True, eq=False)
+class Principal:
+    """What a valid key stands for, ready for the request path."""
+
+    scope: Scope
+    tenant: Tenant
+    key_name: str
+    application: Application | None
+    expires_ns: int
+    networks: tuple[Network, ...]
+    users: dict[str, User]
+    """The tenant's users by address, shared by all of its keys."""
+    named: dict[str, Scope] = field(default_factory=dict)
+    """Scopes of this key for end users that it named before."""
+
+    def check(self, address: str | None, now_ns: int) -> None:
+        """Raise ExpiredKey or AddressRefused when the key may not be used now, or from there."""
+        if now_ns >= self.expires_ns:
+            message = "The key has expired."
+            raise ExpiredKey(message)
+        if self.networks and not self._is_allowed(address):
+            message = "The key may not be used from this network address."
+            raise AddressRefused(message)
+
+    def _is_allowed(self, address: str | None) -> bool:
+        try:
+            client = ipaddress.ip_address(address or "")
+        except ValueError:
+            return False
+        if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped:
+            client = client.ipv4_mapped
+        return any(client.version == network.version and client in network for network in self.networks)
+
+    def for_user(self, email: str) -> Scope:
+        """The scope with the end user that the request names. Raises UnknownUser."""
+        email = email.lower()
+        scope = self.named.get(email)
+        if scope is None:
+            user = self.users.get(email)
+            if user is None or self.scope.application is None:
+                # One answer for both: whether an address is known is nobody's business who may not name users.
+                message = "The key may not name this end user, or the tenant has no such user."
+                raise UnknownUser(message, param="x-enfilade-user")
+            scope = self.named[email] = with_user(self.scope, user.id, user.department_id)
+        return scope
+
+
+@dataclass(slots=True)
+class _TenantEntry:
+    """Everything of one tenant, replaced as a whole."""
+
+    tenant: Tenant
+    departments: dict[str, Department] = field(default_factory=dict)
+    applications: dict[str, Application] = field(default_factory=dict)
+    users: dict[str, User] = field(default_factory=dict)
+    users_by_email: dict[str, User] = field(default_factory=dict)
+    principals: dict[bytes, Principal] = field(default_factory=dict)
+    key_names: dict[str, str] = field(default_factory=dict)
+
+
+class Principals:
+    """The identity section of the directory."""
+
+    def __init__(self) -> None:
+        """Start empty: nobody may come in."""
+        self._tenants: dict[str, _TenantEntry] = {}
+        self._by_digest: dict[bytes, Principal] = {}
+
+    def authenticate(self, credential: bytes, address: str | None, now_ns: int) -> Principal:
+        """The principal behind a credential.
+
+        Raises InvalidKey, ExpiredKey, AddressRefused.
+        """
+        principal = self._by_digest.get(hashlib.sha256(credential).digest())
+        if principal is None:
+            message = "The key is unknown or was revoked."
+            raise InvalidKey(message)
+        if principal.networks or principal.expires_ns <= now_ns:
+            principal.check(address, now_ns)
+        return principal
+
+    def tenant(self, identifier: str) -> Tenant | None:
+        """The live tenant with that id."""
+        entry = self._tenants.get(identifier)
+        return entry.tenant if entry else None
+
+    def tenants(self) -> list[Tenant]:
+        """All live tenants but the platform itself."""
+        return [entry.tenant for entry in self._tenants.values() if entry.tenant.id != PLATFORM_ID]
+
+    def tenant_named(self, name: str) -> Tenant | None:
+        """The live tenant of that name or id."""
+        entry = self._tenants.get(name)
+        if entry is not None:
+            return entry.tenant
+        return next((e.tenant for e in self._tenants.values() if e.tenant.name == name), None)
+
+    def application(self, tenant: str, identifier: str) -> Application | None:
+        """An application by id."""
+        entry = self._tenants.get(tenant)
+        return entry.applications.get(identifier) if entry else None
+
+    def subject_name(self, tenant: str, kind: str, identifier: str) -> str | None:
+        """The name by which people know a department, application, user or key."""
+        entry = self._tenants.get(tenant)
+        if entry is None:
+            return None
+        if kind == "key":
+            return entry.key_names.get(identifier)
+        if kind == "user":
+            user = entry.users.get(identifier)
+            return user.spec.email if user else None
+        if kind == "department":
+            department = entry.departments.get(identifier)
+            return department.name if department else None
+        application = entry.applications.get(identifier)
+        return application.spec.name if application else None
+
+    async def load(self, unit: UnitOfWork, tenants: Collection[str] | None) -> Install:
+        """See `Section.load`."""
+        wanted = None if tenants is None else list(tenants)
+        entries = {}
+        for row in await unit.fetch(store.LOAD_TENANTS, wanted):
+            tenant = tenant_of(row)
+            entries[tenant.id] = _TenantEntry(tenant)
+        for row in await unit.fetch(store.LOAD_DEPARTMENTS, wanted):
+            if entry := entries.get(str(row["tenant_id"])):
+                department = department_of(row)
+                entry.departments[department.id] = department
+        for row in await unit.fetch(store.LOAD_APPLICATIONS, wanted):
+            if entry := entries.get(str(row["tenant_id"])):
+                application = application_of(row)
+                entry.applications[application.id] = application
+        for row in await unit.fetch(store.LOAD_USERS, wanted):
+            if entry := entries.get(str(row["tenant_id"])):
+                user = user_of(row)
+                entry.users[user.id] = entry.users_by_email[user.spec.email] = user
+        for row in await unit.fetch(store.LOAD_KEYS, wanted):
+            if entry := entries.get(str(row["tenant_id"])):
+                _add_principal(entry, row)
+        return lambda: self._install(entries, tenants)
+
+    def _install(self, entries: dict[str, _TenantEntry], tenants: Collection[str] | None) -> None:
+        if tenants is None:
+            self._tenants = entries
+            self._by_digest = {
+                digest: principal for entry in entries.values() for digest, principal in entry.principals.items()
+            }
+            return
+        for identifier in tenants:
+            if former := self._tenants.pop(identifier, None):
+                for digest in former.principals:
+                    self._by_digest.pop(digest, None)
+            if entry := entries.get(identifier):
+                self._tenants[identifier] = entry
+                self._by_digest.update(entry.principals)
+
+
+def _add_principal(entry: _TenantEntry, row: "object") -> None:
+    fields = dict(row)  # type: ignore[call-overload]
+    key, application_id, user_id = str(fields["id"]), text_id(fields["application_id"]), text_id(fields["user_id"])
+    application = entry.applications.get(application_id) if application_id else None
+    user = entry.users.get(user_id) if user_id else None
+    if (application_id and application is None) or (user_id and user is None):
+        return  # What the key stands for was removed; its keys were revoked with it.
+    department = application.department_id if application else user.department_id if user else None
+    scope = key_scope(
+        entry.tenant.id,
+        key,
+        tuple(fields["roles"]),
+        department=department,
+        application=application_id,
+        user=user_id,
+    )
+    ends = [to_ns(moment) for moment in (fields["expires_at"], fields["valid_until"]) if moment is not None]
+    networks = tuple(ipaddress.ip_network(network) for network in fields["allowed_ips"])
+    entry.key_names[key] = fields["name"]
+    entry.principals[bytes(fields["digest"])] = Principal(
+        scope=scope,
+        tenant=entry.tenant,
+        key_name=fields["name"],
+        application=application,
+        expires_ns=min(ends, default=NEVER_NS),
+        networks=networks,
+        users=entry.users_by_email,
+    )

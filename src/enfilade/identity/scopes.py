@@ -1,0 +1,55 @@
+"""Where scopes come from."""
+
+from enfilade.core.ids import PLATFORM_ID
+from enfilade.core.scope import Scope
+from enfilade.identity.permissions import ALL_PERMISSIONS, permissions_of
+
+
+def system_scope(part: str) -> Scope:
+    """The scope of a part of the program that acts for the platform itself, e.g. the directory."""
+    return Scope(PLATFORM_ID, f"system:{part}", ALL_PERMISSIONS)
+
+
+def tenant_scope(tenant: str, part: str) -> Scope:
+    """The scope of a part of the program that acts for one tenant only."""
+    return Scope(tenant, f"system:{part}")
+
+
+def key_scope(
+    tenant: str,
+    key: str,
+    roles: tuple[str, ...] = (),
+    *,
+    department: str | None = None,
+    application: str | None = None,
+    user: str | None = None,
+) -> Scope:
+    """The scope of whoever presented a key."""
+    permissions = permissions_of(roles, platform=tenant == PLATFORM_ID)
+    return Scope(tenant, f"key:{key}", permissions, department, application, user, key)
+
+
+def narrowed_to(scope: Scope, tenant: str) -> Scope:
+    """A platform operator's scope, confined to one tenant for one piece of work.
+
+    Raises PermissionError for anybody who is not the platform: there is no other way from tenant to tenant.
+    """
+    if scope.tenant == tenant:
+        return scope
+    if not scope.is_platform:
+        message = "only the platform may act in a tenant that is not its own"
+        raise PermissionError(message)
+    return Scope(tenant, scope.actor, scope.permissions, key=scope.key)
+
+
+def with_user(scope: Scope, user: str, department: str | None) -> Scope:
+    """An application's scope with the end user for whom it calls."""
+    return Scope(
+        scope.tenant,
+        scope.actor,
+        scope.permissions,
+        scope.department or department,
+        scope.application,
+        user,
+        scope.key,
+    )

@@ -1,0 +1,143 @@
+"""The SQL of this room. Row-level security confines each statement to the transaction's tenant, or, for the
+platform's operators, lets it read all of them.
+"""
+
+# Tenants. The platform's own row, the one with the nil UUID, is nobody's customer and is left out of lists.
+_TENANT_COLUMNS = """id, name, isolation, region, security_level, time_zone, allowed_models, max_tokens_per_request,
+    version, created_at"""
+LIST_TENANTS = f"""
+SELECT {_TENANT_COLUMNS} FROM tenants
+WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2
+"""
+FIND_TENANT = f"""
+SELECT {_TENANT_COLUMNS} FROM tenants
+WHERE removed_at IS NULL AND (name = $1 OR id::text = $1) ORDER BY (name = $1) DESC LIMIT 1
+"""
+INSERT_TENANT = """
+INSERT INTO tenants (id, name, isolation, region, security_level, time_zone, allowed_models, max_tokens_per_request)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+UPDATE_TENANT = """
+UPDATE tenants SET region = $2, security_level = $3, time_zone = $4, allowed_models = $5, max_tokens_per_request = $6,
+    version = version + 1
+WHERE id = $1
+"""
+REMOVE_TENANT = "UPDATE tenants SET removed_at = now(), version = version + 1 WHERE id = $1"
+
+# Departments.
+LIST_DEPARTMENTS = """
+SELECT tenant_id, id, name, version FROM departments
+WHERE removed_at IS NULL AND id > $1 AND ($3::uuid IS NULL OR tenant_id = $3) ORDER BY id LIMIT $2
+"""
+FIND_DEPARTMENT = """
+SELECT tenant_id, id, name, version FROM departments
+WHERE removed_at IS NULL AND tenant_id = $2 AND (name = $1 OR id::text = $1) ORDER BY (name = $1) DESC LIMIT 1
+"""
+INSERT_DEPARTMENT = "INSERT INTO departments (tenant_id, id, name) VALUES ($1, $2, $3)"
+REMOVE_DEPARTMENT = "UPDATE departments SET removed_at = now(), version = version + 1 WHERE tenant_id = $1 AND id = $2"
+DEPARTMENT_IN_USE = """
+SELECT EXISTS (SELECT FROM applications WHERE tenant_id = $1 AND department_id = $2 AND removed_at IS NULL)
+    OR EXISTS (SELECT FROM users WHERE tenant_id = $1 AND department_id = $2 AND removed_at IS NULL)
+"""
+
+# Users.
+_USER = """
+SELECT u.tenant_id, u.id, u.email, u.roles, u.version, u.department_id, d.name AS department
+FROM users u LEFT JOIN departments d ON d.tenant_id = u.tenant_id AND d.id = u.department_id
+"""
+LIST_USERS = _USER + """
+WHERE u.removed_at IS NULL AND u.id > $1 AND ($3::uuid IS NULL OR u.tenant_id = $3) ORDER BY u.id LIMIT $2
+"""
+FIND_USER = _USER + """
+WHERE u.removed_at IS NULL AND u.tenant_id = $2 AND (u.email = $1 OR u.id::text = $1) ORDER BY (u.email = $1) DESC LIMIT 1
+"""
+INSERT_USER = "INSERT INTO users (tenant_id, id, email, department_id, roles) VALUES ($1, $2, $3, $4, $5)"
+UPDATE_USER = """
+UPDATE users SET department_id = $3, roles = $4, version = version + 1 WHERE tenant_id = $1 AND id = $2
+"""
+REMOVE_USER = "UPDATE users SET removed_at = now(), version = version + 1 WHERE tenant_id = $1 AND id = $2"
+
+# Applications.
+_APPLICATION = """
+SELECT a.tenant_id, a.id, a.name, a.allowed_models, a.settings, a.version, a.department_id, d.name AS department
+FROM applications a LEFT JOIN departments d ON d.tenant_id = a.tenant_id AND d.id = a.department_id
+"""
+LIST_APPLICATIONS = _APPLICATION + """
+WHERE a.removed_at IS NULL AND a.id > $1 AND ($3::uuid IS NULL OR a.tenant_id = $3) ORDER BY a.id LIMIT $2
+"""
+FIND_APPLICATION = _APPLICATION + """
+WHERE a.removed_at IS NULL AND a.tenant_id = $2 AND (a.name = $1 OR a.id::text = $1) ORDER BY (a.name = $1) DESC LIMIT 1
+"""
+INSERT_APPLICATION = """
+INSERT INTO applications (tenant_id, id, name, department_id, allowed_models, settings)
+VALUES ($1, $2, $3, $4, $5, $6::jsonb)
+"""
+UPDATE_APPLICATION = """
+UPDATE applications SET department_id = $3, allowed_models = $4, settings = $5::jsonb, version = version + 1
+WHERE tenant_id = $1 AND id = $2
+"""
+REMOVE_APPLICATION = "UPDATE applications SET removed_at = now(), version = version + 1 WHERE tenant_id = $1 AND id = $2"
+
+# Keys and the digests of their secrets.
+_KEY = """
+SELECT k.tenant_id, k.id, k.name, k.application_id, k.user_id, k.roles, k.expires_at, k.allowed_ips, k.version,
+    k.created_at, k.revoked_at, a.name AS application, u.email
+FROM keys k
+LEFT JOIN applications a ON a.tenant_id = k.tenant_id AND a.id = k.application_id
+LEFT JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
+"""
+LIST_KEYS = _KEY + """
+WHERE k.revoked_at IS NULL AND k.id > $1 AND ($3::uuid IS NULL OR k.tenant_id = $3) ORDER BY k.id LIMIT $2
+"""
+FIND_KEY = _KEY + """
+WHERE k.revoked_at IS NULL AND k.tenant_id = $2 AND (k.name = $1 OR k.id::text = $1) ORDER BY (k.name = $1) DESC LIMIT 1
+"""
+INSERT_KEY = """
+INSERT INTO keys (tenant_id, id, name, application_id, user_id, roles, expires_at, allowed_ips)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+UPDATE_KEY = """
+UPDATE keys SET application_id = $3, user_id = $4, roles = $5, expires_at = $6, allowed_ips = $7, version = version + 1
+WHERE tenant_id = $1 AND id = $2
+"""
+REVOKE_KEY = "UPDATE keys SET revoked_at = now(), version = version + 1 WHERE tenant_id = $1 AND id = $2"
+REVOKE_KEYS_OF_APPLICATION = """
+UPDATE keys SET revoked_at = now(), version = version + 1
+WHERE tenant_id = $1 AND application_id = $2 AND revoked_at IS NULL RETURNING id
+"""
+REVOKE_KEYS_OF_USER = """
+UPDATE keys SET revoked_at = now(), version = version + 1
+WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL RETURNING id
+"""
+INSERT_SECRET = """
+INSERT INTO key_secrets (tenant_id, key_id, digest, hint) VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant_id, key_id, digest) DO UPDATE SET valid_until = NULL
+"""
+LIST_SECRETS = """
+SELECT key_id, digest, hint, valid_until FROM key_secrets
+WHERE tenant_id = $1 AND key_id = $2 AND (valid_until IS NULL OR valid_until > now()) ORDER BY created_at
+"""
+END_SECRETS = """
+UPDATE key_secrets SET valid_until = $3
+WHERE tenant_id = $1 AND key_id = $2 AND digest <> $4 AND (valid_until IS NULL OR valid_until > $3)
+"""
+
+# The directory: what each process holds in memory, for all tenants or for those that changed.
+LOAD_TENANTS = f"""
+SELECT {_TENANT_COLUMNS} FROM tenants WHERE removed_at IS NULL AND ($1::uuid[] IS NULL OR id = ANY ($1))
+"""
+LOAD_APPLICATIONS = _APPLICATION + "WHERE a.removed_at IS NULL AND ($1::uuid[] IS NULL OR a.tenant_id = ANY ($1))"
+LOAD_USERS = _USER + "WHERE u.removed_at IS NULL AND ($1::uuid[] IS NULL OR u.tenant_id = ANY ($1))"
+LOAD_DEPARTMENTS = """
+SELECT tenant_id, id, name, version FROM departments
+WHERE removed_at IS NULL AND ($1::uuid[] IS NULL OR tenant_id = ANY ($1))
+"""
+LOAD_KEYS = """
+SELECT k.tenant_id, k.id, k.name, k.application_id, k.user_id, k.roles, k.expires_at, k.allowed_ips,
+    s.digest, s.valid_until
+FROM keys k JOIN key_secrets s ON s.tenant_id = k.tenant_id AND s.key_id = k.id
+WHERE k.revoked_at IS NULL AND (s.valid_until IS NULL OR s.valid_until > now())
+    AND ($1::uuid[] IS NULL OR k.tenant_id = ANY ($1))
+"""
+READ_REVISIONS = "SELECT tenant_id, revision FROM tenant_revisions WHERE revision > $1"
+READ_REVISION = "SELECT revision FROM revision_counter"

@@ -1,0 +1,137 @@
+"""The nouns of this room."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class ApplicationSettings(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=False):
+    """What an application may switch on."""
+
+    cache_ttl_s: int = 0
+    """How long identical requests are answered from memory; 0 is never."""
+    cache_max_bytes: int = 4_000_000
+    """Answers larger than this are not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSpec:
+    """What an administrator says of a tenant."""
+
+    name: str
+    isolation: str = "row"
+    region: str | None = None
+    security_level: str | None = None
+    time_zone: str = "UTC"
+    allowed_models: tuple[str, ...] = ("*",)
+    max_tokens_per_request: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """An organisation."""
+
+    id: str
+    spec: TenantSpec
+    version: int
+    created_at: datetime
+
+    @property
+    def name(self) -> str:
+        """Its unique name."""
+        return self.spec.name
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """A part of a tenant that applications and users belong to."""
+
+    id: str
+    tenant: str
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserSpec:
+    """What an administrator says of a person."""
+
+    email: str
+    department: str | None = None
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person of a tenant; `spec.department` is a name."""
+
+    id: str
+    tenant: str
+    spec: UserSpec
+    department_id: str | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationSpec:
+    """What an administrator says of an application."""
+
+    name: str
+    department: str | None = None
+    allowed_models: tuple[str, ...] = ("*",)
+    settings: ApplicationSettings = ApplicationSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A program of a tenant that calls models; `spec.department` is a name."""
+
+    id: str
+    tenant: str
+    spec: ApplicationSpec
+    department_id: str | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """What an administrator says of a key: it stands for an application, a user, or roles in the admin API."""
+
+    name: str
+    application: str | None = None
+    user: str | None = None
+    roles: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    allowed_ips: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A credential. Its secret is not here: only digests of it are stored, elsewhere."""
+
+    id: str
+    tenant: str
+    spec: KeySpec
+    application_id: str | None
+    user_id: str | None
+    version: int
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key together with its secret, which nobody can read again. The secret is None when the caller set it."""
+
+    key: Key
+    secret: str | None = field(repr=False)
+
+
+class Outcome(StrEnum):
+    """What a `put` did."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"

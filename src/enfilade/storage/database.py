@@ -1,0 +1,114 @@
+"""Connections to one PostgreSQL database, by role. No other module opens one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from enfilade.storage.address import APP, OPERATOR, Address
+from enfilade.storage.errors import DatabaseUnavailable
+
+CONNECT_TIMEOUT_S = 10.0
+POOL_SIZES = {APP: 8, OPERATOR: 6}
+SESSION_SETTINGS = {
+    "application_name": "enfilade",
+    "timezone": "UTC",
+    "idle_in_transaction_session_timeout": "60s",
+    "jit": "off",
+}
+
+UNREACHABLE = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InternalClientError,
+)
+"""What the driver raises when the server is away, starting, stopping or full, rather than unwilling.
+
+`InterfaceError` is not among them: it also tells of mistakes in our own code, see `is_connection_fault`.
+"""
+
+
+def is_connection_fault(error: BaseException) -> bool:
+    """Whether trying again later may help: the connection or the server failed, not the statement."""
+    if isinstance(error, UNREACHABLE):
+        return True
+    return isinstance(error, asyncpg.InterfaceError) and "clos" in str(error).lower()
+
+
+@asynccontextmanager
+async def translated_faults() -> AsyncIterator[None]:
+    """Turn the driver's connection faults into `DatabaseUnavailable`; everything else passes."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        if is_connection_fault(error):
+            message = "The database cannot be reached at the moment."
+            raise DatabaseUnavailable(message, retry_after=1) from error
+        raise
+
+
+class Database:
+    """One database: pools for the roles that serve requests, single connections for the others."""
+
+    def __init__(self, address: Address) -> None:
+        """Remember where it is; `open` connects."""
+        self.address = address
+        self._pools: dict[str, asyncpg.Pool] = {}
+
+    async def open(self) -> None:
+        """Open the pools. Raises DatabaseUnavailable."""
+        async with translated_faults():
+            for role, size in POOL_SIZES.items():
+                user, password = self.address.login(role)
+                self._pools[role] = await asyncpg.create_pool(
+                    self.address.url,
+                    user=user,
+                    password=password,
+                    min_size=0,
+                    max_size=size,
+                    timeout=CONNECT_TIMEOUT_S,
+                    max_inactive_connection_lifetime=300,
+                    server_settings=SESSION_SETTINGS,
+                )
+
+    async def close(self) -> None:
+        """Close the pools, waiting for what still uses them."""
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await pool.close()
+
+    @asynccontextmanager
+    async def transaction(self, role: str, *, readonly: bool = False) -> AsyncIterator[asyncpg.Connection]:
+        """A transaction as `app` or `operator`; read-only ones see one consistent snapshot."""
+        pool = self._pools.get(role)
+        if pool is None:
+            message = "The database is not open."
+            raise DatabaseUnavailable(message, retry_after=1)
+        isolation = "repeatable_read" if readonly else None
+        async with (
+            translated_faults(),
+            pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection,
+            connection.transaction(isolation=isolation, readonly=readonly),
+        ):
+            yield connection
+
+    async def connect(self, role: str) -> asyncpg.Connection:
+        """A connection of one's own as one of the sign-in roles. Raises what the driver raises."""
+        user, password = self.address.login(role)
+        return await asyncpg.connect(
+            self.address.url, user=user, password=password, timeout=CONNECT_TIMEOUT_S, server_settings=SESSION_SETTINGS
+        )
+
+    @asynccontextmanager
+    async def owner(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection as the owner: migrations, partitions and sealed secrets."""
+        async with translated_faults():
+            connection = await asyncpg.connect(
+                self.address.url, timeout=CONNECT_TIMEOUT_S, server_settings=SESSION_SETTINGS
+            )
+        try:
+            yield connection
+        finally:
+            await connection.close()

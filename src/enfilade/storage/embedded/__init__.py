@@ -1,0 +1,1 @@
+"""A PostgreSQL server of our own: binaries from a package, processes under our supervision."""

@@ -1,0 +1,37 @@
+"""What can go wrong between Enfilade and its database."""
+
+from enfilade.core.errors import EnfiladeError, Unavailable
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached, or did not answer in time."""
+
+    code = "database_unavailable"
+    remedy = "Try again; nothing was lost. Operators: `enfilade doctor` says what is wrong."
+
+
+class StorageFault(EnfiladeError):
+    """The database or its embedded server is not in a state in which Enfilade may serve."""
+
+    code = "storage_fault"
+    remedy = "Run `enfilade doctor`; it names the fault and how to mend it."
+
+
+class EmbeddedServerFault(StorageFault):
+    """The embedded PostgreSQL server cannot be prepared or started."""
+
+    code = "embedded_server_fault"
+
+
+class DataDirectoryInUse(StorageFault):
+    """Another process already serves this data directory."""
+
+    code = "data_directory_in_use"
+    remedy = "Stop the other process, or choose another directory with --data."
+
+
+class MigrationFault(StorageFault):
+    """The schema is missing, newer than this program, altered, or a migration failed."""
+
+    code = "migration_fault"
+    remedy = "Run `enfilade migrate`, or install the program version that made the schema."

@@ -1,0 +1,246 @@
+"""Writes what has finished: one transaction for all calls that are waiting, the next for those that came meanwhile.
+
+There is no timer: a lone settlement is written at once, and under load the transactions grow by themselves. A
+caller's last byte waits for the future that `settle` returns.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import asyncpg
+import structlog
+
+from enfilade.core.clock import Clock, to_datetime
+from enfilade.core.events import Event
+from enfilade.storage.address import WRITER
+from enfilade.storage.cells import Cell
+from enfilade.storage.database import is_connection_fault
+from enfilade.storage.errors import StorageFault
+
+SETTLE = "SELECT settle($1, $2, $3, $4, $5, $6)"
+INTENT_DELAY_S = 0.005
+"""A call that settles within this time needs no intent: there is nothing left to recover."""
+MAX_BATCH = 2000
+RETRY_DELAYS_S = (0.05, 0.1, 0.25, 0.5, 1.0)
+
+log = structlog.get_logger("enfilade.storage.group_commit")
+
+
+@dataclass(slots=True)
+class Settlement:
+    """A finished call's record on its way to the database."""
+
+    call_id: str
+    body: str
+    alerts: Sequence[Event]
+    written: "asyncio.Future[None]"
+
+
+@dataclass(slots=True)
+class WriterStatistics:
+    """Figures that the metrics page shows."""
+
+    transactions: int = 0
+    settled: int = 0
+    duplicates: int = 0
+    seconds: float = 0.0
+    largest: int = 0
+    failing_since: float | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    settlements: list[Settlement] = field(default_factory=list)
+    facts: list[Event] = field(default_factory=list)
+    intents: list[str] = field(default_factory=list)
+
+    def split(self) -> "list[_Batch]":
+        """The batch in two or three parts, or nothing when it holds a single record."""
+        kinds = [
+            kind
+            for kind in (_Batch(self.settlements), _Batch(facts=self.facts), _Batch(intents=self.intents))
+            if kind.size
+        ]
+        if len(kinds) > 1:
+            return kinds
+        if self.size <= 1:
+            return []
+        middle = self.size // 2
+        return [
+            _Batch(self.settlements[:middle], self.facts[:middle], self.intents[:middle]),
+            _Batch(self.settlements[middle:], self.facts[middle:], self.intents[middle:]),
+        ]
+
+    @property
+    def size(self) -> int:
+        return len(self.settlements) + len(self.facts) + len(self.intents)
+
+    def describe(self) -> str:
+        """Which record this is, without its content."""
+        return " ".join(
+            [*(s.call_id for s in self.settlements), *(e.type for e in self.facts), *("intent" for _ in self.intents)]
+        )
+
+
+class GroupCommit:
+    """The writer of one cell."""
+
+    def __init__(self, cell: Cell, clock: Clock) -> None:
+        """Write to `cell` once `run` is running."""
+        self._cell = cell
+        self._clock = clock
+        self._connection: asyncpg.Connection | None = None
+        self._settlements: list[Settlement] = []
+        self._facts: list[Event] = []
+        self._intents: dict[str, str] = {}
+        self._in_flight = 0
+        self._intent_timer: asyncio.TimerHandle | None = None
+        self._wake = asyncio.Event()
+        self.statistics = WriterStatistics()
+
+    @property
+    def backlog(self) -> int:
+        """How many settlements are not written yet."""
+        return len(self._settlements) + self._in_flight
+
+    def failing_for(self) -> float:
+        """For how many seconds nothing could be written; 0 when all is well."""
+        since = self.statistics.failing_since
+        return 0.0 if since is None else self._clock.monotonic() - since
+
+    def settle(self, call_id: str, body: str, alerts: Sequence[Event] = ()) -> "asyncio.Future[None]":
+        """Queue a call's record. The future is done once it is committed, and fails only if it can never be."""
+        self._intents.pop(call_id, None)
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._settlements.append(Settlement(call_id, body, alerts, written))
+        self._wake.set()
+        return written
+
+    def intend(self, call_id: str, body: str) -> None:
+        """Queue the note that a call was admitted, from which a crash is settled. Nobody waits for it."""
+        self._intents[call_id] = body
+        if self._intent_timer is None:
+            self._intent_timer = asyncio.get_running_loop().call_later(INTENT_DELAY_S, self._intents_are_due)
+
+    def note(self, events: Sequence[Event]) -> None:
+        """Queue facts that belong to no call. Nobody waits for them."""
+        self._facts.extend(events)
+        self._wake.set()
+
+    def _intents_are_due(self) -> None:
+        self._intent_timer = None
+        if self._intents:
+            self._wake.set()
+
+    async def flush(self) -> None:
+        """Return once everything queued so far is committed."""
+        waiting = [settlement.written for settlement in self._settlements]
+        if self._in_flight or waiting or self._facts:
+            marker = self.settle("", "")
+            await marker
+        elif self._intents:
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Write batches until cancelled. What was queued before the cancellation may stay unwritten: flush first."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._settlements or self._facts or self._intents:
+                    await self._write(self._take())
+        finally:
+            if self._connection is not None:
+                self._connection.terminate()
+
+    def _take(self) -> _Batch:
+        batch = _Batch(self._settlements[:MAX_BATCH], self._facts[:MAX_BATCH], list(self._intents.values())[:MAX_BATCH])
+        del self._settlements[:MAX_BATCH]
+        del self._facts[:MAX_BATCH]
+        for call_id in list(self._intents)[:MAX_BATCH]:
+            del self._intents[call_id]
+        self._in_flight = len(batch.settlements)
+        return batch
+
+    async def _write(self, batch: _Batch) -> None:
+        attempt = 0
+        while True:
+            started = self._clock.monotonic()
+            try:
+                settled = await self._commit(batch)
+            except Exception as error:  # noqa: BLE001 - told apart below; anything unknown must not end the writer
+                if not _may_pass(error):
+                    await self._isolate(batch, error)
+                    return
+                await self._recover_connection(error, attempt)
+                attempt += 1
+                continue
+            self._account(batch, settled, self._clock.monotonic() - started)
+            self._in_flight = 0
+            for settlement in batch.settlements:
+                if not settlement.written.done():
+                    settlement.written.set_result(None)
+            return
+
+    async def _commit(self, batch: _Batch) -> int:
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            connection = self._connection = await self._cell.database.connect(WRITER)
+            await connection.execute(f'SET search_path = "{self._cell.schema}"')
+        bodies = [settlement.body for settlement in batch.settlements if settlement.body]
+        facts = [event for settlement in batch.settlements for event in settlement.alerts] + batch.facts
+        if not bodies and not facts and not batch.intents:
+            return 0
+        settled: int = await connection.fetchval(
+            SETTLE,
+            bodies,
+            [event.tenant for event in facts],
+            [event.type for event in facts],
+            [to_datetime(event.at_ns) for event in facts],
+            [event.body() for event in facts],
+            batch.intents,
+        )
+        return settled
+
+    def _account(self, batch: _Batch, settled: int, seconds: float) -> None:
+        statistics = self.statistics
+        if statistics.failing_since is not None:
+            log.warning("writer_recovered", after_s=round(self.failing_for(), 3))
+            statistics.failing_since = None
+        size = sum(1 for settlement in batch.settlements if settlement.body)
+        statistics.transactions += 1
+        statistics.settled += settled
+        statistics.duplicates += size - settled
+        statistics.seconds += seconds
+        statistics.largest = max(statistics.largest, size)
+
+    async def _recover_connection(self, error: Exception, attempt: int) -> None:
+        if self.statistics.failing_since is None:
+            self.statistics.failing_since = self._clock.monotonic()
+            log.error("writer_waits_for_database", error=type(error).__name__, waiting=self.backlog)
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+        await self._clock.sleep(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)])
+
+    async def _isolate(self, batch: _Batch, error: Exception) -> None:
+        """Something in the batch cannot be stored: find it by halving, store the rest, and refuse only that."""
+        halves = batch.split()
+        for half in halves:
+            await self._write(half)
+        if halves:
+            return
+        self._in_flight = 0
+        log.critical("record_refused_by_database", record=batch.describe(), error=str(error))
+        for settlement in batch.settlements:
+            if not settlement.written.done():
+                message = "The call's record could not be stored."
+                settlement.written.set_exception(StorageFault(message))
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same batch may succeed later."""
+    return is_connection_fault(error) or isinstance(
+        error, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.QueryCanceledError)
+    )

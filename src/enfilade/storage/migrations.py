@@ -1,0 +1,158 @@
+"""Numbered SQL files, applied once each, in order, by one process at a time.
+
+Two sets: `platform` makes the installation's own schema, `cell` makes a place where tenants live. Each file runs
+in one transaction together with the row that says so, hence a file that fails leaves nothing behind.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+
+import asyncpg
+import structlog
+
+from enfilade.storage.address import Address
+from enfilade.storage.errors import MigrationFault
+from enfilade.storage.roles import ensure_roles, join_settler, leave_settler
+
+PLATFORM_SCHEMA = "enfilade"
+SHARED_SCHEMA = "enfilade_shared"
+MIGRATION_LOCK = 0x656E66696C616465  # "enfilade"
+SETS = {PLATFORM_SCHEMA: "platform", SHARED_SCHEMA: "cell"}
+OLDEST_SERVER = 150000
+
+MAKE_REGISTER = """
+CREATE TABLE IF NOT EXISTS enfilade.migrations (
+    schema_name text NOT NULL, number integer NOT NULL, name text NOT NULL, checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (schema_name, number))
+"""
+READ_REGISTER = "SELECT schema_name, number, name, checksum FROM enfilade.migrations ORDER BY schema_name, number"
+REGISTER = "INSERT INTO enfilade.migrations (schema_name, number, name, checksum) VALUES ($1, $2, $3, $4)"
+REGISTER_EXISTS = "SELECT to_regclass('enfilade.migrations') IS NOT NULL"
+LOCK = "SELECT pg_advisory_lock($1)"
+UNLOCK = "SELECT pg_advisory_unlock($1)"
+
+log = structlog.get_logger("enfilade.storage.migrations")
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of one set."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """What tells an altered file from the one that was applied."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A migration that a schema still lacks."""
+
+    schema: str
+    migration: Migration
+
+
+def load_set(name: str) -> list[Migration]:
+    """The files of one set, in order."""
+    migrations = []
+    for file in files("enfilade.storage").joinpath("migrations", name).iterdir():
+        if match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name):
+            migrations.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
+    return sorted(migrations, key=lambda migration: migration.number)
+
+
+async def pending(connection: asyncpg.Connection) -> list[Step]:
+    """What this database still lacks.
+
+    Raises MigrationFault when it was made by a newer program, or when an applied file is not the one we carry.
+    """
+    applied: dict[tuple[str, int], asyncpg.Record] = {}
+    if await connection.fetchval(REGISTER_EXISTS):
+        applied = {(row["schema_name"], row["number"]): row for row in await connection.fetch(READ_REGISTER)}
+    steps = []
+    for schema, set_name in SETS.items():
+        carried = {migration.number: migration for migration in load_set(set_name)}
+        for (applied_schema, number), row in applied.items():
+            if applied_schema == schema:
+                _compare(schema, row, carried.get(number))
+        steps += [
+            Step(schema, migration) for number, migration in carried.items() if (schema, number) not in applied
+        ]
+    return steps
+
+
+def _compare(schema: str, row: asyncpg.Record, carried: Migration | None) -> None:
+    label = f"{schema}/{row['number']:04d}_{row['name']}"
+    if carried is None:
+        message = f"The database has migration {label}, which this program does not know: it was made by a newer version."
+        raise MigrationFault(message)
+    if carried.checksum != row["checksum"]:
+        message = f"Migration {label} was altered after it had been applied."
+        raise MigrationFault(message)
+
+
+async def require_current(connection: asyncpg.Connection) -> None:
+    """Refuse, with MigrationFault, a schema that is not exactly the one this program was written for."""
+    steps = await pending(connection)
+    if steps:
+        names = ", ".join(f"{step.schema}/{step.migration.number:04d}_{step.migration.name}" for step in steps)
+        message = f"The database lacks these migrations: {names}. Run `enfilade migrate`."
+        raise MigrationFault(message)
+
+
+async def migrate(
+    connection: asyncpg.Connection, address: Address, on_step: Callable[[Step], None] | None = None
+) -> list[Step]:
+    """Bring the database up to date and return what was done.
+
+    Safe when several processes start at once: one works, the others wait and find nothing left to do.
+    Raises MigrationFault when a file fails; the database is then as it was before that file.
+    """
+    server = connection.get_server_version()
+    if server.major * 10000 < OLDEST_SERVER:
+        message = f"The server is PostgreSQL {server.major}; Enfilade needs 15 or newer."
+        raise MigrationFault(message)
+    await connection.execute(LOCK, MIGRATION_LOCK)
+    try:
+        async with connection.transaction():
+            await ensure_roles(connection, address)
+        await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {PLATFORM_SCHEMA}")
+        await connection.execute(MAKE_REGISTER)
+        steps = await pending(connection)
+        if not steps:
+            return []
+        joined = await join_settler(connection)
+        try:
+            for step in steps:
+                await _apply(connection, step)
+                if on_step is not None:
+                    on_step(step)
+        finally:
+            if joined:
+                await leave_settler(connection)
+        return steps
+    finally:
+        await connection.execute(UNLOCK, MIGRATION_LOCK)
+
+
+async def _apply(connection: asyncpg.Connection, step: Step) -> None:
+    migration = step.migration
+    # The one thing a file cannot know is the name of the schema that it is making.
+    sql = re.sub(r"(?<!:):schema\b", f'"{step.schema}"', migration.sql)
+    try:
+        async with connection.transaction():
+            await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{step.schema}"')
+            await connection.execute(f'SET LOCAL search_path = "{step.schema}", pg_temp')
+            await connection.execute(sql)
+            await connection.execute(REGISTER, step.schema, migration.number, migration.name, migration.checksum)
+    except asyncpg.PostgresError as error:
+        message = f"Migration {step.schema}/{migration.number:04d}_{migration.name} failed: {error}"
+        raise MigrationFault(message) from error
+    log.info("migrated", schema=step.schema, number=migration.number, name=migration.name)

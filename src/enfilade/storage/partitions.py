@@ -1,0 +1,56 @@
+"""Monthly partitions of the big tables, made ahead of time."""
+
+from datetime import date
+
+import structlog
+
+from enfilade.core.clock import Clock, to_datetime
+from enfilade.storage.cells import CellDirectory
+from enfilade.storage.errors import DatabaseUnavailable
+
+PARTITIONED = ("calls", "ledger", "events")
+MONTHS_AHEAD = 2
+CHECK_EVERY_S = 6 * 3600
+
+ENSURE_PARTITION = "SELECT ensure_partition($1, $2)"
+
+log = structlog.get_logger("enfilade.storage.partitions")
+
+
+def months_from(start: date, ahead: int) -> list[date]:
+    """The first days of `start`'s month and of the `ahead` months that follow."""
+    months = []
+    for offset in range(ahead + 1):
+        index = start.year * 12 + start.month - 1 + offset
+        months.append(date(index // 12, index % 12 + 1, 1))
+    return months
+
+
+class Partitions:
+    """Makes partitions before they are needed; rows that come earlier wait in the default partition."""
+
+    def __init__(self, cells: CellDirectory, clock: Clock) -> None:
+        """Look after these cells."""
+        self._cells = cells
+        self._clock = clock
+
+    async def ensure(self) -> int:
+        """Make what is missing for this month and the next ones; return how many were made."""
+        made = 0
+        today = to_datetime(self._clock.now_ns()).date()
+        for cell in self._cells.all():
+            async with cell.database.owner() as connection:
+                await connection.execute(f'SET search_path = "{cell.schema}"')
+                for parent in PARTITIONED:
+                    for month in months_from(today, MONTHS_AHEAD):
+                        made += bool(await connection.fetchval(ENSURE_PARTITION, parent, month))
+        return made
+
+    async def run(self) -> None:
+        """Look again every few hours, until cancelled."""
+        while True:
+            await self._clock.sleep(CHECK_EVERY_S)
+            try:
+                await self.ensure()
+            except DatabaseUnavailable as error:
+                log.warning("partitions_not_checked", error=error.message)

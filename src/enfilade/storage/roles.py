@@ -1,0 +1,101 @@
+"""The database's roles: who may do what, whatever the program's code says.
+
+    owner     whoever owns the schema: migrations, partitions, sealed secrets. Forced row-level security binds it too.
+    app       the request path: its transaction's tenant, nothing else, no secrets.
+    writer    the settlement batch: may call `settle` and read nothing.
+    operator  the platform's administrators and the directory: reads all tenants, writes like `app`.
+    settler   owns the functions that append facts; nobody can sign in as it.
+
+The group roles are the cluster's, so their names are fixed; each database has sign-in roles of its own.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+
+import asyncpg
+
+from enfilade.storage.address import LOGIN_ROLES, OPERATOR, Address
+from enfilade.storage.errors import StorageFault
+
+GROUPS = ("enfilade_app", "enfilade_writer", "enfilade_operator", "enfilade_settler")
+SETTLER = "enfilade_settler"
+ITERATIONS = 4096
+
+FIND_ROLES = "SELECT rolname FROM pg_roles WHERE rolname = ANY($1)"
+FIND_VERIFIER_RIGHT = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
+IS_MEMBER = "SELECT pg_has_role(current_user, $1, 'MEMBER')"
+
+
+def scram_verifier(password: str, salt: bytes | None = None) -> str:
+    """A SCRAM-SHA-256 verifier (RFC 5803), so that no password travels in a statement or reaches a server log."""
+    salt = os.urandom(16) if salt is None else salt
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, ITERATIONS)
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    stored_key = hashlib.sha256(client_key).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    parts = (base64.b64encode(part).decode() for part in (salt, stored_key, server_key))
+    salt_text, stored_text, server_text = parts
+    return f"SCRAM-SHA-256${ITERATIONS}:{salt_text}${stored_text}:{server_text}"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+async def ensure_roles(connection: asyncpg.Connection, address: Address) -> None:
+    """Make the roles that are missing, and give each sign-in role the password that replicas derive.
+
+    Call it inside a transaction that holds the migration lock. Raises StorageFault when the owner may not make
+    roles and some are missing.
+    """
+    logins = {role: address.login(role) for role in LOGIN_ROLES}
+    wanted = {*GROUPS, *(user for user, _ in logins.values())}
+    present = {row["rolname"] for row in await connection.fetch(FIND_ROLES, list(wanted))}
+    if not await connection.fetchval(FIND_VERIFIER_RIGHT):
+        if missing := sorted(wanted - present):
+            message = (
+                f"The database user may not make roles, and these are missing: {', '.join(missing)}. "
+                "Grant it CREATEROLE, or have an administrator run what `enfilade migrate --roles-sql` prints."
+            )
+            raise StorageFault(message)
+        return
+    for statement in role_statements(address, present):
+        await connection.execute(statement)
+
+
+def role_statements(address: Address, present: set[str] | frozenset[str] = frozenset()) -> list[str]:
+    """The SQL that makes the roles, leaving out those already `present`, whose passwords are set anew."""
+    statements = [
+        f"CREATE ROLE {group} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB"
+        for group in GROUPS
+        if group not in present
+    ]
+    statements.append("GRANT enfilade_app TO enfilade_operator")
+    for role in LOGIN_ROLES:
+        user, password = address.login(role)
+        verb = "ALTER" if user in present else "CREATE"
+        statements.append(
+            f"{verb} ROLE {_quoted(user)} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB "
+            f"PASSWORD '{scram_verifier(password)}'"
+        )
+        statements.append(f"GRANT enfilade_{role} TO {_quoted(user)}")
+        statements.append(f"GRANT CONNECT ON DATABASE {_quoted(address.database)} TO {_quoted(user)}")
+        # A tenant's statement must not run for ever; reports by operators may take longer.
+        timeout = "120s" if role == OPERATOR else "30s"
+        statements.append(f"ALTER ROLE {_quoted(user)} SET statement_timeout = '{timeout}'")
+    return statements
+
+
+async def join_settler(connection: asyncpg.Connection) -> bool:
+    """Make the owner a member of `settler` for the length of a migration; tell whether it was not one before."""
+    if await connection.fetchval(IS_MEMBER, SETTLER):
+        return False
+    await connection.execute(f"GRANT {SETTLER} TO CURRENT_USER")
+    return True
+
+
+async def leave_settler(connection: asyncpg.Connection) -> None:
+    """End the membership: what `settler` may do, the owner should not do by inheritance."""
+    await connection.execute(f"REVOKE {SETTLER} FROM CURRENT_USER")
