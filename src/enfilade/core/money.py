@@ -3,8 +3,8 @@
 from decimal import Decimal, InvalidOperation
 
 NANO_PER_USD = 1_000_000_000
-MAX_NANO = 2**53 - 1
-"""The largest amount a record may carry: canonical JSON (RFC 8785) keeps integers exact up to here."""
+MAX_NANO = 2**63 - 1
+"""The largest amount that a column of the ledger holds: nine billion dollars."""
 
 
 def format_usd(nano: int) -> str:

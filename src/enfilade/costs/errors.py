@@ -1,6 +1,14 @@
 """What can be wrong with prices, limits, budgets and reports."""
 
-from enfilade.core.errors import BudgetReached, Conflict, EnfiladeError, Forbidden, InvalidRequest, LimitReached, NotFound
+from enfilade.core.errors import (
+    BudgetReached,
+    Conflict,
+    EnfiladeError,
+    Forbidden,
+    InvalidRequest,
+    LimitReached,
+    NotFound,
+)
 
 
 class RequestLimitReached(LimitReached):

@@ -18,7 +18,7 @@ class Applications:
         self._ids = ids
         self._departments = departments
 
-    async def list(
+    async def page(
         self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None
     ) -> list[Application]:
         """Applications in the order of their making."""

@@ -39,9 +39,7 @@ class Section(Protocol):
 class Directory:
     """Keeps the sections at the newest revision."""
 
-    def __init__(
-        self, storage: Storage, presence: ReplicaPresence, clock: Clock, sections: Sequence[Section]
-    ) -> None:
+    def __init__(self, storage: Storage, presence: ReplicaPresence, clock: Clock, sections: Sequence[Section]) -> None:
         """Look after `sections`, in the order in which they are to be installed."""
         self._storage = storage
         self._presence = presence

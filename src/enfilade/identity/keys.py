@@ -53,7 +53,7 @@ class Keys:
         self._applications = applications
         self._users = users
 
-    async def list(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[Key]:
+    async def page(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[Key]:
         """Keys that are not revoked, in the order of their making."""
         return [key_of(row) for row in await unit.fetch(store.LIST_KEYS, after or START, limit, tenant)]
 

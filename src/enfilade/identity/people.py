@@ -23,7 +23,9 @@ class Departments:
         """Name new departments with `ids`."""
         self._ids = ids
 
-    async def list(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[Department]:
+    async def page(
+        self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None
+    ) -> list[Department]:
         """Departments in the order of their making."""
         rows = await unit.fetch(store.LIST_DEPARTMENTS, after or START, limit, tenant)
         return [department_of(row) for row in rows]
@@ -77,7 +79,7 @@ class Users:
         self._ids = ids
         self._departments = departments
 
-    async def list(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[User]:
+    async def page(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[User]:
         """Users in the order of their making."""
         return [user_of(row) for row in await unit.fetch(store.LIST_USERS, after or START, limit, tenant)]
 

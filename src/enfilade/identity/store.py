@@ -45,12 +45,18 @@ _USER = """
 SELECT u.tenant_id, u.id, u.email, u.roles, u.version, u.department_id, d.name AS department
 FROM users u LEFT JOIN departments d ON d.tenant_id = u.tenant_id AND d.id = u.department_id
 """
-LIST_USERS = _USER + """
+LIST_USERS = (
+    _USER
+    + """
 WHERE u.removed_at IS NULL AND u.id > $1 AND ($3::uuid IS NULL OR u.tenant_id = $3) ORDER BY u.id LIMIT $2
 """
-FIND_USER = _USER + """
+)
+FIND_USER = (
+    _USER
+    + """
 WHERE u.removed_at IS NULL AND u.tenant_id = $2 AND (u.email = $1 OR u.id::text = $1) ORDER BY (u.email = $1) DESC LIMIT 1
 """
+)
 INSERT_USER = "INSERT INTO users (tenant_id, id, email, department_id, roles) VALUES ($1, $2, $3, $4, $5)"
 UPDATE_USER = """
 UPDATE users SET department_id = $3, roles = $4, version = version + 1 WHERE tenant_id = $1 AND id = $2
@@ -62,12 +68,18 @@ _APPLICATION = """
 SELECT a.tenant_id, a.id, a.name, a.allowed_models, a.settings, a.version, a.department_id, d.name AS department
 FROM applications a LEFT JOIN departments d ON d.tenant_id = a.tenant_id AND d.id = a.department_id
 """
-LIST_APPLICATIONS = _APPLICATION + """
+LIST_APPLICATIONS = (
+    _APPLICATION
+    + """
 WHERE a.removed_at IS NULL AND a.id > $1 AND ($3::uuid IS NULL OR a.tenant_id = $3) ORDER BY a.id LIMIT $2
 """
-FIND_APPLICATION = _APPLICATION + """
+)
+FIND_APPLICATION = (
+    _APPLICATION
+    + """
 WHERE a.removed_at IS NULL AND a.tenant_id = $2 AND (a.name = $1 OR a.id::text = $1) ORDER BY (a.name = $1) DESC LIMIT 1
 """
+)
 INSERT_APPLICATION = """
 INSERT INTO applications (tenant_id, id, name, department_id, allowed_models, settings)
 VALUES ($1, $2, $3, $4, $5, $6::jsonb)
@@ -76,7 +88,9 @@ UPDATE_APPLICATION = """
 UPDATE applications SET department_id = $3, allowed_models = $4, settings = $5::jsonb, version = version + 1
 WHERE tenant_id = $1 AND id = $2
 """
-REMOVE_APPLICATION = "UPDATE applications SET removed_at = now(), version = version + 1 WHERE tenant_id = $1 AND id = $2"
+REMOVE_APPLICATION = (
+    "UPDATE applications SET removed_at = now(), version = version + 1 WHERE tenant_id = $1 AND id = $2"
+)
 
 # Keys and the digests of their secrets.
 _KEY = """
@@ -86,12 +100,18 @@ FROM keys k
 LEFT JOIN applications a ON a.tenant_id = k.tenant_id AND a.id = k.application_id
 LEFT JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
 """
-LIST_KEYS = _KEY + """
+LIST_KEYS = (
+    _KEY
+    + """
 WHERE k.revoked_at IS NULL AND k.id > $1 AND ($3::uuid IS NULL OR k.tenant_id = $3) ORDER BY k.id LIMIT $2
 """
-FIND_KEY = _KEY + """
+)
+FIND_KEY = (
+    _KEY
+    + """
 WHERE k.revoked_at IS NULL AND k.tenant_id = $2 AND (k.name = $1 OR k.id::text = $1) ORDER BY (k.name = $1) DESC LIMIT 1
 """
+)
 INSERT_KEY = """
 INSERT INTO keys (tenant_id, id, name, application_id, user_id, roles, expires_at, allowed_ips)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

@@ -23,7 +23,7 @@ class Tenants:
         """Name new tenants with `ids`."""
         self._ids = ids
 
-    async def list(self, unit: UnitOfWork, after: str | None, limit: int) -> list[Tenant]:
+    async def page(self, unit: UnitOfWork, after: str | None, limit: int) -> list[Tenant]:
         """Tenants in the order of their making, after the one with the id `after`."""
         rows = await unit.fetch(store.LIST_TENANTS, after or START, limit)
         return [tenant_of(row) for row in rows]

@@ -81,7 +81,7 @@ class ApplicationSpec:
     name: str
     department: str | None = None
     allowed_models: tuple[str, ...] = ("*",)
-    settings: ApplicationSettings = ApplicationSettings()
+    settings: ApplicationSettings = field(default_factory=ApplicationSettings)
 
 
 @dataclass(frozen=True, slots=True)

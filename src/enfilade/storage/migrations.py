@@ -82,16 +82,16 @@ async def pending(connection: asyncpg.Connection) -> list[Step]:
         for (applied_schema, number), row in applied.items():
             if applied_schema == schema:
                 _compare(schema, row, carried.get(number))
-        steps += [
-            Step(schema, migration) for number, migration in carried.items() if (schema, number) not in applied
-        ]
+        steps += [Step(schema, migration) for number, migration in carried.items() if (schema, number) not in applied]
     return steps
 
 
 def _compare(schema: str, row: asyncpg.Record, carried: Migration | None) -> None:
     label = f"{schema}/{row['number']:04d}_{row['name']}"
     if carried is None:
-        message = f"The database has migration {label}, which this program does not know: it was made by a newer version."
+        message = (
+            f"The database has migration {label}, which this program does not know: it was made by a newer version."
+        )
         raise MigrationFault(message)
     if carried.checksum != row["checksum"]:
         message = f"Migration {label} was altered after it had been applied."

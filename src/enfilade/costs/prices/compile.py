@@ -101,7 +101,7 @@ def _match(clause: object) -> Match:
     for name in ("equals", "starts_with", "ends_with", "contains", "regex"):
         if hasattr(clause, name):
             value: str = getattr(clause, name)
-            return Match(**{name: value if name == "regex" else value.lower()})
+            return msgspec.convert({name: value if name == "regex" else value.lower()}, Match)
     if isinstance(clause, source.ClauseOr):
         return Match(any_of=_matches(clause.or_))
     if isinstance(clause, source.ClauseAnd):

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
-from enfilade.core.money import MAX_NANO, price_amount
+from enfilade.core.money import price_amount
 from enfilade.core.usage import Usage
 from enfilade.costs.errors import UnpricedServiceTier
 
 KINDS = ("input", "cached_input", "cache_write", "cache_write_1h", "output", "reasoning")
+MAX_PRICE_NANO = 1_000_000 * 10**9
+"""A dollar per token: with no more than a billion tokens a call, its cost stays far within the ledger's column."""
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "standard_only"})
 """Service tiers that cost the base price."""
 
@@ -95,7 +97,8 @@ class PriceSheet:
     def worst_input(self, input_bound: int, *, caching: bool) -> int:
         """The most that up to `input_bound` tokens of input, and the call itself, can cost."""
         return max(
-            rates.per_call + price_amount(input_bound, rates.dearest_input if caching else max(rates.input, rates.cached_input))
+            rates.per_call
+            + price_amount(input_bound, rates.dearest_input if caching else max(rates.input, rates.cached_input))
             for rates in self._reachable(input_bound)
         )
 
@@ -126,8 +129,10 @@ def nano_per_million(dollars_per_million: str | int | float | Decimal) -> int:
     except InvalidOperation:
         message = f"{dollars_per_million!r} is not a price"
         raise ValueError(message) from None
-    if not nano.is_finite() or not 0 <= nano <= MAX_NANO:
-        message = f"a price must be between 0 and {MAX_NANO // 10**9} USD per million, not {dollars_per_million!r}"
+    if not nano.is_finite() or not 0 <= nano <= MAX_PRICE_NANO:
+        message = (
+            f"a price must be between 0 and {MAX_PRICE_NANO // 10**9} USD per million, not {dollars_per_million!r}"
+        )
         raise ValueError(message)
     if nano != nano.to_integral_value():
         message = f"{dollars_per_million!r} is finer than a nano-dollar per million"

@@ -37,8 +37,7 @@ def choose_account(wanted: str | None, existing_data: Path) -> Account:
     A cluster that exists keeps its owner. Raises EmbeddedServerFault when no account will do.
     """
     if os.geteuid() != 0:
-        entry = _current_entry()
-        return Account(entry, os.geteuid(), os.getegid(), is_other=False)
+        return Account(_current_name(), os.geteuid(), os.getegid(), is_other=False)
     if existing_data.exists() and (owner := existing_data.stat().st_uid) != 0:
         return _account_of(pwd.getpwuid(owner))
     for name in (wanted,) if wanted else CANDIDATES:
@@ -56,7 +55,7 @@ def choose_account(wanted: str | None, existing_data: Path) -> Account:
     raise EmbeddedServerFault(message)
 
 
-def _current_entry() -> str:
+def _current_name() -> str:
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

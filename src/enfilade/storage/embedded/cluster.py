@@ -8,11 +8,12 @@ import secrets
 import shutil
 import signal
 import stat
-import subprocess  # noqa: S404 - the embedded server is a process
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -190,10 +191,10 @@ class Cluster:
             raise EmbeddedServerFault(message)
         return f"/proc/self/fd/{self._descriptor}"
 
-    def _process_options(self) -> dict[str, object]:
+    def _process_options(self) -> dict[str, Any]:
         account = self._account
         assert account is not None
-        options: dict[str, object] = {
+        options: dict[str, Any] = {
             "cwd": "/",
             "env": {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": os.defpath},
             "preexec_fn": _die_with_parent(),
@@ -220,7 +221,9 @@ class Cluster:
                 raise EmbeddedServerFault(message)
             self._account.own(path, 0o700)
             return path
-        message = f"The path of {tempfile.gettempdir()} is too long or too private for a socket. Set TMPDIR to a short path."
+        message = (
+            f"The path of {tempfile.gettempdir()} is too long or too private for a socket. Set TMPDIR to a short path."
+        )
         raise EmbeddedServerFault(message)
 
     def _rotate_log(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess  # noqa: S404 - the embedded server is a process
+import subprocess
 import threading
 from pathlib import Path
 
@@ -65,7 +65,9 @@ class EmbeddedPostgres:
             await self.stop()
             raise
         if vector_instructions_missing():
-            log.warning("vector_unavailable", remedy="This processor lacks AVX2: document search needs another machine.")
+            log.warning(
+                "vector_unavailable", remedy="This processor lacks AVX2: document search needs another machine."
+            )
         return self.address
 
     async def run(self) -> None:
@@ -115,7 +117,9 @@ class EmbeddedPostgres:
         self._spawn()
         while not await self._answers():
             if self._clock.monotonic() > deadline:
-                message = f"PostgreSQL did not answer within {START_DEADLINE_S:.0f} s. Its log: {self._cluster.log_path}"
+                message = (
+                    f"PostgreSQL did not answer within {START_DEADLINE_S:.0f} s. Its log: {self._cluster.log_path}"
+                )
                 raise EmbeddedServerFault(message)
             if self._exited.is_set():
                 await self._retry_or_give_up()

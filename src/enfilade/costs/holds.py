@@ -1,0 +1,214 @@
+"""One hold over everything that limits a call: taken before a byte goes upstream, ended once after.
+
+Taking is all or nothing: first every meter is asked, then every meter is counted, with no await in between, so two
+calls can never both pass where only one fits.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from enfilade.core.errors import EnfiladeError
+from enfilade.core.money import format_usd
+from enfilade.core.scope import Scope
+from enfilade.costs.errors import (
+    BudgetExhausted,
+    ConcurrencyLimitReached,
+    RequestLimitReached,
+    TokenLimitReached,
+)
+from enfilade.costs.meters import BudgetMeter, ConcurrencyMeter, WindowMeter
+from enfilade.costs.types import Rule
+from enfilade.costs.windows import FOREVER_NS, Window
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A call's worst case."""
+
+    tokens: int
+    nano: int
+    minimum_nano: int
+    """The least for which starting makes sense, when a budget may cut the call: its input and one token of output."""
+
+
+@dataclass(slots=True, eq=False)
+class MeterSet:
+    """The meters that count for one scope and model."""
+
+    requests: tuple[WindowMeter, ...] = ()
+    tokens: tuple[WindowMeter, ...] = ()
+    concurrency: tuple[ConcurrencyMeter, ...] = ()
+    budgets: tuple[BudgetMeter, ...] = ()
+    unseeded: tuple[Rule, ...] = ()
+    """Rules whose earlier use has not been read from the ledger yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A budget whose spending crossed one of its thresholds."""
+
+    meter: BudgetMeter
+    share: str
+    window: Window
+    spent: int
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """What one call has taken. It is ended by `settle`, exactly once."""
+
+    call_id: str
+    scope: Scope
+    model: str
+    started_ns: int
+    tokens: int
+    nano: int
+    is_cut: bool = False
+    """Whether a budget gave less than the worst case: the call must end when `nano` is used up."""
+    requests: "list[tuple[WindowMeter, int]]" = field(default_factory=list)
+    token_meters: "list[tuple[WindowMeter, int]]" = field(default_factory=list)
+    concurrency: list[ConcurrencyMeter] = field(default_factory=list)
+    budgets: "list[tuple[BudgetMeter, Window]]" = field(default_factory=list)
+    ended: bool = False
+
+    def extend(self, demand: Demand, now_ns: int) -> None:
+        """Take as much again for a further attempt, when an earlier one may have cost something.
+
+        Raises the same refusals as `take`; the hold is then as it was.
+        """
+        for meter, _ in self.token_meters:
+            if not meter.fits(demand.tokens, now_ns):
+                raise _limit_refusal(meter, demand.tokens, now_ns)
+        for budget, _ in self.budgets:
+            if not budget.only_warns and demand.nano > budget.left(now_ns):
+                raise _budget_refusal(budget, demand.nano, now_ns)
+        for meter, slot in self.token_meters:
+            meter.settle(slot, demand.tokens)
+        for budget, window in self.budgets:
+            if window == budget.window:
+                budget.take(demand.nano)
+        self.tokens += demand.tokens
+        self.nano += demand.nano
+
+    def settle(self, tokens: int, nano: int) -> list[Alert]:
+        """Replace the worst case by what was used and let go of the rest; returns what crossed a threshold.
+
+        A second call does nothing: whoever ends a call twice must not count it twice.
+        """
+        if self.ended:
+            return []
+        self.ended = True
+        difference = tokens - self.tokens
+        for meter, slot in self.token_meters:
+            meter.settle(slot, difference)
+        for counter in self.concurrency:
+            counter.active -= 1
+        alerts = []
+        for budget, window in self.budgets:
+            for share in budget.settle(window, self.nano, nano):
+                alerts.append(Alert(budget, share, window, budget.spent))
+        return alerts
+
+    def let_go_of(self, rules: Collection[str]) -> None:
+        """Stop counting for these rules, whose meters are being thrown away."""
+        self.requests = [entry for entry in self.requests if entry[0].rule.id not in rules]
+        self.token_meters = [entry for entry in self.token_meters if entry[0].rule.id not in rules]
+        self.concurrency = [counter for counter in self.concurrency if counter.rule.id not in rules]
+        self.budgets = [entry for entry in self.budgets if entry[0].rule.id not in rules]
+
+
+def take(meters: MeterSet, hold: Hold, demand: Demand) -> None:
+    """Fill `hold` with `demand` from all meters, or raise one refusal and count nothing.
+
+    Raises RequestLimitReached, TokenLimitReached, ConcurrencyLimitReached, BudgetExhausted.
+    """
+    now_ns = hold.started_ns
+    tokens = demand.tokens
+    for meter in meters.requests:
+        if not meter.fits(1, now_ns):
+            raise _limit_refusal(meter, 1, now_ns)
+    for counter in meters.concurrency:
+        if counter.active >= counter.rule.amount:
+            raise _concurrency_refusal(counter)
+    for meter in meters.tokens:
+        if not meter.fits(tokens, now_ns):
+            raise _limit_refusal(meter, tokens, now_ns)
+    nano = _affordable(meters.budgets, demand, now_ns)
+
+    hold.tokens = tokens
+    hold.nano = nano
+    hold.is_cut = nano < demand.nano
+    for meter in meters.requests:
+        hold.requests.append((meter, meter.take(1)))
+    for meter in meters.tokens:
+        hold.token_meters.append((meter, meter.take(tokens)))
+    for counter in meters.concurrency:
+        counter.active += 1
+        hold.concurrency.append(counter)
+    for budget in meters.budgets:
+        hold.budgets.append((budget, budget.take(nano)))
+
+
+def _affordable(budgets: Sequence[BudgetMeter], demand: Demand, now_ns: int) -> int:
+    """What all budgets together let this call hold."""
+    allowed = demand.nano
+    for budget in budgets:
+        left = budget.left(now_ns)
+        if demand.nano <= left or budget.only_warns:
+            continue
+        if not budget.cuts or demand.minimum_nano > left:
+            raise _budget_refusal(budget, demand.nano, now_ns)
+        allowed = min(allowed, left)
+    return allowed
+
+
+def _where(rule: Rule, subject: str) -> dict[str, object]:
+    return {"rule": rule.id, "scope": rule.subject.kind, "subject": subject, "model": rule.model}
+
+
+def _limit_refusal(meter: WindowMeter, amount: int, now_ns: int) -> EnfiladeError:
+    rule = meter.rule
+    wait = meter.seconds_until_fits(amount, now_ns)
+    left = meter.left(now_ns)
+    details = _where(rule, meter.subject) | {
+        "limit": rule.amount,
+        "per": rule.per,
+        "left": left,
+        "needed": amount,
+        "resets_in_s": None if wait is None else round(wait, 3),
+    }
+    unit = rule.measure.value
+    message = f"The limit of {rule.amount} {unit} per {rule.per} for the {rule.subject.kind} is reached: {left} left, {amount} needed."
+    if wait is None:
+        message += " This call alone is larger than the limit."
+    error = RequestLimitReached if unit == "requests" else TokenLimitReached
+    return error(message, retry_after=wait, details=details)
+
+
+def _concurrency_refusal(counter: ConcurrencyMeter) -> EnfiladeError:
+    rule = counter.rule
+    message = f"The limit of {rule.amount} calls at the same time for the {rule.subject.kind} is reached."
+    details = _where(rule, counter.subject) | {"limit": rule.amount, "active": counter.active}
+    return ConcurrencyLimitReached(message, retry_after=1.0, details=details)
+
+
+def _budget_refusal(budget: BudgetMeter, nano: int, now_ns: int) -> EnfiladeError:
+    rule = budget.rule
+    end = budget.window.end_ns
+    resets_in = None if end >= FOREVER_NS else (end - now_ns) / NANOSECONDS
+    details = _where(rule, budget.subject) | {
+        "window": rule.period,
+        "limit_usd": format_usd(rule.limit_nano),
+        "spent_usd": format_usd(budget.spent),
+        "held_usd": format_usd(budget.held),
+        "needed_usd": format_usd(nano),
+        "resets_in_s": None if resets_in is None else round(resets_in, 3),
+    }
+    each = "in total" if rule.period == "total" else f"per {rule.period}"
+    message = (
+        f"The budget of {format_usd(rule.limit_nano)} USD {each} for the {rule.subject.kind} does not cover this call: "
+        f"{format_usd(budget.spent)} spent, {format_usd(budget.held)} held for running calls, {format_usd(nano)} needed."
+    )
+    return BudgetExhausted(message, retry_after=resets_in, details=details)

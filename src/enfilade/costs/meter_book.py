@@ -1,0 +1,210 @@
+"""All live meters of this process, and which of them count for a call."""
+
+from collections.abc import Collection, Iterable
+from fnmatch import fnmatchcase
+
+from enfilade.core.clock import Clock
+from enfilade.core.scope import Scope
+from enfilade.costs.holds import Demand, Hold, MeterSet, take
+from enfilade.costs.meters import BudgetMeter, ConcurrencyMeter, Meter, WindowMeter
+from enfilade.costs.types import BudgetRule, LimitRule, Measure, Rule
+
+MAX_CACHED_SETS = 50_000
+PRUNE_EVERY_S = 60.0
+
+
+def applies(rule: Rule, scope: Scope, model: str) -> str | None:
+    """The id under which a call counts for the rule, or None when the rule does not concern it."""
+    if rule.tenant != scope.tenant or (rule.model is not None and not fnmatchcase(model, rule.model)):
+        return None
+    return rule.subject.counted_id(scope)
+
+
+class MeterBook:
+    """Finds, makes, keeps and forgets meters. Nothing here waits."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Start with no rules and no meters."""
+        self._clock = clock
+        self._rules: dict[str, tuple[Rule, ...]] = {}
+        self._meters: dict[tuple[str, str], Meter] = {}
+        self._sets: dict[tuple[str | None, str | None, str], MeterSet] = {}
+        self._seeded: set[str] = set()
+        self.holds: dict[str, Hold] = {}
+        """The running calls' holds by call id."""
+
+    # Rules.
+
+    def rules(self, tenant: str) -> tuple[Rule, ...]:
+        """The rules of a tenant."""
+        return self._rules.get(tenant, ())
+
+    def install(self, rules: dict[str, tuple[Rule, ...]], tenants: Collection[str] | None) -> None:
+        """Put new rules in force, for some tenants or for all; what was counted stays counted."""
+        if tenants is None:
+            self._rules = rules
+        else:
+            for tenant in tenants:
+                self._rules.pop(tenant, None)
+            self._rules.update(rules)
+        current = {rule.id: rule for group in rules.values() for rule in group}
+        for key, meter in list(self._meters.items()):
+            if tenants is not None and meter.rule.tenant not in tenants:
+                continue
+            rule = current.get(key[0])
+            if rule is None or not _still_counts_alike(meter.rule, rule):
+                del self._meters[key]
+                self._seeded.discard(key[0])
+            else:
+                meter.rule = rule
+        self._sets.clear()
+
+    # Calls.
+
+    def meters_for(self, scope: Scope, model: str) -> MeterSet:
+        """The meters that count for a call."""
+        key = (scope.key, scope.user, model)
+        found = self._sets.get(key)
+        if found is None:
+            found = self._assemble(scope, model)
+            if not found.unseeded:
+                if len(self._sets) >= MAX_CACHED_SETS:
+                    self._sets.clear()
+                self._sets[key] = found
+        return found
+
+    def take(self, meters: MeterSet, hold: Hold, demand: Demand) -> None:
+        """Take a hold; see `holds.take`. The call counts as running until `settle`."""
+        take(meters, hold, demand)
+        self.holds[hold.call_id] = hold
+
+    def forget(self, hold: Hold) -> None:
+        """The call has ended."""
+        self.holds.pop(hold.call_id, None)
+
+    def _assemble(self, scope: Scope, model: str) -> MeterSet:
+        requests: list[WindowMeter] = []
+        tokens: list[WindowMeter] = []
+        concurrency: list[ConcurrencyMeter] = []
+        budgets: list[BudgetMeter] = []
+        unseeded: list[Rule] = []
+        for rule in self._rules.get(scope.tenant, ()):
+            subject = applies(rule, scope, model)
+            if subject is None:
+                continue
+            if rule.id not in self._seeded:
+                unseeded.append(rule)
+            meter = self.meter(rule, subject)
+            if isinstance(meter, BudgetMeter):
+                budgets.append(meter)
+            elif isinstance(meter, ConcurrencyMeter):
+                concurrency.append(meter)
+            elif meter.rule.measure is Measure.REQUESTS:
+                requests.append(meter)
+            else:
+                tokens.append(meter)
+        return MeterSet(tuple(requests), tuple(tokens), tuple(concurrency), tuple(budgets), tuple(unseeded))
+
+    def meter(self, rule: Rule, subject: str) -> Meter:
+        """The meter of a rule for one subject, made if need be."""
+        meter = self._meters.get((rule.id, subject))
+        if meter is None:
+            if isinstance(rule, BudgetRule):
+                meter = BudgetMeter(rule, subject, self._clock.now_ns())
+            elif rule.measure is Measure.CONCURRENCY:
+                meter = ConcurrencyMeter(rule, subject)
+            else:
+                meter = WindowMeter(rule, subject)
+            self._meters[rule.id, subject] = meter
+        return meter
+
+    def find(self, rule_id: str, subject: str) -> Meter | None:
+        """The meter of a rule for one subject, if there is one."""
+        return self._meters.get((rule_id, subject))
+
+    def meters_of_id(self, rule_id: str) -> list[Meter]:
+        """The meters that a rule has now, one per subject that used it."""
+        rule = next((r for group in self._rules.values() for r in group if r.id == rule_id), None)
+        if rule is None:
+            return []
+        if not rule.subject.is_each:
+            return [self.meter(rule, rule.subject.id or rule.tenant)]
+        return [meter for (identifier, _), meter in self._meters.items() if identifier == rule_id]
+
+    # Seeding: a rule that this process has not counted from its beginning starts from what the ledger knows.
+
+    def attach_running(self, rule: Rule) -> list[str]:
+        """Count the calls that run already for a new rule; returns their ids, which the ledger must leave out."""
+        attached = []
+        for hold in self.holds.values():
+            subject = applies(rule, hold.scope, hold.model)
+            if subject is None:
+                continue
+            _attach(hold, self.meter(rule, subject))
+            attached.append(hold.call_id)
+        return attached
+
+    def detach(self, rules: Iterable[Rule]) -> None:
+        """Undo `attach_running`: the ledger could not be read, and the next try must start afresh."""
+        dropped = {rule.id for rule in rules}
+        for key in [key for key in self._meters if key[0] in dropped]:
+            del self._meters[key]
+        for hold in self.holds.values():
+            hold.let_go_of(dropped)
+        self._sets.clear()
+
+    def mark_seeded(self, rules: Iterable[Rule]) -> None:
+        """Let calls count for these rules from now on without looking back."""
+        self._seeded.update(rule.id for rule in rules)
+        self._sets.clear()
+
+    def is_seeded(self, rule: Rule) -> bool:
+        """Whether the rule's meters hold everything that happened before."""
+        return rule.id in self._seeded
+
+    async def prune(self) -> None:
+        """Forget idle meters now and then, until cancelled: subjects come and go, memory must not grow."""
+        while True:
+            await self._clock.sleep(PRUNE_EVERY_S)
+            now_ns = self._clock.now_ns()
+            idle = [key for key, meter in self._meters.items() if meter.is_idle(now_ns)]
+            for key in idle:
+                del self._meters[key]
+            if idle:
+                self._sets.clear()
+
+
+def _still_counts_alike(former: Rule, current: Rule) -> bool:
+    """Whether a changed rule counts the same things, so that its meters keep their figures."""
+    if isinstance(former, LimitRule) and isinstance(current, LimitRule):
+        return (former.measure, former.per, former.subject, former.model) == (
+            current.measure,
+            current.per,
+            current.subject,
+            current.model,
+        )
+    if isinstance(former, BudgetRule) and isinstance(current, BudgetRule):
+        return (former.period, former.time_zone, former.subject, former.model) == (
+            current.period,
+            current.time_zone,
+            current.subject,
+            current.model,
+        )
+    return False
+
+
+def _attach(hold: Hold, meter: Meter) -> None:
+    if isinstance(meter, BudgetMeter):
+        if meter.window.start_ns <= hold.started_ns < meter.window.end_ns:
+            hold.budgets.append((meter, meter.take(hold.nano)))
+    elif isinstance(meter, ConcurrencyMeter):
+        meter.active += 1
+        hold.concurrency.append(meter)
+    else:
+        slot = hold.started_ns // meter.slot_ns
+        amount = 1 if meter.rule.measure is Measure.REQUESTS else hold.tokens
+        meter.seed(slot, amount, hold.started_ns)
+        if meter.rule.measure is Measure.TOKENS:
+            hold.token_meters.append((meter, slot))
+        else:
+            hold.requests.append((meter, slot))

@@ -1,0 +1,83 @@
+"""Starting a rule's meters from what the ledger already knows.
+
+A rule is seeded when the first call for it comes: at start-up, or when the rule is new. Calls that run at that
+moment are attached to its meters and left out of the sums, so that nothing is counted twice or missed.
+"""
+
+import asyncio
+from collections.abc import Collection
+from fnmatch import fnmatchcase
+from typing import Any
+
+from enfilade.core.clock import Clock, to_datetime
+from enfilade.costs import store
+from enfilade.costs.meter_book import MeterBook
+from enfilade.costs.meters import NANOSECONDS, SLOTS, BudgetMeter, WindowMeter
+from enfilade.costs.types import PER_SECONDS, BudgetRule, LimitRule, Measure, Rule
+from enfilade.costs.windows import FOREVER_NS, Window, window_at
+from enfilade.identity.scopes import tenant_scope
+from enfilade.storage.group_commit import GroupCommit
+from enfilade.storage.unit_of_work import Storage, UnitOfWork
+
+
+class Seeder:
+    """Reads earlier use from the database."""
+
+    def __init__(self, book: MeterBook, storage: Storage, writer: GroupCommit, clock: Clock) -> None:
+        """Seed the meters of `book`."""
+        self._book = book
+        self._storage = storage
+        self._writer = writer
+        self._clock = clock
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def seed(self, tenant: str, rules: Collection[Rule]) -> None:
+        """Make the rules' meters complete. Raises DatabaseUnavailable; calls for the rules must then be refused."""
+        async with self._locks.setdefault(tenant, asyncio.Lock()):
+            waiting = [rule for rule in rules if not self._book.is_seeded(rule)]
+            if not waiting:
+                return
+            # Everything that ended before this moment is queued for the database, everything that runs is attached:
+            # after the flush, the ledger without the attached calls is exactly what is missing.
+            now_ns = self._clock.now_ns()
+            running = {rule.id: self._book.attach_running(rule) for rule in waiting}
+            try:
+                await self._writer.flush()
+                async with self._storage.unit_of_work(tenant_scope(tenant, "seeding"), readonly=True) as unit:
+                    found = [(rule, await self._read(unit, rule, running[rule.id], now_ns)) for rule in waiting]
+            except BaseException:
+                self._book.detach(waiting)
+                raise
+            for rule, rows in found:
+                self._fill(rule, rows, now_ns)
+            self._book.mark_seeded(waiting)
+
+    async def _read(self, unit: UnitOfWork, rule: Rule, running: list[str], now_ns: int) -> list[Any]:
+        if isinstance(rule, BudgetRule):
+            window = window_at(rule.period, now_ns, rule.time_zone)
+            end_ns = min(window.end_ns, FOREVER_NS)
+            statement = store.SPENT_BEFORE[rule.subject.kind]
+            span = (to_datetime(window.start_ns), to_datetime(end_ns))
+            return await unit.fetch(statement, rule.tenant, *span, rule.subject.id, running)
+        if rule.measure is Measure.CONCURRENCY:
+            return []
+        length_ns = PER_SECONDS[rule.per or "second"] * NANOSECONDS
+        slot_ns = length_ns // SLOTS
+        span = (to_datetime(now_ns - length_ns - slot_ns), to_datetime(now_ns + slot_ns))
+        statement = store.USED_BEFORE[rule.subject.kind]
+        return await unit.fetch(statement, rule.tenant, *span, rule.subject.id, running, slot_ns)
+
+    def _fill(self, rule: Rule, rows: list[Any], now_ns: int) -> None:
+        for row in rows:
+            if rule.model is not None and not fnmatchcase(row["model"] or "", rule.model):
+                continue
+            meter = self._book.meter(rule, str(row["subject"]))
+            if isinstance(meter, BudgetMeter) and isinstance(rule, BudgetRule):
+                meter.seed(_window(rule, now_ns), row["nano"])
+            elif isinstance(meter, WindowMeter) and isinstance(rule, LimitRule):
+                amount = row["requests"] if rule.measure is Measure.REQUESTS else row["tokens"]
+                meter.seed(row["slot"], amount, now_ns)
+
+
+def _window(rule: BudgetRule, now_ns: int) -> Window:
+    return window_at(rule.period, now_ns, rule.time_zone)

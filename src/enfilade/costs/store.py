@@ -1,0 +1,123 @@
+"""The SQL of this room."""
+
+# Limits and budgets.
+_LIMIT_COLUMNS = "tenant_id, id, subject_kind, subject_id, model, measure, amount, per, version"
+LIST_LIMITS = f"""
+SELECT {_LIMIT_COLUMNS} FROM limits
+WHERE id > $1 AND ($3::uuid IS NULL OR tenant_id = $3) ORDER BY id LIMIT $2
+"""
+FIND_LIMIT = f"SELECT {_LIMIT_COLUMNS} FROM limits WHERE id = $1"
+FIND_SAME_LIMIT = f"""
+SELECT {_LIMIT_COLUMNS} FROM limits
+WHERE tenant_id = $1 AND subject_kind = $2 AND subject_id IS NOT DISTINCT FROM $3 AND model IS NOT DISTINCT FROM $4
+    AND measure = $5 AND per IS NOT DISTINCT FROM $6
+"""
+INSERT_LIMIT = """
+INSERT INTO limits (tenant_id, id, subject_kind, subject_id, model, measure, amount, per)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+UPDATE_LIMIT = "UPDATE limits SET amount = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2"
+DELETE_LIMIT = "DELETE FROM limits WHERE tenant_id = $1 AND id = $2"
+
+_BUDGET_COLUMNS = """b.tenant_id, b.id, b.subject_kind, b.subject_id, b.model, b.period, b.limit_nano, b.alerts, b.action,
+    b.version"""
+LIST_BUDGETS = f"""
+SELECT {_BUDGET_COLUMNS} FROM budgets b
+WHERE b.id > $1 AND ($3::uuid IS NULL OR b.tenant_id = $3) ORDER BY b.id LIMIT $2
+"""
+FIND_BUDGET = f"SELECT {_BUDGET_COLUMNS} FROM budgets b WHERE b.id = $1"
+FIND_SAME_BUDGET = f"""
+SELECT {_BUDGET_COLUMNS} FROM budgets b
+WHERE b.tenant_id = $1 AND b.subject_kind = $2 AND b.subject_id IS NOT DISTINCT FROM $3
+    AND b.model IS NOT DISTINCT FROM $4 AND b.period = $5
+"""
+INSERT_BUDGET = """
+INSERT INTO budgets (tenant_id, id, subject_kind, subject_id, model, period, limit_nano, alerts, action)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+UPDATE_BUDGET = """
+UPDATE budgets SET limit_nano = $3, alerts = $4, action = $5, version = version + 1 WHERE tenant_id = $1 AND id = $2
+"""
+DELETE_BUDGET = "DELETE FROM budgets WHERE tenant_id = $1 AND id = $2"
+
+# The directory's section.
+LOAD_LIMITS = f"SELECT {_LIMIT_COLUMNS} FROM limits WHERE $1::uuid[] IS NULL OR tenant_id = ANY ($1) ORDER BY id"
+LOAD_BUDGETS = f"""
+SELECT {_BUDGET_COLUMNS} FROM budgets b WHERE $1::uuid[] IS NULL OR b.tenant_id = ANY ($1) ORDER BY b.id
+"""
+LOAD_TIME_ZONES = "SELECT id, time_zone FROM tenants WHERE $1::uuid[] IS NULL OR id = ANY ($1)"
+
+# What was used before this process began to count. One statement for each kind of subject, because the subject's
+# column decides the grouping.
+SUBJECT_COLUMNS = {
+    "tenant": "tenant_id",
+    "department": "department_id",
+    "application": "application_id",
+    "user": "user_id",
+    "key": "key_id",
+}
+SPENT_BEFORE = {
+    kind: f"""
+SELECT {column} AS subject, model, sum(amount_nano)::bigint AS nano FROM ledger
+WHERE tenant_id = $1 AND started_at >= $2 AND started_at < $3 AND {column} IS NOT NULL
+    AND ($4::uuid IS NULL OR {column} = $4) AND NOT (call_id = ANY ($5))
+GROUP BY 1, 2
+"""
+    for kind, column in SUBJECT_COLUMNS.items()
+}
+USED_BEFORE = {
+    kind: f"""
+SELECT {column} AS subject, model, floor(extract(epoch FROM started_at) * 1000000000 / $6::bigint)::bigint AS slot,
+    count(*) AS requests, sum(input_tokens + output_tokens)::bigint AS tokens
+FROM calls
+WHERE tenant_id = $1 AND started_at >= $2 AND started_at < $3 AND {column} IS NOT NULL AND status <> 'refused'
+    AND ($4::uuid IS NULL OR {column} = $4) AND NOT (call_id = ANY ($5))
+GROUP BY 1, 2, 3
+"""
+    for kind, column in SUBJECT_COLUMNS.items()
+}
+
+# Recovery.
+LIST_ORPHANED_INTENTS = """
+SELECT call_id, replica_id, body FROM intents WHERE NOT (replica_id = ANY ($1)) ORDER BY call_id LIMIT $2
+"""
+LIST_INTENT_REPLICAS = "SELECT DISTINCT replica_id FROM intents"
+
+# Prices.
+READ_BOOK = "SELECT body FROM price_books WHERE version = $1"
+READ_LAST_BOOK = "SELECT version, body FROM price_books ORDER BY compiled_at DESC LIMIT 1"
+STORE_BOOK = "INSERT INTO price_books (version, body) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+LIST_OVERRIDES = "SELECT model, effective_from, rates FROM price_overrides ORDER BY model, effective_from"
+LIST_OVERRIDES_OF_MODEL = """
+SELECT model, effective_from, rates FROM price_overrides WHERE model = $1 ORDER BY effective_from
+"""
+INSERT_OVERRIDE = """
+INSERT INTO price_overrides (model, effective_from, rates) VALUES ($1, $2, $3::jsonb)
+ON CONFLICT (model, effective_from) DO UPDATE SET rates = excluded.rates
+"""
+
+# Reports. The grouping is one of a fixed list, so each has a statement of its own, and no text comes from callers.
+GROUPINGS = {
+    "tenant": "l.tenant_id::text",
+    "department": "l.department_id::text",
+    "application": "l.application_id::text",
+    "user": "l.user_id::text",
+    "key": "l.key_id::text",
+    "model": "l.model",
+    "day": "to_char(l.started_at AT TIME ZONE $4, 'YYYY-MM-DD')",
+}
+SPEND = {
+    grouping: f"""
+SELECT {expression} AS name, l.tenant_id, count(*) AS calls, sum(l.tokens)::bigint AS tokens,
+    sum(l.amount_nano)::bigint AS nano, count(*) FILTER (WHERE l.estimated) AS estimated
+FROM ledger l
+WHERE l.started_at >= $1 AND l.started_at < $2 AND ($3::uuid IS NULL OR l.tenant_id = $3)
+    AND $4::text IS NOT NULL
+GROUP BY 1, 2 ORDER BY nano DESC, name LIMIT $5
+"""
+    for grouping, expression in GROUPINGS.items()
+}
+SPEND_TOTAL = """
+SELECT count(*) AS calls, coalesce(sum(tokens), 0)::bigint AS tokens, coalesce(sum(amount_nano), 0)::bigint AS nano
+FROM ledger WHERE started_at >= $1 AND started_at < $2 AND ($3::uuid IS NULL OR tenant_id = $3)
+"""

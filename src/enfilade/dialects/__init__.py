@@ -1,0 +1,1 @@
+"""How bytes look: one file for each dialect, none knowing another."""

@@ -1,0 +1,21 @@
+"""What can be wrong with a request or a reply in its dialect."""
+
+from enfilade.core.errors import InvalidRequest, UpstreamFailed
+
+
+class MissingField(InvalidRequest):
+    """A field that the dialect requires is not there."""
+
+    code = "missing_field"
+
+
+class WrongType(InvalidRequest):
+    """A field has another type than the dialect gives it, or a value out of its range."""
+
+    code = "wrong_type"
+
+
+class UnreadableReply(UpstreamFailed):
+    """The provider answered something that is not its dialect."""
+
+    code = "unreadable_reply"

@@ -1,0 +1,312 @@
+"""Anthropic messages: `POST /v1/messages`.
+
+Source: https://docs.anthropic.com/en/api/messages and the SDK's `anthropic.types`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from enfilade.core.clock import NANOSECONDS, to_rfc3339
+from enfilade.core.errors import EnfiladeError
+from enfilade.core.messages import (
+    Completion,
+    Conversation,
+    Media,
+    Message,
+    Part,
+    Reasoning,
+    Role,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+from enfilade.dialects.anthropic_stream import (
+    STOP_REASONS,
+    AnthropicUsage,
+    MessageStreamReader,
+    MessageStreamWriter,
+    finish_of,
+    usage_object,
+)
+from enfilade.dialects.bodies import (
+    ENCODER,
+    decode_object,
+    raw_json,
+    read,
+    read_any,
+    read_positive,
+    require_array,
+    require_model,
+    text_size,
+)
+from enfilade.dialects.errors import MissingField, UnreadableReply
+from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
+
+MEDIA_MARKS = (b'"image"', b'"document"', b'"file"', b'"container_upload"')
+MEDIA_TYPES = frozenset({"image", "document", "container_upload"})
+TOKENS_PER_MESSAGE = 16
+
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+OVERLOADED_CODES = frozenset({"provider_overloaded"})
+
+
+class MessageReply(msgspec.Struct, gc=False):
+    """As much of a reply as we act on."""
+
+    type: str | None = None
+    model: str | None = None
+    content: msgspec.Raw | None = None
+    stop_reason: str | None = None
+    usage: AnthropicUsage | None = None
+
+
+_REPLY = msgspec.json.Decoder(MessageReply)
+
+
+class AnthropicMessages:
+    """See the module."""
+
+    name = "anthropic_messages"
+    path = "/v1/messages"
+    forwarded_headers = frozenset({b"anthropic-version", b"anthropic-beta"})
+
+    def parse(self, body: bytes) -> Request:
+        """See `Dialect.parse`."""
+        fields = decode_object(body)
+        model = require_model(fields)
+        messages = require_array(fields, "messages")
+        max_output = read_positive(fields, "max_tokens")
+        if max_output is None:
+            message = "`max_tokens` is required."
+            raise MissingField(message, param="max_tokens")
+        request = Request(
+            fields=fields,
+            model=model,
+            stream=read(fields, "stream", bool) or False,
+            size=len(body),
+            max_output=max_output,
+            service_tier=read(fields, "service_tier", str),
+            caching=b'"cache_control"' in body,
+        )
+        if any(mark in body for mark in MEDIA_MARKS):
+            request.media = _count_media(read_any(messages, "messages"))
+        return request
+
+    def text_bound(self, request: Request) -> int:
+        """See `Dialect.text_bound`."""
+        messages = read_any(request.fields["messages"], "messages")
+        others = (name for name in request.fields if name not in {"messages", "model", "stream", "max_tokens"})
+        extra = sum(len(bytes(request.fields[name])) for name in others)
+        return text_size(messages) + TOKENS_PER_MESSAGE * (len(messages) + 1) + extra
+
+    def render_request(
+        self, request: Request, model: str, *, max_output: int | None, max_output_field: str | None = None
+    ) -> bytes:
+        """See `Dialect.render_request`."""
+        del max_output_field
+        fields = request.fields | {"model": raw_json(model)}
+        if max_output is not None:
+            fields["max_tokens"] = raw_json(max_output)
+        return ENCODER.encode(fields)
+
+    def read_reply(self, body: bytes) -> ReplyFacts:
+        """See `Dialect.read_reply`."""
+        try:
+            reply = _REPLY.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            message = "The provider's reply is not a message."
+            raise UnreadableReply(message) from error
+        if reply.type == "error" or reply.content is None:
+            message = "The provider's reply holds no message."
+            raise UnreadableReply(message)
+        usage = reply.usage
+        return ReplyFacts(
+            usage.neutral() if usage else None,
+            reply.model,
+            finish_of(reply.stop_reason),
+            usage.service_tier if usage else None,
+        )
+
+    def stream_reader(self, request: Request) -> MessageStreamReader:
+        """See `Dialect.stream_reader`; usage is part of every stream, asked for or not."""
+        del request
+        return MessageStreamReader()
+
+    def conversation(self, request: Request) -> Conversation:
+        """See `Dialect.conversation`."""
+        fields = request.fields
+        turns = []
+        system = [part for part in _parts(_any(fields, "system")) if isinstance(part, Text)]
+        for message in read_any(fields["messages"], "messages"):
+            if not isinstance(message, dict):
+                continue
+            parts = _parts(message.get("content"))
+            if message.get("role") == "system":
+                system.extend(part for part in parts if isinstance(part, Text))
+            else:
+                role = Role.ASSISTANT if message.get("role") == "assistant" else Role.USER
+                turns.append(Message(role, tuple(parts)))
+        choice, parallel = _tool_choice(_any(fields, "tool_choice"))
+        return Conversation(
+            messages=tuple(turns),
+            system=tuple(system),
+            tools=_tools(_any(fields, "tools")),
+            tool_choice=choice,
+            parallel_tool_calls=parallel,
+            max_output_tokens=request.max_output,
+            temperature=read(fields, "temperature", float),
+            top_p=read(fields, "top_p", float),
+            stop=tuple(str(entry) for entry in read(fields, "stop_sequences", list) or ()),
+        )
+
+    def render_completion(self, completion: Completion) -> bytes:
+        """See `Dialect.render_completion`."""
+        content: list[dict[str, object]] = []
+        for part in completion.parts:
+            if isinstance(part, Text):
+                content.append({"type": "text", "text": part.text})
+            elif isinstance(part, ToolCall):
+                arguments = msgspec.json.decode(part.arguments or "{}")
+                content.append({"type": "tool_use", "id": part.id, "name": part.name, "input": arguments})
+        reply: dict[str, object] = {
+            "id": completion.id,
+            "type": "message",
+            "role": "assistant",
+            "model": completion.model,
+            "content": content,
+            "stop_reason": STOP_REASONS[completion.finish],
+            "stop_sequence": None,
+        }
+        if completion.usage is not None:
+            reply["usage"] = usage_object(completion.usage)
+        return ENCODER.encode(reply)
+
+    def stream_writer(self, completion: Completion) -> MessageStreamWriter:
+        """See `Dialect.stream_writer`."""
+        return MessageStreamWriter(completion)
+
+    def error_status(self, error: EnfiladeError) -> int:
+        """See `Dialect.error_status`: an overloaded provider has a status of its own here."""
+        return 529 if error.code in OVERLOADED_CODES else error.status
+
+    def _error_object(self, error: EnfiladeError, request_id: str) -> dict[str, object]:
+        content: dict[str, object] = {
+            "type": ERROR_TYPES.get(self.error_status(error), "api_error"),
+            "message": f"{error.message} {error.remedy}",
+            "code": error.code,
+        }
+        if error.param is not None:
+            content["param"] = error.param
+        if error.details:
+            content["details"] = error.details
+        return {"type": "error", "error": content, "request_id": request_id}
+
+    def render_error(self, error: EnfiladeError, request_id: str) -> bytes:
+        """See `Dialect.render_error`."""
+        return ENCODER.encode(self._error_object(error, request_id))
+
+    def render_error_event(self, error: EnfiladeError, request_id: str) -> bytes:
+        """See `Dialect.render_error_event`: the SDK raises on `event: error` and on nothing else."""
+        return b"event: error\ndata: " + self.render_error(error, request_id) + b"\n\n"
+
+    def limit_headers(self, limits: LimitHeaders) -> list[tuple[bytes, bytes]]:
+        """See `Dialect.limit_headers`: limit, remaining, and the moment of the reset."""
+        headers = []
+        for name, figures in ((b"requests", limits.requests), (b"tokens", limits.tokens)):
+            if figures is not None:
+                limit, left, seconds = figures
+                reset = to_rfc3339(limits.now_ns + int(seconds * NANOSECONDS)).encode()
+                headers += [
+                    (b"anthropic-ratelimit-%b-limit" % name, b"%d" % limit),
+                    (b"anthropic-ratelimit-%b-remaining" % name, b"%d" % left),
+                    (b"anthropic-ratelimit-%b-reset" % name, reset),
+                ]
+        return headers
+
+
+def _any(fields: dict[str, msgspec.Raw], name: str) -> Any:
+    raw = fields.get(name)
+    return None if raw is None else read_any(raw, name)
+
+
+def _count_media(messages: object) -> int:
+    """Media parts, also those inside tool results."""
+    count = 0
+    pending = [messages]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(item)
+        elif isinstance(item, dict):
+            count += item.get("type") in MEDIA_TYPES
+            pending.append(item.get("content"))
+    return count
+
+
+def _parts(content: object) -> Sequence[Part]:
+    if isinstance(content, str):
+        return (Text(content),)
+    parts: list[Part] = []
+    for block in content if isinstance(content, list) else ():
+        if isinstance(block, dict) and (part := _part(block)) is not None:
+            parts.append(part)
+    return parts
+
+
+def _part(block: dict[str, Any]) -> Part | None:
+    kind = block.get("type")
+    if kind == "text":
+        return Text(str(block.get("text", "")))
+    if kind in {"image", "document"}:
+        source = block.get("source") or {}
+        return Media(
+            kind,
+            media_type=source.get("media_type"),
+            data=source.get("data"),
+            url=source.get("url"),
+            file_id=source.get("file_id"),
+        )
+    if kind == "tool_use":
+        arguments = ENCODER.encode(block.get("input") or {}).decode()
+        return ToolCall(str(block.get("id", "")), str(block.get("name", "")), arguments)
+    if kind == "tool_result":
+        content = tuple(part for part in _parts(block.get("content")) if isinstance(part, Text | Media))
+        return ToolResult(str(block.get("tool_use_id", "")), content, bool(block.get("is_error")))
+    if kind == "thinking":
+        return Reasoning(str(block.get("thinking", "")), block.get("signature"))
+    if kind == "redacted_thinking":
+        return Reasoning(sealed=block.get("data"))
+    return None
+
+
+def _tools(tools: object) -> tuple[Tool, ...]:
+    return tuple(
+        Tool(str(tool.get("name", "")), tool.get("description"), tool.get("input_schema"))
+        for tool in (tools if isinstance(tools, list) else ())
+        if isinstance(tool, dict)
+    )
+
+
+def _tool_choice(choice: object) -> tuple[str | None, bool]:
+    if not isinstance(choice, dict):
+        return None, True
+    kind = choice.get("type")
+    name = {"any": "required", "tool": choice.get("name")}.get(str(kind), kind)
+    return (name if isinstance(name, str) else None), not choice.get("disable_parallel_tool_use")
+
+
+DIALECT = AnthropicMessages()

@@ -1,0 +1,274 @@
+"""OpenAI chat completions: `POST /v1/chat/completions`.
+
+Source: https://platform.openai.com/docs/api-reference/chat and the SDK's `openai.types.chat`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from enfilade.core.errors import EnfiladeError
+from enfilade.core.messages import (
+    Completion,
+    Conversation,
+    Media,
+    Message,
+    Part,
+    Role,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+from enfilade.dialects import openai_common
+from enfilade.dialects.bodies import (
+    ENCODER,
+    MAX_CHOICES,
+    decode_object,
+    raw_json,
+    read,
+    read_any,
+    read_positive,
+    require_array,
+    require_model,
+    text_size,
+)
+from enfilade.dialects.errors import UnreadableReply, WrongType
+from enfilade.dialects.openai_chat_stream import ChatReply, ChatStreamReader, ChatStreamWriter, finish_of
+from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
+
+MEDIA_MARKS = (b'"image_url"', b'"input_audio"', b'"file"')
+MEDIA_TYPES = frozenset({"image_url", "input_audio", "file"})
+OUTPUT_FIELDS = ("max_completion_tokens", "max_tokens")
+TOKENS_PER_MESSAGE = 16
+"""More than any template adds around a message."""
+
+_REPLY = msgspec.json.Decoder(ChatReply)
+
+
+class OpenAIChat:
+    """See the module."""
+
+    name = "openai_chat"
+    path = "/v1/chat/completions"
+    forwarded_headers = frozenset({b"openai-beta"})
+
+    def parse(self, body: bytes) -> Request:
+        """See `Dialect.parse`."""
+        fields = decode_object(body)
+        model = require_model(fields)
+        messages = require_array(fields, "messages")
+        stream = read(fields, "stream", bool) or False
+        # The older name is the one that more callers use; when both are there, the smaller one binds.
+        bounds = [read_positive(fields, name) for name in OUTPUT_FIELDS]
+        request = Request(
+            fields=fields,
+            model=model,
+            stream=stream,
+            size=len(body),
+            max_output=min((bound for bound in bounds if bound is not None), default=None),
+            choices=read_positive(fields, "n", MAX_CHOICES) or 1,
+            wants_usage=not stream,
+            service_tier=read(fields, "service_tier", str),
+        )
+        if stream and "stream_options" in fields:
+            request.wants_usage = bool(_stream_options(fields).get("include_usage"))
+        if any(mark in body for mark in MEDIA_MARKS):
+            request.media = _count_media(read_any(messages, "messages"))
+        return request
+
+    def text_bound(self, request: Request) -> int:
+        """See `Dialect.text_bound`."""
+        messages = read_any(request.fields["messages"], "messages")
+        others = (name for name in request.fields if name not in {"messages", "model", "stream", "stream_options"})
+        extra = sum(len(bytes(request.fields[name])) for name in others)
+        return text_size(messages) + TOKENS_PER_MESSAGE * (len(messages) + 1) + extra
+
+    def render_request(
+        self, request: Request, model: str, *, max_output: int | None, max_output_field: str | None = None
+    ) -> bytes:
+        """See `Dialect.render_request`."""
+        fields = request.fields | {"model": raw_json(model)}
+        if max_output is not None:
+            present: list[str] = [name for name in OUTPUT_FIELDS if name in fields]
+            for name in present or [max_output_field or OUTPUT_FIELDS[0]]:
+                fields[name] = raw_json(max_output)
+        if request.stream and not request.wants_usage:
+            # Without it a stream reports no usage at all. What the caller did not ask for is taken out again.
+            fields["stream_options"] = raw_json(_stream_options(fields) | {"include_usage": True})
+        return ENCODER.encode(fields)
+
+    def read_reply(self, body: bytes) -> ReplyFacts:
+        """See `Dialect.read_reply`."""
+        try:
+            reply = _REPLY.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            message = "The provider's reply is not a chat completion."
+            raise UnreadableReply(message) from error
+        if reply.error is not None or reply.choices is None:
+            message = "The provider's reply holds no completion."
+            raise UnreadableReply(message)
+        usage = reply.usage.neutral() if reply.usage else None
+        finish = finish_of(reply.choices[0].finish_reason) if reply.choices else None
+        return ReplyFacts(usage, reply.model, finish, reply.service_tier)
+
+    def stream_reader(self, request: Request) -> ChatStreamReader:
+        """See `Dialect.stream_reader`."""
+        return ChatStreamReader(hide_usage=not request.wants_usage)
+
+    def conversation(self, request: Request) -> Conversation:
+        """See `Dialect.conversation`."""
+        messages = read_any(request.fields["messages"], "messages")
+        system: list[Text] = []
+        turns: list[Message] = []
+        for position, message in enumerate(messages):
+            if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+                text = "Every message needs a `role`."
+                raise WrongType(text, param=f"messages[{position}]")
+            if message["role"] in {"system", "developer"}:
+                system.extend(part for part in _parts(message.get("content")) if isinstance(part, Text))
+            else:
+                turns.append(_turn(message))
+        choice, parallel = _tool_choice(request.fields)
+        return Conversation(
+            messages=tuple(turns),
+            system=tuple(system),
+            tools=_tools(request.fields),
+            tool_choice=choice,
+            parallel_tool_calls=parallel,
+            max_output_tokens=request.max_output,
+            temperature=read(request.fields, "temperature", float),
+            top_p=read(request.fields, "top_p", float),
+            stop=_stop(request.fields),
+            choices=request.choices,
+        )
+
+    def render_completion(self, completion: Completion) -> bytes:
+        """See `Dialect.render_completion`."""
+        text = "".join(part.text for part in completion.parts if isinstance(part, Text))
+        calls = [part for part in completion.parts if isinstance(part, ToolCall)]
+        message: dict[str, object] = {"role": "assistant", "content": text if text or not calls else None}
+        if calls:
+            message["tool_calls"] = [
+                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                for call in calls
+            ]
+        reply: dict[str, object] = {
+            "id": completion.id,
+            "object": "chat.completion",
+            "created": completion.created_s,
+            "model": completion.model,
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": completion.finish.value}],
+        }
+        if completion.usage is not None:
+            reply["usage"] = openai_common.usage_object(completion.usage)
+        return ENCODER.encode(reply)
+
+    def stream_writer(self, completion: Completion) -> ChatStreamWriter:
+        """See `Dialect.stream_writer`."""
+        return ChatStreamWriter(completion)
+
+    def error_status(self, error: EnfiladeError) -> int:
+        """See `Dialect.error_status`."""
+        return error.status
+
+    render_error = staticmethod(openai_common.render_error)
+    render_error_event = staticmethod(openai_common.render_error_event)
+
+    def limit_headers(self, limits: LimitHeaders) -> list[tuple[bytes, bytes]]:
+        """See `Dialect.limit_headers`."""
+        return openai_common.limit_headers(limits)
+
+
+def _stream_options(fields: dict[str, msgspec.Raw]) -> dict[str, Any]:
+    options = read(fields, "stream_options", dict)
+    return options or {}
+
+
+def _count_media(messages: object) -> int:
+    if not isinstance(messages, list):
+        return 0
+    count = 0
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, list):
+            count += sum(isinstance(part, dict) and part.get("type") in MEDIA_TYPES for part in content)
+    return count
+
+
+def _turn(message: dict[str, Any]) -> Message:
+    role = message["role"]
+    name = message.get("name")
+    if role == "tool":
+        content = tuple(part for part in _parts(message.get("content")) if isinstance(part, Text | Media))
+        return Message(Role.USER, (ToolResult(str(message.get("tool_call_id", "")), content),))
+    parts = list(_parts(message.get("content")))
+    if role == "assistant":
+        for call in message.get("tool_calls") or ():
+            function = call.get("function") or {}
+            parts.append(
+                ToolCall(str(call.get("id", "")), str(function.get("name", "")), str(function.get("arguments", "")))
+            )
+        return Message(Role.ASSISTANT, tuple(parts), name)
+    return Message(Role.USER, tuple(parts), name)
+
+
+def _parts(content: object) -> Sequence[Part]:
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (Text(content),)
+    parts: list[Part] = []
+    for part in content if isinstance(content, list) else ():
+        if not isinstance(part, dict):
+            continue
+        kind = part.get("type")
+        if kind in {"text", "refusal"}:
+            parts.append(Text(str(part.get(kind) or part.get("text") or "")))
+        elif kind == "image_url":
+            image = part.get("image_url") or {}
+            parts.append(Media("image", url=str(image.get("url", "")), detail=image.get("detail")))
+        elif kind == "input_audio":
+            audio = part.get("input_audio") or {}
+            parts.append(Media("audio", media_type=audio.get("format"), data=audio.get("data")))
+        elif kind == "file":
+            file = part.get("file") or {}
+            parts.append(Media("document", data=file.get("file_data"), file_id=file.get("file_id")))
+    return parts
+
+
+def _tools(fields: dict[str, msgspec.Raw]) -> tuple[Tool, ...]:
+    tools = []
+    for tool in read(fields, "tools", list) or ():
+        function = tool.get("function") if isinstance(tool, dict) else None
+        if isinstance(function, dict):
+            tools.append(
+                Tool(
+                    str(function.get("name", "")),
+                    function.get("description"),
+                    function.get("parameters"),
+                    function.get("strict"),
+                )
+            )
+    return tuple(tools)
+
+
+def _tool_choice(fields: dict[str, msgspec.Raw]) -> tuple[str | None, bool]:
+    parallel = read(fields, "parallel_tool_calls", bool)
+    raw = fields.get("tool_choice")
+    choice = None if raw is None else read_any(raw, "tool_choice")
+    if isinstance(choice, dict):
+        choice = (choice.get("function") or {}).get("name")
+    return (choice if isinstance(choice, str) else None), parallel is not False
+
+
+def _stop(fields: dict[str, msgspec.Raw]) -> tuple[str, ...]:
+    raw = fields.get("stop")
+    stop = None if raw is None else read_any(raw, "stop")
+    if isinstance(stop, str):
+        return (stop,)
+    return tuple(str(entry) for entry in stop) if isinstance(stop, list) else ()
+
+
+DIALECT = OpenAIChat()

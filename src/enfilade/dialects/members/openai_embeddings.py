@@ -1,0 +1,106 @@
+"""OpenAI embeddings: `POST /v1/embeddings`.
+
+Source: https://platform.openai.com/docs/api-reference/embeddings.
+"""
+
+import msgspec
+
+from enfilade.core.errors import EnfiladeError, InternalError
+from enfilade.core.messages import Completion, Conversation, Message, Role, Text
+from enfilade.dialects import openai_common
+from enfilade.dialects.bodies import ENCODER, decode_object, raw_json, read, read_any, require_model, text_size
+from enfilade.dialects.errors import MissingField, UnreadableReply, WrongType
+from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request, StreamReader, StreamWriter
+
+
+class EmbeddingReply(msgspec.Struct, gc=False):
+    """As much of a reply as we act on."""
+
+    data: msgspec.Raw | None = None
+    usage: openai_common.OpenAIUsage | None = None
+    model: str | None = None
+
+
+_REPLY = msgspec.json.Decoder(EmbeddingReply)
+
+
+class OpenAIEmbeddings:
+    """See the module. Embeddings are never streamed, and have no output tokens."""
+
+    name = "openai_embeddings"
+    path = "/v1/embeddings"
+    forwarded_headers = frozenset({b"openai-beta"})
+
+    def parse(self, body: bytes) -> Request:
+        """See `Dialect.parse`."""
+        fields = decode_object(body)
+        model = require_model(fields)
+        given = fields.get("input")
+        if given is None or bytes(given) in {b"null", b'""', b"[]"}:
+            message = "`input` is required: a text, or an array of texts or tokens."
+            raise MissingField(message, param="input")
+        if not bytes(given).startswith((b'"', b"[")):
+            message = "`input` must be a text, or an array of texts or tokens."
+            raise WrongType(message, param="input")
+        if read(fields, "stream", bool):
+            message = "Embeddings cannot be streamed."
+            raise WrongType(message, param="stream")
+        return Request(fields=fields, model=model, stream=False, size=len(body), makes_output=False)
+
+    def text_bound(self, request: Request) -> int:
+        """See `Dialect.text_bound`."""
+        given = read_any(request.fields["input"], "input")
+        if isinstance(given, list) and given and isinstance(given[0], int | list):
+            return sum(len(entry) if isinstance(entry, list) else 1 for entry in given)
+        return text_size(given) + 8 * (len(given) if isinstance(given, list) else 1)
+
+    def render_request(
+        self, request: Request, model: str, *, max_output: int | None, max_output_field: str | None = None
+    ) -> bytes:
+        """See `Dialect.render_request`."""
+        del max_output, max_output_field
+        return ENCODER.encode(request.fields | {"model": raw_json(model)})
+
+    def read_reply(self, body: bytes) -> ReplyFacts:
+        """See `Dialect.read_reply`."""
+        try:
+            reply = _REPLY.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            message = "The provider's reply holds no embeddings."
+            raise UnreadableReply(message) from error
+        if reply.data is None:
+            message = "The provider's reply holds no embeddings."
+            raise UnreadableReply(message)
+        return ReplyFacts(reply.usage.neutral() if reply.usage else None, reply.model)
+
+    def conversation(self, request: Request) -> Conversation:
+        """See `Dialect.conversation`: the texts, one turn each."""
+        given = read_any(request.fields["input"], "input")
+        texts = given if isinstance(given, list) else [given]
+        return Conversation(tuple(Message(Role.USER, (Text(str(text)),)) for text in texts))
+
+    def stream_reader(self, request: Request) -> StreamReader:
+        """Never called: `parse` refuses streams."""
+        raise InternalError(f"{self.name} has no streams")
+
+    def stream_writer(self, completion: Completion) -> StreamWriter:
+        """Never called: `parse` refuses streams."""
+        raise InternalError(f"{self.name} has no streams")
+
+    def render_completion(self, completion: Completion) -> bytes:
+        """Never called: embeddings are no completion."""
+        raise InternalError(f"{self.name} has no completions")
+
+    def error_status(self, error: EnfiladeError) -> int:
+        """See `Dialect.error_status`."""
+        return error.status
+
+    render_error = staticmethod(openai_common.render_error)
+    render_error_event = staticmethod(openai_common.render_error_event)
+
+    def limit_headers(self, limits: LimitHeaders) -> list[tuple[bytes, bytes]]:
+        """See `Dialect.limit_headers`."""
+        return openai_common.limit_headers(limits)
+
+
+DIALECT = OpenAIEmbeddings()

@@ -1,0 +1,192 @@
+"""The stream of a chat completion: read on its way through, or written."""
+
+import re
+
+import msgspec
+
+from enfilade.core.messages import Completion, Finish
+from enfilade.core.usage import Usage
+from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.openai_common import OpenAIUsage, usage_object
+from enfilade.dialects.sse import EventCutter, event_data, split_events
+from enfilade.dialects.types import StreamFacts
+
+FINISHES = {
+    "stop": Finish.STOP,
+    "length": Finish.LENGTH,
+    "tool_calls": Finish.TOOL_CALLS,
+    "function_call": Finish.TOOL_CALLS,
+    "content_filter": Finish.CONTENT_FILTER,
+    "error": Finish.ERROR,
+}
+DONE = b"data: [DONE]\n\n"
+NULL_USAGE = b',"usage":null'
+_OUTPUT = re.compile(rb'"(?:content|arguments|reasoning_content|reasoning|refusal)"\s*:\s*"(?!")')
+
+
+class Choice(msgspec.Struct, gc=False):
+    """As much of a choice as we act on."""
+
+    finish_reason: str | None = None
+
+
+class ChatReply(msgspec.Struct, gc=False):
+    """As much of a reply, or of a chunk of it, as we act on."""
+
+    choices: list[Choice] | None = None
+    usage: OpenAIUsage | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    error: msgspec.Raw | None = None
+
+
+_CHUNK = msgspec.json.Decoder(ChatReply)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def finish_of(reason: str | None) -> Finish | None:
+    """The neutral finish; unknown reasons, which some servers invent, count as a plain stop."""
+    return FINISHES.get(reason, Finish.STOP) if reason else None
+
+
+class ChatStreamReader:
+    """See `StreamReader`."""
+
+    __slots__ = ("_cutter", "_envelope", "_held", "_hide_usage", "_usage_event", "facts")
+
+    def __init__(self, *, hide_usage: bool) -> None:
+        """Take out the usage that the caller did not ask for when `hide_usage`."""
+        self.facts = StreamFacts()
+        self._cutter = EventCutter()
+        self._hide_usage = hide_usage
+        self._envelope = 1 << 30
+        self._usage_event: bytes | None = None
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """See `StreamReader.feed`."""
+        facts = self.facts
+        region = self._cutter.feed(data)
+        if not region or facts.done:
+            return b""
+        outputs = len(_OUTPUT.findall(region))
+        facts.events += outputs
+        if outputs:
+            self._envelope = min(self._envelope, len(region) // outputs)
+            facts.output_bytes += len(region) - outputs * self._envelope
+        if self._hide_usage:
+            region = region.replace(NULL_USAGE, b"")
+        # Nearly every event says nothing that we act on, and passes as it is.
+        if (
+            region.count(b'"finish_reason"') == region.count(b'"finish_reason":null')
+            and region.count(b'"usage"') == region.count(b'"usage":null')
+            and b"[DONE]" not in region
+            and b'"error"' not in region
+        ):
+            return region
+        return b"".join(self._look(event) for event in split_events(region))
+
+    def _look(self, event: bytes) -> bytes:
+        facts = self.facts
+        data = event_data(event)
+        if facts.done or not data:
+            return b"" if facts.done else event
+        if data.strip() == b"[DONE]":
+            facts.done = True
+            self._held = event
+            return b""
+        try:
+            chunk = _CHUNK.decode(data)
+        except (msgspec.DecodeError, RecursionError):
+            return event  # Not a chunk as we know it: the caller's SDK decides.
+        if chunk.error is not None and bytes(chunk.error) != b"null":
+            facts.error = bytes(chunk.error)[:500].decode(errors="replace")
+            facts.done = True
+            return b""
+        facts.model = chunk.model or facts.model
+        facts.service_tier = chunk.service_tier or facts.service_tier
+        for choice in chunk.choices or ():
+            facts.finish = finish_of(choice.finish_reason) or facts.finish
+        return event if chunk.usage is None else self._take_usage(event, data, chunk)
+
+    def _take_usage(self, event: bytes, data: bytes, chunk: ChatReply) -> bytes:
+        assert chunk.usage is not None
+        # Figures of a running stream are cumulative: the last ones count.
+        self.facts.usage = chunk.usage.neutral() or self.facts.usage
+        if not self._hide_usage:
+            if chunk.choices:
+                return event
+            self._usage_event = data
+            return b""
+        if not chunk.choices:
+            return b""
+        fields = _FIELDS.decode(data)
+        fields.pop("usage", None)
+        return b"data: " + ENCODER.encode(fields) + b"\n\n"
+
+    def finish(self) -> bool:
+        """See `StreamReader.finish`: some servers leave `[DONE]` out, which only matters without a finish reason."""
+        facts = self.facts
+        if facts.error is not None:
+            return False
+        if facts.done:
+            return True
+        if facts.finish is None:
+            return False
+        self._held = DONE
+        facts.done = True
+        return True
+
+    def tail(self, cost_usd: str | None) -> bytes:
+        """See `StreamReader.tail`: the usage chunk, with what it cost, and `[DONE]`."""
+        if self._usage_event is None:
+            return self._held
+        data = self._usage_event
+        if cost_usd is not None:
+            fields = _FIELDS.decode(data)
+            fields["enfilade"] = msgspec.Raw(ENCODER.encode({"cost_usd": cost_usd}))
+            data = ENCODER.encode(fields)
+        return b"data: " + data + b"\n\n" + self._held
+
+
+class ChatStreamWriter:
+    """See `StreamWriter`."""
+
+    def __init__(self, completion: Completion) -> None:
+        """Write the events of this completion; its parts are still to come."""
+        self._completion = completion
+        self._head = {
+            "id": completion.id,
+            "object": "chat.completion.chunk",
+            "created": completion.created_s,
+            "model": completion.model,
+        }
+
+    def _event(self, delta: dict[str, object], finish: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return b"data: " + ENCODER.encode(self._head | {"choices": [choice]}) + b"\n\n"
+
+    def start(self) -> bytes:
+        """See `StreamWriter.start`."""
+        return self._event({"role": "assistant", "content": ""})
+
+    def text(self, piece: str) -> bytes:
+        """See `StreamWriter.text`."""
+        return self._event({"content": piece})
+
+    def tool_call(self, index: int, call_id: str, name: str, arguments: str) -> list[bytes]:
+        """See `StreamWriter.tool_call`."""
+        head = {"index": index, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
+        events = [self._event({"tool_calls": [head]})]
+        for start in range(0, len(arguments), 12):
+            piece = {"index": index, "function": {"arguments": arguments[start : start + 12]}}
+            events.append(self._event({"tool_calls": [piece]}))
+        return events
+
+    def end(self, finish: Finish, usage: Usage | None) -> list[bytes]:
+        """See `StreamWriter.end`."""
+        events = [self._event({}, finish.value)]
+        if usage is not None:
+            last = self._head | {"choices": [], "usage": usage_object(usage)}
+            events.append(b"data: " + ENCODER.encode(last) + b"\n\n")
+        return [*events, DONE]

@@ -1,0 +1,184 @@
+"""What the line needs of every dialect."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from enfilade.core.errors import EnfiladeError
+from enfilade.core.messages import Completion, Conversation, Finish
+from enfilade.core.usage import Usage
+
+MEDIA_TOKENS = 50_000
+"""A bound for one image, document or sound when the model's context window is not known."""
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """A caller's request: the fields we act on, and all of them as they came."""
+
+    fields: dict[str, msgspec.Raw]
+    model: str
+    stream: bool
+    size: int
+    """Bytes of the body. A byte-level tokenizer never makes more tokens than bytes, so this bounds the input."""
+    max_output: int | None = None
+    choices: int = 1
+    wants_usage: bool = True
+    service_tier: str | None = None
+    media: int = 0
+    """How many parts are not text; their tokens have nothing to do with their bytes."""
+    caching: bool = False
+    """Whether the request asks the provider to write its cache, which costs more than plain input."""
+    makes_output: bool = True
+    """Whether output tokens are charged at all; embeddings have none."""
+
+
+@dataclass(slots=True)
+class ReplyFacts:
+    """What we read from a reply, whole or streamed."""
+
+    usage: Usage | None = None
+    model: str | None = None
+    finish: Finish | None = None
+    service_tier: str | None = None
+
+
+@dataclass(slots=True)
+class StreamFacts(ReplyFacts):
+    """What is known of a stream so far."""
+
+    events: int = 0
+    """Events that carried output; with no usage reported, each counts as at least one token."""
+    output_bytes: int = 0
+    """A rough size of the output's text, for the estimate of a stream that was cut."""
+    error: str | None = None
+    """The provider's words, when it reported an error inside the stream. For the log only."""
+    done: bool = False
+
+
+class StreamReader(Protocol):
+    """Reads a stream on its way through."""
+
+    facts: StreamFacts
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes as they came from the provider, return those to pass on now.
+
+        What ends the stream (the last usage, the last event) is held back for `tail`.
+        """
+        ...
+
+    def finish(self) -> bool:
+        """The provider has ended the stream; tell whether it was complete."""
+        ...
+
+    def tail(self, cost_usd: str | None) -> bytes:
+        """The held back end, to be sent after the settlement is committed."""
+        ...
+
+
+class StreamWriter(Protocol):
+    """Writes a completion as events, for providers that live in this process."""
+
+    def start(self) -> bytes:
+        """What comes before the first word."""
+        ...
+
+    def text(self, piece: str) -> bytes:
+        """A piece of text."""
+        ...
+
+    def tool_call(self, index: int, call_id: str, name: str, arguments: str) -> list[bytes]:
+        """A tool call, its arguments in pieces."""
+        ...
+
+    def end(self, finish: Finish, usage: Usage | None) -> list[bytes]:
+        """The events after the last word."""
+        ...
+
+
+class Dialect(Protocol):
+    """One way to write requests and replies."""
+
+    name: str
+    path: str
+    forwarded_headers: frozenset[bytes]
+    """Request headers, beside the body, that belong to the dialect and go upstream."""
+
+    def parse(self, body: bytes) -> Request:
+        """Read a request. Raises MalformedBody, MissingField, WrongType."""
+        ...
+
+    def text_bound(self, request: Request) -> int:
+        """A tighter bound of the input's tokens than the size of the body; slower to find."""
+        ...
+
+    def render_request(
+        self, request: Request, model: str, *, max_output: int | None, max_output_field: str | None = None
+    ) -> bytes:
+        """The body for the provider: its name for the model, an output bound if one must be set, usage asked for."""
+        ...
+
+    def read_reply(self, body: bytes) -> ReplyFacts:
+        """What a whole reply says of itself. Raises UnreadableReply."""
+        ...
+
+    def stream_reader(self, request: Request) -> StreamReader:
+        """A reader for the stream that answers `request`."""
+        ...
+
+    def conversation(self, request: Request) -> Conversation:
+        """The request in the neutral form. Raises WrongType."""
+        ...
+
+    def render_completion(self, completion: Completion) -> bytes:
+        """A completion as a whole reply."""
+        ...
+
+    def stream_writer(self, completion: Completion) -> StreamWriter:
+        """A writer for a completion that is streamed; its parts are still to come."""
+        ...
+
+    def error_status(self, error: EnfiladeError) -> int:
+        """The HTTP status under which this dialect's SDKs expect the error."""
+        ...
+
+    def render_error(self, error: EnfiladeError, request_id: str) -> bytes:
+        """An error as a whole reply."""
+        ...
+
+    def render_error_event(self, error: EnfiladeError, request_id: str) -> bytes:
+        """An error inside a stream."""
+        ...
+
+    def limit_headers(self, limits: "LimitHeaders") -> list[tuple[bytes, bytes]]:
+        """The headers from which this dialect's SDKs read how much is left."""
+        ...
+
+
+@dataclass(slots=True)
+class LimitHeaders:
+    """What is left of the tightest limits: (limit, left, seconds until it is clear)."""
+
+    requests: tuple[int, int, float] | None = None
+    tokens: tuple[int, int, float] | None = None
+    now_ns: int = 0
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class Registry:
+    """The dialects by name."""
+
+    def __init__(self, dialects: Iterator[Dialect]) -> None:
+        """Collect them."""
+        self._by_name = {dialect.name: dialect for dialect in dialects}
+
+    def get(self, name: str) -> Dialect:
+        """The dialect of that name."""
+        return self._by_name[name]
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._by_name)
