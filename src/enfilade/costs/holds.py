@@ -105,10 +105,10 @@ class Hold:
             meter.settle(slot, difference)
         for counter in self.concurrency:
             counter.active -= 1
-        alerts = []
+        alerts: list[Alert] = []
         for budget, window in self.budgets:
-            for share in budget.settle(window, self.nano, nano):
-                alerts.append(Alert(budget, share, window, budget.spent))
+            crossed = budget.settle(window, self.nano, nano)
+            alerts += [Alert(budget, share, window, budget.spent) for share in crossed]
         return alerts
 
     def let_go_of(self, rules: Collection[str]) -> None:
@@ -124,8 +124,23 @@ def take(meters: MeterSet, hold: Hold, demand: Demand) -> None:
 
     Raises RequestLimitReached, TokenLimitReached, ConcurrencyLimitReached, BudgetExhausted.
     """
-    now_ns = hold.started_ns
-    tokens = demand.tokens
+    _ask(meters, demand, hold.started_ns)
+    hold.tokens = demand.tokens
+    hold.nano = _affordable(meters.budgets, demand, hold.started_ns)
+    hold.is_cut = hold.nano < demand.nano
+    for meter in meters.requests:
+        hold.requests.append((meter, meter.take(1)))
+    for meter in meters.tokens:
+        hold.token_meters.append((meter, meter.take(demand.tokens)))
+    for counter in meters.concurrency:
+        counter.active += 1
+        hold.concurrency.append(counter)
+    for budget in meters.budgets:
+        hold.budgets.append((budget, budget.take(hold.nano)))
+
+
+def _ask(meters: MeterSet, demand: Demand, now_ns: int) -> None:
+    """Raise the first refusal of a limit."""
     for meter in meters.requests:
         if not meter.fits(1, now_ns):
             raise _limit_refusal(meter, 1, now_ns)
@@ -133,22 +148,8 @@ def take(meters: MeterSet, hold: Hold, demand: Demand) -> None:
         if counter.active >= counter.rule.amount:
             raise _concurrency_refusal(counter)
     for meter in meters.tokens:
-        if not meter.fits(tokens, now_ns):
-            raise _limit_refusal(meter, tokens, now_ns)
-    nano = _affordable(meters.budgets, demand, now_ns)
-
-    hold.tokens = tokens
-    hold.nano = nano
-    hold.is_cut = nano < demand.nano
-    for meter in meters.requests:
-        hold.requests.append((meter, meter.take(1)))
-    for meter in meters.tokens:
-        hold.token_meters.append((meter, meter.take(tokens)))
-    for counter in meters.concurrency:
-        counter.active += 1
-        hold.concurrency.append(counter)
-    for budget in meters.budgets:
-        hold.budgets.append((budget, budget.take(nano)))
+        if not meter.fits(demand.tokens, now_ns):
+            raise _limit_refusal(meter, demand.tokens, now_ns)
 
 
 def _affordable(budgets: Sequence[BudgetMeter], demand: Demand, now_ns: int) -> int:

@@ -55,8 +55,5 @@ def split_events(region: bytes) -> list[bytes]:
 
 def event_data(event: bytes) -> bytes:
     """The data of one event: its `data:` lines, joined; empty for comments and keep-alives."""
-    lines = []
-    for line in event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
-        if line.startswith(b"data:"):
-            lines.append(line[6:] if line[5:6] == b" " else line[5:])
-    return b"\n".join(lines)
+    lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    return b"\n".join(line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:"))

@@ -61,10 +61,11 @@ class Step:
 
 def load_set(name: str) -> list[Migration]:
     """The files of one set, in order."""
-    migrations = []
-    for file in files("enfilade.storage").joinpath("migrations", name).iterdir():
-        if match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name):
-            migrations.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
+    migrations = [
+        Migration(int(match[1]), match[2], file.read_text(encoding="utf-8"))
+        for file in files("enfilade.storage").joinpath("migrations", name).iterdir()
+        if (match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name))
+    ]
     return sorted(migrations, key=lambda migration: migration.number)
 
 

@@ -3,7 +3,7 @@
 Source: https://docs.anthropic.com/en/api/messages and the SDK's `anthropic.types`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -260,37 +260,46 @@ def _count_media(messages: object) -> int:
 def _parts(content: object) -> Sequence[Part]:
     if isinstance(content, str):
         return (Text(content),)
-    parts: list[Part] = []
-    for block in content if isinstance(content, list) else ():
-        if isinstance(block, dict) and (part := _part(block)) is not None:
-            parts.append(part)
-    return parts
+    blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    return [part for block in blocks if (part := _part(block)) is not None]
 
 
 def _part(block: dict[str, Any]) -> Part | None:
-    kind = block.get("type")
-    if kind == "text":
-        return Text(str(block.get("text", "")))
-    if kind in {"image", "document"}:
-        source = block.get("source") or {}
-        return Media(
-            kind,
-            media_type=source.get("media_type"),
-            data=source.get("data"),
-            url=source.get("url"),
-            file_id=source.get("file_id"),
-        )
-    if kind == "tool_use":
-        arguments = ENCODER.encode(block.get("input") or {}).decode()
-        return ToolCall(str(block.get("id", "")), str(block.get("name", "")), arguments)
-    if kind == "tool_result":
-        content = tuple(part for part in _parts(block.get("content")) if isinstance(part, Text | Media))
-        return ToolResult(str(block.get("tool_use_id", "")), content, bool(block.get("is_error")))
-    if kind == "thinking":
-        return Reasoning(str(block.get("thinking", "")), block.get("signature"))
-    if kind == "redacted_thinking":
-        return Reasoning(sealed=block.get("data"))
-    return None
+    """A content block in the neutral form; None for kinds that have no meaning outside this dialect."""
+    reader = _BLOCKS.get(str(block.get("type")))
+    return None if reader is None else reader(block)
+
+
+def _media(block: dict[str, Any]) -> Media:
+    source = block.get("source") or {}
+    return Media(
+        str(block["type"]),
+        media_type=source.get("media_type"),
+        data=source.get("data"),
+        url=source.get("url"),
+        file_id=source.get("file_id"),
+    )
+
+
+def _tool_use(block: dict[str, Any]) -> ToolCall:
+    arguments = ENCODER.encode(block.get("input") or {}).decode()
+    return ToolCall(str(block.get("id", "")), str(block.get("name", "")), arguments)
+
+
+def _tool_result(block: dict[str, Any]) -> ToolResult:
+    content = tuple(part for part in _parts(block.get("content")) if isinstance(part, Text | Media))
+    return ToolResult(str(block.get("tool_use_id", "")), content, bool(block.get("is_error")))
+
+
+_BLOCKS: dict[str, Callable[[dict[str, Any]], Part]] = {
+    "text": lambda block: Text(str(block.get("text", ""))),
+    "image": _media,
+    "document": _media,
+    "tool_use": _tool_use,
+    "tool_result": _tool_result,
+    "thinking": lambda block: Reasoning(str(block.get("thinking", "")), block.get("signature")),
+    "redacted_thinking": lambda block: Reasoning(sealed=block.get("data")),
+}
 
 
 def _tools(tools: object) -> tuple[Tool, ...]:

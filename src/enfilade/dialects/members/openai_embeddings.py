@@ -76,7 +76,9 @@ class OpenAIEmbeddings:
     def conversation(self, request: Request) -> Conversation:
         """See `Dialect.conversation`: the texts, one turn each."""
         given = read_any(request.fields["input"], "input")
-        texts = given if isinstance(given, list) else [given]
+        # An array of numbers is one text in tokens; an array of anything else holds one text each.
+        is_one = not isinstance(given, list) or (bool(given) and isinstance(given[0], int))
+        texts = [given] if is_one else given
         return Conversation(tuple(Message(Role.USER, (Text(str(text)),)) for text in texts))
 
     def stream_reader(self, request: Request) -> StreamReader:

@@ -76,9 +76,11 @@ CREATE TABLE price_books (
 CREATE TABLE secrets (
     name text PRIMARY KEY,
     sealed bytea NOT NULL,
+    fingerprint bytea NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE secrets IS 'Values sealed with AES-256-GCM under the master key. No role but the owner reads them.';
+COMMENT ON COLUMN secrets.fingerprint IS 'A keyed hash of the value, which tells whether a new one is the same.';
 
 CREATE TABLE replicas (
     id uuid PRIMARY KEY,
@@ -99,4 +101,4 @@ GRANT SELECT, INSERT, UPDATE ON tenants, providers, models, aliases, price_overr
 GRANT SELECT, INSERT, UPDATE, DELETE ON replicas TO enfilade_operator;
 GRANT SELECT, INSERT ON price_books TO enfilade_operator;
 GRANT INSERT, UPDATE, DELETE ON secrets TO enfilade_operator;
-GRANT SELECT (name) ON secrets TO enfilade_operator;
+GRANT SELECT (name, fingerprint) ON secrets TO enfilade_operator;

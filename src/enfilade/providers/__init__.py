@@ -1,0 +1,1 @@
+"""Where calls go: provider adapters, their credentials, and the HTTP client that reaches them."""

@@ -1,0 +1,17 @@
+"""Anthropic: https://docs.anthropic.com/en/api."""
+
+from enfilade.providers.http_provider import Headers, HttpAdapter
+
+
+def _api_key(key: str | None) -> Headers:
+    return ((b"x-api-key", (key or "").encode()),)
+
+
+ADAPTER = HttpAdapter(
+    kind="anthropic",
+    default_base_url="https://api.anthropic.com",
+    paths={"anthropic_messages": "/v1/messages"},
+    authorize=_api_key,
+    default_headers=((b"anthropic-version", b"2023-06-01"),),
+    output_field="max_tokens",
+)

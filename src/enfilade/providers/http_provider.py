@@ -1,0 +1,104 @@
+"""What providers that are reached over HTTP have in common. An adapter adds its paths, its headers and its words."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from enfilade.core.clock import Clock
+from enfilade.dialects.types import Dialect, Request
+from enfilade.providers.credentials import Credential
+from enfilade.providers.errors import ProviderError, UnreadableResponse
+from enfilade.providers.failures import failure_of, message_of_error_object
+from enfilade.providers.transport.client import HttpClient
+from enfilade.providers.transport.exchange import Exchange
+from enfilade.providers.transport.types import HttpRequest, Origin
+from enfilade.providers.types import Outgoing, ProviderSpec
+
+MAX_ERROR_BODY = 256_000
+BASE_HEADERS = (
+    (b"content-type", b"application/json"),
+    (b"accept-encoding", b"identity"),
+    (b"user-agent", b"enfilade"),
+)
+
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAdapter:
+    """What one kind of HTTP provider adds."""
+
+    kind: str
+    default_base_url: str | None = None
+    needs_key: bool = True
+    paths: Mapping[str, str]
+    """The path, below the base address, for each dialect that the provider speaks."""
+    authorize: Callable[[str | None], Headers]
+    """The headers that carry the key."""
+    default_headers: Headers = ()
+    """Headers that are sent unless the caller's request brings its own."""
+    output_field: str | None = None
+    """The field in which an output bound is set when the caller set none."""
+    error_message: Callable[[bytes], str | None] = message_of_error_object
+    """What an error reply says."""
+
+
+def bearer(key: str | None) -> Headers:
+    """`Authorization: Bearer …` (RFC 6750), or nothing for a provider that needs no key."""
+    return () if key is None else ((b"authorization", f"Bearer {key}".encode()),)
+
+
+@dataclass(slots=True, eq=False)
+class HttpProvider:
+    """See `Provider`."""
+
+    spec: ProviderSpec
+    adapter: HttpAdapter
+    origin: Origin
+    credential: Credential
+    client: HttpClient
+    clock: Clock
+    base_url: str
+    dialects: frozenset[str] = field(init=False)
+    output_field: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take from the adapter what callers look at."""
+        self.dialects = frozenset(self.adapter.paths)
+        self.output_field = self.spec.options.get("output_field", self.adapter.output_field)
+
+    async def send(self, outgoing: Outgoing) -> Exchange:
+        """See `Provider.send`."""
+        adapter = self.adapter
+        key = self.credential.value() if self.credential.is_set or adapter.needs_key else None
+        path = self.origin.base_path + adapter.paths[outgoing.dialect.name]
+        headers = BASE_HEADERS + adapter.authorize(key) + outgoing.headers
+        if adapter.default_headers:
+            brought = {name for name, _ in outgoing.headers}
+            headers += tuple(header for header in adapter.default_headers if header[0] not in brought)
+        timeouts = self.spec.timeout.timeouts()
+        exchange = await self.client.send(self.origin, HttpRequest(path, headers, outgoing.body), timeouts)
+        if exchange.status != 200:
+            raise await self._failure(exchange)
+        for name, value in exchange.headers:
+            if name == b"content-encoding" and value.lower() != b"identity":
+                exchange.abort()
+                raise UnreadableResponse("The provider compressed its reply although it was asked not to.")
+        return exchange
+
+    async def _failure(self, exchange: Exchange) -> ProviderError:
+        exchange.max_body = MAX_ERROR_BODY
+        try:
+            body = await exchange.read()
+        except ProviderError:
+            body = b""
+        return failure_of(exchange.status, exchange.headers, body, self.adapter.error_message, self.clock.now_ns())
+
+    def exact_input(self, dialect: Dialect, request: Request) -> int | None:
+        """See `Provider.exact_input`: unknown; the tokenizers are the providers' own."""
+        del dialect, request
+        return None
+
+    def close(self) -> None:
+        """See `Provider.close`."""
+        self.client.forget(self.origin)

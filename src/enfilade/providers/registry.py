@@ -1,0 +1,123 @@
+"""From a provider's specification to a provider that can be called."""
+
+import ssl
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from enfilade.core.clock import Clock
+from enfilade.core.families import members
+from enfilade.providers import adapters as family
+from enfilade.providers.credentials import Credential
+from enfilade.providers.errors import InvalidProvider
+from enfilade.providers.http_provider import HttpProvider
+from enfilade.providers.transport.client import HttpClient
+from enfilade.providers.transport.types import parse_origin, parse_proxy
+from enfilade.providers.types import ZONES, Provider, ProviderSpec
+
+KNOWN_OPTIONS = {"proxy", "ca_file", "client_cert", "client_key", "output_field"}
+MAX_CONCURRENCY = 100_000
+
+
+class Adapters:
+    """The kinds of provider."""
+
+    def __init__(self) -> None:
+        """Find them in their folder."""
+        found: dict[str, Any] = members(family, "ADAPTER")
+        self._by_kind = {adapter.kind: adapter for adapter in found.values()}
+
+    def kinds(self) -> list[str]:
+        """The names of all kinds, sorted."""
+        return sorted(self._by_kind)
+
+    def adapter(self, kind: str) -> Any:
+        """The adapter of a kind. Raises InvalidProvider, naming those that there are."""
+        adapter = self._by_kind.get(kind)
+        if adapter is None:
+            message = f"{kind!r} is no kind of provider here; this version offers {', '.join(self.kinds())}"
+            raise InvalidProvider(message, param="kind")
+        return adapter
+
+    def check(self, spec: ProviderSpec) -> None:
+        """Refuse, with InvalidProvider, a specification that could never work."""
+        adapter = self.adapter(spec.kind)
+        if spec.zone not in ZONES:
+            message = f"{spec.zone!r} is no zone; use one of {', '.join(ZONES)}"
+            raise InvalidProvider(message, param="zone")
+        if adapter.needs_key and spec.api_key is None:
+            message = f"a provider of kind {spec.kind!r} needs an api_key"
+            raise InvalidProvider(message, param="api_key")
+        if spec.max_concurrency is not None and not 1 <= spec.max_concurrency <= MAX_CONCURRENCY:
+            message = f"max_concurrency must be between 1 and {MAX_CONCURRENCY}"
+            raise InvalidProvider(message, param="max_concurrency")
+        timeouts = spec.timeout
+        if min(timeouts.connect, timeouts.first_byte, timeouts.between_bytes, timeouts.total) <= 0:
+            message = "timeouts must be longer than nothing"
+            raise InvalidProvider(message, param="timeout")
+        if unknown := sorted(set(spec.options) - KNOWN_OPTIONS):
+            message = f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(KNOWN_OPTIONS))}"
+            raise InvalidProvider(message, param="options")
+        if not hasattr(adapter, "provider"):
+            address = self.base_url(spec)
+            _guard_plain_http(spec, address)
+            parse_origin(address, tls=_default_tls(), allow_private=spec.allow_private_network)
+            if proxy := spec.options.get("proxy"):
+                parse_proxy(str(proxy))
+
+    def base_url(self, spec: ProviderSpec) -> str:
+        """The address below which the provider's paths are. Raises InvalidProvider when there is none."""
+        address = spec.base_url or self.adapter(spec.kind).default_base_url
+        if address is None:
+            message = f"a provider of kind {spec.kind!r} needs a base_url"
+            raise InvalidProvider(message, param="base_url")
+        return str(address)
+
+    def make(self, spec: ProviderSpec, credential: Credential, client: HttpClient, clock: Clock) -> Provider:
+        """A provider ready to be called. Raises InvalidProvider."""
+        adapter = self.adapter(spec.kind)
+        if hasattr(adapter, "provider"):
+            local: Provider = adapter.provider(spec, clock)
+            return local
+        address = self.base_url(spec)
+        proxy = spec.options.get("proxy")
+        origin = parse_origin(
+            address,
+            tls=_tls_of(spec),
+            allow_private=spec.allow_private_network,
+            max_connections=spec.max_concurrency,
+            proxy=parse_proxy(str(proxy)) if proxy else None,
+        )
+        return HttpProvider(spec, adapter, origin, credential, client, clock, address)
+
+
+def _guard_plain_http(spec: ProviderSpec, address: str) -> None:
+    if urlsplit(address).scheme == "http" and not spec.allow_private_network:
+        message = "a provider outside your own network must be reached over https; a key would travel in the open"
+        raise InvalidProvider(message, param="base_url")
+
+
+@lru_cache(maxsize=1)
+def _default_tls() -> ssl.SSLContext:
+    # Loading the certificate authorities takes some 20 ms and as many megabytes: one context serves all.
+    return _modern(ssl.create_default_context())
+
+
+def _tls_of(spec: ProviderSpec) -> ssl.SSLContext:
+    ca_file, certificate, key = (spec.options.get(name) for name in ("ca_file", "client_cert", "client_key"))
+    if not ca_file and not certificate:
+        return _default_tls()
+    try:
+        context = _modern(ssl.create_default_context(cafile=ca_file))
+        if certificate:
+            context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        message = f"the certificates of provider {spec.name!r} cannot be loaded: {error}"
+        raise InvalidProvider(message, param="options") from error
+    return context
+
+
+def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -1,0 +1,21 @@
+"""The SQL of this room."""
+
+_COLUMNS = "id, name, spec, version"
+LIST_PROVIDERS = f"SELECT {_COLUMNS} FROM providers WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2"
+FIND_PROVIDER = f"""
+SELECT {_COLUMNS} FROM providers
+WHERE removed_at IS NULL AND (name = $1 OR id::text = $1) ORDER BY (name = $1) DESC LIMIT 1
+"""
+INSERT_PROVIDER = "INSERT INTO providers (id, name, spec) VALUES ($1, $2, $3::jsonb)"
+UPDATE_PROVIDER = "UPDATE providers SET spec = $2::jsonb, version = version + 1 WHERE id = $1"
+REMOVE_PROVIDER = "UPDATE providers SET removed_at = now(), version = version + 1 WHERE id = $1"
+LOAD_PROVIDERS = f"SELECT {_COLUMNS} FROM providers WHERE removed_at IS NULL"
+
+# Sealed secrets: anybody who may change providers writes them, only the owner reads them.
+PUT_SECRET = """
+INSERT INTO secrets (name, sealed, fingerprint) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, fingerprint = excluded.fingerprint, updated_at = now()
+"""
+READ_FINGERPRINT = "SELECT fingerprint FROM secrets WHERE name = $1"
+DELETE_SECRET = "DELETE FROM secrets WHERE name = $1"
+READ_SECRETS = "SELECT name, sealed FROM enfilade.secrets WHERE name = ANY ($1)"

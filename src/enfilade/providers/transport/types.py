@@ -1,0 +1,107 @@
+"""The nouns of the HTTP client."""
+
+import base64
+import ssl
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from enfilade.providers.errors import InvalidProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long each phase may take, in seconds."""
+
+    connect: float = 5.0
+    first_byte: float = 60.0
+    between_bytes: float = 30.0
+    total: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """An HTTP proxy that is asked to CONNECT."""
+
+    host: str
+    port: int
+    authorization: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Origin:
+    """A server and how to reach it. Connections are pooled for each Origin object."""
+
+    host: str
+    port: int
+    base_path: str
+    tls: ssl.SSLContext | None
+    allow_private: bool
+    max_connections: int | None = None
+    proxy: Proxy | None = None
+
+    @property
+    def host_header(self) -> bytes:
+        """The value of the `host` field."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        default = 443 if self.tls else 80
+        return (host if self.port == default else f"{host}:{self.port}").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request ready to be written."""
+
+    path: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes = field(repr=False)
+    method: bytes = b"POST"
+
+
+def parse_origin(
+    url: str,
+    *,
+    tls: ssl.SSLContext,
+    allow_private: bool,
+    max_connections: int | None = None,
+    proxy: Proxy | None = None,
+) -> Origin:
+    """The origin behind a base address, built from its parsed parts. Raises InvalidProvider."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        message = "base_url is no valid address"
+        raise InvalidProvider(message, param="base_url") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        message = "base_url must begin with https:// (or http:// inside a private network) and name a host"
+        raise InvalidProvider(message, param="base_url")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        message = "base_url must hold no credentials, query or fragment"
+        raise InvalidProvider(message, param="base_url")
+    secure = parts.scheme == "https"
+    return Origin(
+        host=parts.hostname,
+        port=port or (443 if secure else 80),
+        base_path=parts.path.rstrip("/"),
+        tls=tls if secure else None,
+        allow_private=allow_private,
+        max_connections=max_connections,
+        proxy=proxy,
+    )
+
+
+def parse_proxy(url: str) -> Proxy:
+    """A proxy's address: `http://[user:password@]host:port`. Raises InvalidProvider."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = None, None
+    if parts is None or parts.scheme != "http" or not parts.hostname:
+        message = "a proxy must look like http://host:port"
+        raise InvalidProvider(message, param="options.proxy")
+    authorization = None
+    if parts.username is not None:
+        pair = f"{parts.username}:{parts.password or ''}".encode()
+        authorization = "Basic " + base64.b64encode(pair).decode()
+    return Proxy(parts.hostname, port or 3128, authorization)

@@ -1,0 +1,117 @@
+"""The nouns of this room."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from enfilade.dialects.types import Dialect, Request
+from enfilade.providers.transport.types import Timeouts
+
+ZONES = ("on_premise", "private_cloud", "public_cloud")
+
+
+class SecretReference(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a secret is; exactly one field is set. `sealed` names a row of sealed secrets."""
+
+    env: str | None = None
+    file: str | None = None
+    sealed: str | None = None
+
+    def shown(self) -> dict[str, str]:
+        """The reference without anything secret, for exports and people."""
+        if self.env is not None:
+            return {"env": self.env}
+        if self.file is not None:
+            return {"file": self.file}
+        return {"sealed": self.sealed or ""}
+
+
+class TimeoutSpec(msgspec.Struct, frozen=True):
+    """Seconds for each phase; see `Timeouts`."""
+
+    connect: float = 5.0
+    first_byte: float = 60.0
+    between_bytes: float = 30.0
+    total: float = 600.0
+
+    def timeouts(self) -> Timeouts:
+        """As the HTTP client takes them."""
+        return Timeouts(self.connect, self.first_byte, self.between_bytes, self.total)
+
+
+class ProviderSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an administrator says of a provider."""
+
+    name: str
+    kind: str
+    base_url: str | None = None
+    api_key: SecretReference | None = None
+    region: str | None = None
+    zone: str = "public_cloud"
+    timeout: TimeoutSpec = TimeoutSpec()
+    max_concurrency: int | None = None
+    allow_private_network: bool = False
+    options: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRecord:
+    """A provider as it is stored."""
+
+    id: str
+    spec: ProviderSpec
+    version: int
+
+
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """One attempt at a call."""
+
+    call_id: str
+    dialect: Dialect
+    request: Request
+    body: bytes = field(repr=False)
+    model: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    attempt: int = 1
+
+
+class Incoming(Protocol):
+    """A successful reply that is arriving."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+
+    async def read(self) -> bytes:
+        """The whole body. Raises ProviderError."""
+        ...
+
+    async def next_chunk(self) -> bytes:
+        """What has come, as soon as there is something; empty at the end. Raises ProviderError."""
+        ...
+
+    def abort(self) -> None:
+        """Nobody will read the rest; the provider must notice within a second. Harmless after the end."""
+        ...
+
+
+class Provider(Protocol):
+    """A configured provider, ready to be called."""
+
+    spec: ProviderSpec
+    base_url: str
+    dialects: frozenset[str]
+    output_field: str | None
+
+    async def send(self, outgoing: Outgoing) -> Incoming:
+        """Make one attempt; returns once the reply has begun, and it is a success. Raises ProviderError."""
+        ...
+
+    def exact_input(self, dialect: Dialect, request: Request) -> int | None:
+        """Exactly how many tokens the input will be charged as, where the provider lets us know; else None."""
+        ...
+
+    def close(self) -> None:
+        """The provider was changed or removed: let go of what is idle."""
+        ...
