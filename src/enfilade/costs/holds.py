@@ -44,6 +44,18 @@ class MeterSet:
     unseeded: tuple[Rule, ...] = ()
     """Rules whose earlier use has not been read from the ledger yet."""
 
+    def without(self, hold: "Hold") -> "MeterSet":
+        """The meters in which `hold` does not count yet."""
+        requests = {id(meter) for meter, _ in hold.requests}
+        tokens = {id(meter) for meter, _ in hold.token_meters}
+        budgets = {id(budget) for budget, _ in hold.budgets}
+        return MeterSet(
+            tuple(meter for meter in self.requests if id(meter) not in requests),
+            tuple(meter for meter in self.tokens if id(meter) not in tokens),
+            tuple(counter for counter in self.concurrency if counter not in hold.concurrency),
+            tuple(budget for budget in self.budgets if id(budget) not in budgets),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Alert:
@@ -91,6 +103,39 @@ class Hold:
                 budget.take(demand.nano)
         self.tokens += demand.tokens
         self.nano += demand.nano
+
+    def switch(self, meters: "MeterSet", demand: Demand, now_ns: int) -> None:
+        """Count for another set of meters, when the call goes to another model than the one it asked for.
+
+        What both sets share stays as it is. Raises a refusal of the new ones, and is then as it was.
+        """
+        fresh = meters.without(self)
+        _ask(fresh, demand, now_ns)
+        for budget in fresh.budgets:
+            if not budget.only_warns and self.nano > budget.left(now_ns):
+                raise _budget_refusal(budget, self.nano, now_ns)
+        self._leave(meters)
+        self.requests += [(meter, meter.take(1)) for meter in fresh.requests]
+        self.token_meters += [(meter, meter.take(self.tokens)) for meter in fresh.tokens]
+        for counter in fresh.concurrency:
+            counter.active += 1
+            self.concurrency.append(counter)
+        self.budgets += [(budget, budget.take(self.nano)) for budget in fresh.budgets]
+
+    def _leave(self, meters: "MeterSet") -> None:
+        """Give back what was taken from meters that no longer concern this call; its request stays counted."""
+        for meter, slot in self.token_meters:
+            if meter not in meters.tokens:
+                meter.settle(slot, -self.tokens)
+        for counter in self.concurrency:
+            if counter not in meters.concurrency:
+                counter.active -= 1
+        for budget, window in self.budgets:
+            if budget not in meters.budgets:
+                budget.settle(window, self.nano, 0)
+        self.token_meters = [entry for entry in self.token_meters if entry[0] in meters.tokens]
+        self.concurrency = [counter for counter in self.concurrency if counter in meters.concurrency]
+        self.budgets = [entry for entry in self.budgets if entry[0] in meters.budgets]
 
     def settle(self, tokens: int, nano: int) -> list[Alert]:
         """Replace the worst case by what was used and let go of the rest; returns what crossed a threshold.

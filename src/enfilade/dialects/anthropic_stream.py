@@ -89,6 +89,7 @@ class StreamEvent(msgspec.Struct, gc=False):
     """As much of an event as we act on."""
 
     type: str = ""
+    index: int = 0
     message: Envelope | None = None
     delta: Envelope | None = None
     usage: AnthropicUsage | None = None
@@ -117,7 +118,7 @@ def usage_object(usage: Usage) -> dict[str, object]:
 class MessageStreamReader:
     """See `StreamReader`."""
 
-    __slots__ = ("_cutter", "_envelope", "_held", "_usage", "facts")
+    __slots__ = ("_cutter", "_envelope", "_held", "_open", "_usage", "facts")
 
     def __init__(self) -> None:
         """Read from the beginning."""
@@ -126,6 +127,7 @@ class MessageStreamReader:
         self._usage = AnthropicUsage()
         self._envelope = 1 << 30
         self._held = b""
+        self._open: int | None = None
 
     def feed(self, data: bytes) -> bytes:
         """See `StreamReader.feed`."""
@@ -139,7 +141,7 @@ class MessageStreamReader:
             self._envelope = min(self._envelope, len(region) // outputs)
             facts.output_bytes += len(region) - outputs * self._envelope
         # Nearly every event says nothing that we act on, and passes as it is.
-        if b"message_" not in region and b"error" not in region:
+        if b"message_" not in region and b"content_block_st" not in region and b"error" not in region:
             return region
         return b"".join(self._look(event) for event in split_events(region))
 
@@ -156,7 +158,11 @@ class MessageStreamReader:
             facts.error = bytes(read.error or b"")[:500].decode(errors="replace")
             facts.done = True
             return b""
-        if read.type == "message_start" and read.message is not None:
+        if read.type == "content_block_start":
+            self._open = read.index
+        elif read.type == "content_block_stop":
+            self._open = None
+        elif read.type == "message_start" and read.message is not None:
             facts.model = read.message.model
             self._report(read.message.usage)
             # Output tokens of the first event are a placeholder: only the input counts if nothing follows.
@@ -181,6 +187,12 @@ class MessageStreamReader:
         """See `StreamReader.finish`: a message without `message_stop` was cut."""
         return self.facts.done and self.facts.error is None
 
+    def length_end(self) -> bytes:
+        """See `StreamReader.length_end`."""
+        completion = Completion("", self.facts.model or "", 0, (), Finish.LENGTH, None)
+        usage = Usage(output_tokens=self.facts.events)
+        return b"".join(MessageStreamWriter(completion, self._open).end(Finish.LENGTH, usage))
+
     def tail(self, _cost_usd: str | None) -> bytes:
         """See `StreamReader.tail`: `message_stop`."""
         return self._held
@@ -189,11 +201,11 @@ class MessageStreamReader:
 class MessageStreamWriter:
     """See `StreamWriter`."""
 
-    def __init__(self, completion: Completion) -> None:
-        """Write the events of this completion; its parts are still to come."""
+    def __init__(self, completion: Completion, open_block: int | None = None) -> None:
+        """Write the events of this completion, from its beginning or with a block open; its parts are to come."""
         self._completion = completion
-        self._index = -1
-        self._open_text = False
+        self._index = -1 if open_block is None else open_block
+        self._open_text = open_block is not None
 
     def _event(self, kind: str, **fields: object) -> bytes:
         return b"event: " + kind.encode() + b"\ndata: " + ENCODER.encode({"type": kind} | fields) + b"\n\n"

@@ -35,6 +35,8 @@ class ChatReply(msgspec.Struct, gc=False):
 
     choices: list[Choice] | None = None
     usage: OpenAIUsage | None = None
+    id: str | None = None
+    created: int | float | None = None
     model: str | None = None
     service_tier: str | None = None
     error: msgspec.Raw | None = None
@@ -52,7 +54,7 @@ def finish_of(reason: str | None) -> Finish | None:
 class ChatStreamReader:
     """See `StreamReader`."""
 
-    __slots__ = ("_cutter", "_envelope", "_held", "_hide_usage", "_usage_event", "facts")
+    __slots__ = ("_created", "_cutter", "_envelope", "_held", "_hide_usage", "_id", "_usage_event", "facts")
 
     def __init__(self, *, hide_usage: bool) -> None:
         """Take out the usage that the caller did not ask for when `hide_usage`."""
@@ -62,6 +64,8 @@ class ChatStreamReader:
         self._envelope = 1 << 30
         self._usage_event: bytes | None = None
         self._held = b""
+        self._id = ""
+        self._created = 0
 
     def feed(self, data: bytes) -> bytes:
         """See `StreamReader.feed`."""
@@ -78,7 +82,8 @@ class ChatStreamReader:
             region = region.replace(NULL_USAGE, b"")
         # Nearly every event says nothing that we act on, and passes as it is.
         if (
-            region.count(b'"finish_reason"') == region.count(b'"finish_reason":null')
+            facts.model is not None
+            and region.count(b'"finish_reason"') == region.count(b'"finish_reason":null')
             and region.count(b'"usage"') == region.count(b'"usage":null')
             and b"[DONE]" not in region
             and b'"error"' not in region
@@ -103,7 +108,10 @@ class ChatStreamReader:
             facts.error = bytes(chunk.error)[:500].decode(errors="replace")
             facts.done = True
             return b""
-        facts.model = chunk.model or facts.model
+        if facts.model is None:
+            # The first event introduces the completion.
+            facts.model = chunk.model or ""
+            self._id, self._created = chunk.id or "", int(chunk.created or 0)
         facts.service_tier = chunk.service_tier or facts.service_tier
         for choice in chunk.choices or ():
             facts.finish = finish_of(choice.finish_reason) or facts.finish
@@ -136,6 +144,11 @@ class ChatStreamReader:
         self._held = DONE
         facts.done = True
         return True
+
+    def length_end(self) -> bytes:
+        """See `StreamReader.length_end`."""
+        completion = Completion(self._id, self.facts.model or "", self._created, (), Finish.LENGTH, None)
+        return b"".join(ChatStreamWriter(completion).end(Finish.LENGTH, None))
 
     def tail(self, cost_usd: str | None) -> bytes:
         """See `StreamReader.tail`: the usage chunk, with what it cost, and `[DONE]`."""

@@ -74,6 +74,10 @@ class StreamReader(Protocol):
         """The provider has ended the stream; tell whether it was complete."""
         ...
 
+    def length_end(self) -> bytes:
+        """The end of a stream that is cut by us: as if it had reached its length."""
+        ...
+
     def tail(self, cost_usd: str | None) -> bytes:
         """The held back end, to be sent after the settlement is committed."""
         ...

@@ -77,7 +77,9 @@ class HttpProvider:
             brought = {name for name, _ in outgoing.headers}
             headers += tuple(header for header in adapter.default_headers if header[0] not in brought)
         timeouts = self.spec.timeout.timeouts()
-        exchange = await self.client.send(self.origin, HttpRequest(path, headers, outgoing.body), timeouts)
+        exchange = await self.client.send(
+            self.origin, HttpRequest(path, headers, outgoing.body, on_sent=outgoing.mark_sent), timeouts
+        )
         if exchange.status != 200:
             raise await self._failure(exchange)
         for name, value in exchange.headers:

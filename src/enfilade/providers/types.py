@@ -75,6 +75,12 @@ class Outgoing:
     model: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
     attempt: int = 1
+    sent: bool = False
+    """Set by the provider once bytes have gone out: from then on nobody knows that nothing was spent."""
+
+    def mark_sent(self) -> None:
+        """Bytes are on their way."""
+        self.sent = True
 
 
 class Incoming(Protocol):

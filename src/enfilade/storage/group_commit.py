@@ -5,7 +5,7 @@ caller's last byte waits for the future that `settle` returns.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -16,12 +16,14 @@ from enfilade.core.events import Event
 from enfilade.storage.address import WRITER
 from enfilade.storage.cells import Cell
 from enfilade.storage.database import is_connection_fault
-from enfilade.storage.errors import StorageFault
+from enfilade.storage.errors import DatabaseUnavailable, StorageFault
 
 SETTLE = "SELECT settle($1, $2, $3, $4, $5, $6)"
 INTENT_DELAY_S = 0.005
 """A call that settles within this time needs no intent: there is nothing left to recover."""
 MAX_BATCH = 2000
+PATIENCE_S = 30.0
+"""How long a caller waits for its record while the database is away."""
 RETRY_DELAYS_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 log = structlog.get_logger("enfilade.storage.group_commit")
@@ -93,7 +95,7 @@ class GroupCommit:
         self._connection: asyncpg.Connection | None = None
         self._settlements: list[Settlement] = []
         self._facts: list[Event] = []
-        self._intents: dict[str, str] = {}
+        self._intents: dict[str, Callable[[], str]] = {}
         self._in_flight = 0
         self._intent_timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
@@ -117,9 +119,12 @@ class GroupCommit:
         self._wake.set()
         return written
 
-    def intend(self, call_id: str, body: str) -> None:
-        """Queue the note that a call was admitted, from which a crash is settled. Nobody waits for it."""
-        self._intents[call_id] = body
+    def intend(self, call_id: str, render: Callable[[], str]) -> None:
+        """Queue the note that a call was admitted, from which a crash is settled. Nobody waits for it.
+
+        It is rendered only if it is written: most calls that are answered quickly never need it.
+        """
+        self._intents[call_id] = render
         if self._intent_timer is None:
             self._intent_timer = asyncio.get_running_loop().call_later(INTENT_DELAY_S, self._intents_are_due)
 
@@ -155,10 +160,11 @@ class GroupCommit:
                 self._connection.terminate()
 
     def _take(self) -> _Batch:
-        batch = _Batch(self._settlements[:MAX_BATCH], self._facts[:MAX_BATCH], list(self._intents.values())[:MAX_BATCH])
+        intents = list(self._intents.items())[:MAX_BATCH]
+        batch = _Batch(self._settlements[:MAX_BATCH], self._facts[:MAX_BATCH], [render() for _, render in intents])
         del self._settlements[:MAX_BATCH]
         del self._facts[:MAX_BATCH]
-        for call_id in list(self._intents)[:MAX_BATCH]:
+        for call_id, _ in intents:
             del self._intents[call_id]
         self._in_flight = len(batch.settlements)
         return batch
@@ -173,7 +179,7 @@ class GroupCommit:
                 if not _may_pass(error):
                     await self._isolate(batch, error)
                     return
-                await self._recover_connection(error, attempt)
+                await self._recover_connection(batch, error, attempt)
                 attempt += 1
                 continue
             self._account(batch, settled, self._clock.monotonic() - started)
@@ -215,14 +221,24 @@ class GroupCommit:
         statistics.seconds += seconds
         statistics.largest = max(statistics.largest, size)
 
-    async def _recover_connection(self, error: Exception, attempt: int) -> None:
+    async def _recover_connection(self, batch: _Batch, error: Exception, attempt: int) -> None:
         if self.statistics.failing_since is None:
             self.statistics.failing_since = self._clock.monotonic()
             log.error("writer_waits_for_database", error=type(error).__name__, waiting=self.backlog)
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
+        if self.failing_for() > PATIENCE_S:
+            self._release_waiters(batch)
         await self._clock.sleep(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)])
+
+    def _release_waiters(self, batch: _Batch) -> None:
+        """Nobody should wait for ever: tell the callers that their answer cannot be given. Their records stay queued."""
+        for settlement in (*batch.settlements, *self._settlements):
+            if not settlement.written.done():
+                message = "The record of this call cannot be written at the moment, so it cannot be answered."
+                settlement.written.set_exception(DatabaseUnavailable(message, retry_after=5))
+                settlement.written.exception()  # It counts as seen: whoever waits sees it, and some have left.
 
     async def _isolate(self, batch: _Batch, error: Exception) -> None:
         """Something in the batch cannot be stored: find it by halving, store the rest, and refuse only that."""

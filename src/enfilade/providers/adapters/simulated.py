@@ -40,6 +40,7 @@ class SimulatedProvider:
         """See `Provider.send`."""
         script = parse_script(outgoing.model)
         self._fail(script, outgoing)
+        outgoing.mark_sent()
         reply = SimulatedReply(script, self.clock, self.spec.timeout.timeouts())
         await reply.begin()
         if script.garbage:

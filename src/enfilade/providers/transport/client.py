@@ -57,7 +57,7 @@ class HttpClient:
         head = _head(origin, request)
         connection = self._take(origin)
         if connection is not None:
-            exchange = self._start(connection, head, request.body, timeouts, max_body)
+            exchange = self._start(connection, head, request, timeouts, max_body)
             try:
                 await _headers(exchange)
             except ConnectionBroken:
@@ -67,7 +67,7 @@ class HttpClient:
                 self.reused += 1
                 return exchange
         connection = await self._open(origin, timeouts)
-        exchange = self._start(connection, head, request.body, timeouts, max_body)
+        exchange = self._start(connection, head, request, timeouts, max_body)
         await _headers(exchange)
         return exchange
 
@@ -86,9 +86,13 @@ class HttpClient:
         """How many connections there are."""
         return sum(pool.open for pool in self._pools.values())
 
-    def _start(self, connection: Connection, head: bytes, body: bytes, timeouts: Timeouts, max_body: int) -> Exchange:
+    def _start(
+        self, connection: Connection, head: bytes, request: HttpRequest, timeouts: Timeouts, max_body: int
+    ) -> Exchange:
         exchange = Exchange(connection, timeouts, max_body, self._clock, self._sweeper)
-        connection.send(exchange, head, body)
+        if request.on_sent is not None:
+            request.on_sent()
+        connection.send(exchange, head, request.body)
         return exchange
 
     def _take(self, origin: Origin) -> Connection | None:

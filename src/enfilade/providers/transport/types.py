@@ -2,6 +2,7 @@
 
 import base64
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -55,6 +56,8 @@ class HttpRequest:
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes = field(repr=False)
     method: bytes = b"POST"
+    on_sent: Callable[[], None] | None = None
+    """Called once the first bytes are on their way."""
 
 
 def parse_origin(

@@ -1,0 +1,1 @@
+"""The line: one call, from the question to the settled answer."""

@@ -1,0 +1,214 @@
+"""Admission and settlement: the two ends of a call.
+
+An admission is entered before anything goes upstream and left when the call has ended, however it ended. On leaving,
+what the call used is posted exactly once. Queueing the record needs no await, so no cancellation can come in between.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+from enfilade.core.clock import Clock
+from enfilade.core.errors import EnfiladeError
+from enfilade.costs.errors import BudgetExhausted, TokenLimitReached
+from enfilade.costs.holds import Demand, Hold, MeterSet
+from enfilade.costs.service import Costs
+from enfilade.dialects.types import StreamFacts
+from enfilade.gateway.bounds import Candidate, affordable_output, candidates_for, demand_of, tight_input
+from enfilade.gateway.observer import CallObserver
+from enfilade.gateway.outcomes import Outcome, failed, interrupted, refused
+from enfilade.gateway.records import REFUSED, CallData, call_data, encode_event, encode_intent
+from enfilade.gateway.types import Call, Target
+from enfilade.providers.types import Outgoing
+from enfilade.storage.group_commit import GroupCommit
+
+US = 1_000_000
+
+
+@dataclass(slots=True)
+class Desk:
+    """What admissions work with; one per process."""
+
+    costs: Costs
+    writer: GroupCommit
+    clock: Clock
+    observer: CallObserver
+    replica: str
+
+
+class Admission:
+    """One admitted call. `async with` it; see the module."""
+
+    __slots__ = (
+        "_demand",
+        "_desk",
+        "_meters",
+        "answered_by",
+        "attempts",
+        "cached",
+        "call",
+        "candidates",
+        "cost_nano",
+        "first_byte",
+        "hold",
+        "in_flight",
+        "is_settled",
+        "lost_nano",
+        "lost_tokens",
+        "stream_facts",
+    )
+
+    def __init__(
+        self, desk: Desk, call: Call, candidates: Sequence[Candidate], meters: MeterSet, demand: Demand
+    ) -> None:
+        """Use `admit` instead: it takes the hold."""
+        self._desk = desk
+        self._meters = meters
+        self._demand = demand
+        self.call = call
+        self.candidates = candidates
+        self.hold = Hold(call.id, call.scope, candidates[0].target.model, call.started_ns, 0, 0)
+        self.attempts = 0
+        self.answered_by: Candidate | None = None
+        """The deployment whose answer is being passed on, or that may have begun one."""
+        self.in_flight: Outgoing | None = None
+        """The attempt that was made there."""
+        self.cached = False
+        self.first_byte: float | None = None
+        self.lost_nano = 0
+        """What attempts that may have cost something, and answered nothing, are charged."""
+        self.lost_tokens = 0
+        self.stream_facts: StreamFacts | None = None
+        self.cost_nano = 0
+        self.is_settled = False
+
+    @property
+    def meters(self) -> MeterSet:
+        """The meters in which the hold counts."""
+        return self._meters
+
+    async def __aenter__(self) -> "Admission":
+        """Note the intent, from which a crash is settled."""
+        call = self.call
+        self._desk.writer.intend(call.id, self._intent)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Post what the call used, unless that was done, and wait for it to be written."""
+        if not self.is_settled:
+            charged = self.answered_by if self.in_flight is not None and self.in_flight.sent else None
+            await self.settle(failed(self.call, charged, self.stream_facts, error))
+
+    def max_output(self, candidate: Candidate) -> int | None:
+        """The output bound to send to the provider, where one must be sent."""
+        choices = self.call.request.choices
+        if self.hold.is_cut:
+            return max(1, affordable_output(candidate, self.hold.nano - self.lost_nano, choices))
+        return candidate.output_bound // choices if candidate.sets_output else None
+
+    def max_events(self, candidate: Candidate) -> float:
+        """How many events of output a stream may have before a budget cuts it. An event is at least one token, so
+        no provider that keeps to its bound is ever cut.
+        """
+        if not self.hold.is_cut:
+            return float("inf")
+        return (self.max_output(candidate) or 1) * self.call.request.choices
+
+    def charge_lost_attempt(self, candidate: Candidate) -> None:
+        """An attempt may have cost something although nothing came back: keep its worst case, and hold another.
+
+        Raises the refusals of `Hold.extend` when there is no room for a further attempt.
+        """
+        demand = Demand(candidate.input_bound + candidate.output_bound, candidate.worst, candidate.worst)
+        self.hold.extend(demand, self._desk.clock.now_ns())
+        self.lost_nano += candidate.worst
+        self.lost_tokens += demand.tokens
+
+    async def switch_to(self, target: Target) -> None:
+        """Count the call for the limits of another model, to which it falls back. Raises their refusals."""
+        meters = await self._desk.costs.meters_for(self.call.scope, target.model)
+        self.hold.switch(meters, self._demand, self._desk.clock.now_ns())
+        self._meters = meters
+        self.hold.model = target.model
+
+    def settle(self, outcome: Outcome) -> "asyncio.Future[None]":
+        """Post what became of the call; the returned future is done when that is committed. Once per call."""
+        assert not self.is_settled, "a call is settled once"
+        self.is_settled = True
+        desk, hold = self._desk, self.hold
+        self.cost_nano = outcome.nano + self.lost_nano
+        alerts = desk.costs.settle(hold, outcome.usage.total_tokens + self.lost_tokens, self.cost_nano)
+        data = self._data(outcome, self.cost_nano)
+        desk.observer.ended(self.call, data)
+        return desk.writer.settle(self.call.id, encode_event(self.call, data, desk.clock.now_ns()), alerts)
+
+    def _data(self, outcome: Outcome, cost: int) -> CallData:
+        candidate = self.answered_by
+        target = candidate.target if candidate else None
+        first_byte = None if self.first_byte is None else round((self.first_byte - self.call.started) * US)
+        return call_data(
+            self.call,
+            outcome,
+            latency_us=round((self._desk.clock.monotonic() - self.call.started) * US),
+            attempts=self.attempts,
+            cached=self.cached,
+            cost_nano=cost,
+            overrun_nano=max(0, cost - self.hold.nano),
+            estimated=outcome.estimated or self.lost_nano > 0,
+            first_byte_us=first_byte,
+            model=self.hold.model,
+            deployment=target.label if target else None,
+            provider=target.provider.spec.name if target else None,
+            region=target.region if target else None,
+            price=candidate.sheet.label if candidate else None,
+        )
+
+    def _intent(self) -> str:
+        """What a crash would post: the worst case of what may be running."""
+        dearest = max(self.candidates, key=lambda candidate: candidate.worst)
+        data = self._data(interrupted(dearest, self.hold.nano), self.hold.nano)
+        return encode_intent(self.call, data, self._desk.replica)
+
+
+async def admit(desk: Desk, call: Call, targets: Sequence[Target]) -> Admission:
+    """Take one hold for the call's worst case over all deployments that may answer it.
+
+    The worst case is first bounded by the body's size, which costs nothing; only when that does not fit is the text
+    counted. Raises the refusals of `holds.take`, UnpricedModel, TokensPerRequestExceeded, DatabaseUnavailable.
+    """
+    costs = desk.costs
+    model = targets[0].model
+    meters = costs.book.meters_for(call.scope, model)
+    if meters.unseeded:
+        meters = await costs.meters_for(call.scope, model)
+    candidates = candidates_for(call, targets)
+    admission = Admission(desk, call, candidates, meters, demand_of(candidates))
+    try:
+        costs.hold(admission.hold, meters, demand_of(candidates))
+    except (BudgetExhausted, TokenLimitReached):
+        candidates = candidates_for(call, targets, tight_input(call, targets))
+        demand = demand_of(candidates)
+        admission = Admission(desk, call, candidates, meters, demand)
+        costs.hold(admission.hold, meters, demand)
+    return admission
+
+
+def record_refusal(desk: Desk, call: Call, error: EnfiladeError) -> "asyncio.Future[None]":
+    """Record a call that was not admitted; the caller's answer waits for the returned future."""
+    alerts = desk.costs.refusal_events(error) if isinstance(error, BudgetExhausted) else []
+    data = call_data(
+        call,
+        refused(call, error),
+        latency_us=round((desk.clock.monotonic() - call.started) * US),
+        attempts=0,
+        cached=False,
+        cost_nano=0,
+        overrun_nano=0,
+        estimated=False,
+        model=call.request.model,
+    )
+    desk.observer.ended(call, data)
+    return desk.writer.settle(call.id, encode_event(call, data, desk.clock.now_ns(), REFUSED), alerts)

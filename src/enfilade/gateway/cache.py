@@ -1,0 +1,102 @@
+"""Answers to requests that were answered before, byte for byte: in memory, per tenant, for applications that opted in."""
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from enfilade.core.clock import Clock
+from enfilade.core.messages import Finish
+from enfilade.gateway.types import Call
+
+MAX_BYTES = 64_000_000
+TENANT_SHARE = 4
+"""One tenant keeps at most a quarter of the space: nobody can push out everybody else's answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer as it was sent."""
+
+    content_type: bytes
+    body: bytes
+    model: str
+    expires: float
+    tenant: str
+    finish: Finish | None
+
+
+class ReplyCache:
+    """Least recently used answers go first."""
+
+    def __init__(self, clock: Clock, max_bytes: int = MAX_BYTES) -> None:
+        """Keep up to `max_bytes` of answers."""
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._answers: OrderedDict[bytes, KeptAnswer] = OrderedDict()
+        self._tenant_bytes: dict[str, int] = {}
+        self.size = 0
+
+    def key(self, call: Call, model: str) -> bytes | None:
+        """What an identical request has in common with this one; None when the application keeps no answers.
+
+        The tenant and the application are part of it: nobody is answered with what somebody else was told.
+        """
+        application = call.principal.application
+        if application is None or application.spec.settings.cache_ttl_s <= 0:
+            return None
+        body = call.dialect.render_request(call.request, model, max_output=None)
+        digest = hashlib.sha256()
+        for part in (call.scope.tenant, application.id, call.dialect.name, str(call.request.wants_usage)):
+            digest.update(part.encode() + b"\x00")
+        for name, value in call.headers:
+            digest.update(name + b":" + value + b"\x00")
+        digest.update(body)
+        return digest.digest()
+
+    def find(self, key: bytes) -> KeptAnswer | None:
+        """The kept answer, unless it has expired."""
+        answer = self._answers.get(key)
+        if answer is None:
+            return None
+        if answer.expires < self._clock.monotonic():
+            self._drop(key)
+            return None
+        self._answers.move_to_end(key)
+        return answer
+
+    def keep(self, key: bytes, call: Call, content_type: bytes, body: bytes, finish: Finish | None) -> None:
+        """Keep a complete answer, if its application wants answers of this size kept."""
+        application = call.principal.application
+        assert application is not None
+        settings = application.spec.settings
+        if len(body) > min(settings.cache_max_bytes, self._max_bytes // TENANT_SHARE):
+            return
+        self._drop(key)
+        tenant = call.scope.tenant
+        answer = KeptAnswer(
+            content_type, body, call.request.model, self._clock.monotonic() + settings.cache_ttl_s, tenant, finish
+        )
+        self._answers[key] = answer
+        self.size += len(body)
+        self._tenant_bytes[tenant] = self._tenant_bytes.get(tenant, 0) + len(body)
+        while self._tenant_bytes.get(tenant, 0) > self._max_bytes // TENANT_SHARE:
+            self._drop(next(k for k, kept in self._answers.items() if kept.tenant == tenant))
+        while self.size > self._max_bytes:
+            self._drop(next(iter(self._answers)))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._answers.clear()
+        self._tenant_bytes.clear()
+        self.size = 0
+
+    def _drop(self, key: bytes) -> None:
+        answer = self._answers.pop(key, None)
+        if answer is None:
+            return
+        self.size -= len(answer.body)
+        left = self._tenant_bytes[answer.tenant] - len(answer.body)
+        if left:
+            self._tenant_bytes[answer.tenant] = left
+        else:
+            del self._tenant_bytes[answer.tenant]

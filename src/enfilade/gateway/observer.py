@@ -1,0 +1,137 @@
+"""What the world sees of a call that has ended: figures, a log line, perhaps a span."""
+
+from typing import Any
+
+import msgspec
+
+from enfilade.core.clock import Clock, to_rfc3339
+from enfilade.core.money import NANO_PER_USD, format_usd
+from enfilade.gateway.records import CallData
+from enfilade.gateway.types import Call
+from enfilade.telemetry import names
+from enfilade.telemetry.logs import LineWriter
+from enfilade.telemetry.metrics import Metrics
+from enfilade.telemetry.traces import CallTracer
+
+_ENCODER = msgspec.json.Encoder()
+_OWN_STATUS = {"cut": "cut", "abandoned": "abandoned"}
+
+
+class CallLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The one line that a call leaves in the log. Its fields are the allow-list `names.CALL_LOG_FIELDS`."""
+
+    at: str
+    level: str
+    event: str
+    call: str
+    tenant: str
+    dialect: str
+    status: str
+    http_status: int
+    latency_ms: float
+    attempts: int
+    cost_usd: str
+    input_tokens: int
+    output_tokens: int
+    application: str | None = None
+    key: str | None = None
+    user: str | None = None
+    model: str | None = None
+    deployment: str | None = None
+    error: str | None = None
+    stream: bool = False
+    cached: bool = False
+    estimated: bool = False
+    first_byte_ms: float | None = None
+
+
+class CallObserver:
+    """Counts, logs and traces calls."""
+
+    def __init__(self, metrics: Metrics, log: LineWriter | None, tracer: CallTracer, clock: Clock) -> None:
+        """Report to these; no log when it is None."""
+        self.metrics = metrics
+        self._log = log
+        self._tracer = tracer
+        self._clock = clock
+
+    def ended(self, call: Call, data: CallData) -> None:
+        """A call has ended, and this is its record."""
+        tenant = call.principal.tenant.spec.name
+        application = call.principal.application
+        name = application.spec.name if application is not None else ""
+        # A model that nobody knows is a caller's invention: it must not become a label.
+        refused = data.status == "refused"
+        series = self.metrics.series(tenant, name, "" if refused else data.model or "")
+        series.statuses[_OWN_STATUS.get(data.status) or _status_class(data.http_status)] += 1
+        seconds = data.latency_us / 1e6
+        series.duration.observe(seconds)
+        if data.first_byte_us is not None:
+            series.first_byte.observe(data.first_byte_us / 1e6)
+        if refused:
+            self.metrics.count(names.REFUSALS, data.error or "")
+        else:
+            series.input_tokens += data.input_tokens
+            series.output_tokens += data.output_tokens
+            series.cost_nano += data.cost_nano
+        if self._log is not None:
+            self._write_line(call, data, tenant, name)
+        if self._tracer.sampled(call.trace_parent):
+            self._trace(call, data, tenant, name)
+
+    def _write_line(self, call: Call, data: CallData, tenant: str, application: str) -> None:
+        assert self._log is not None
+        line = CallLine(
+            at=to_rfc3339(self._clock.now_ns()),
+            level="info" if data.error is None else "warning",
+            event="call",
+            call=data.id,
+            tenant=tenant,
+            application=application or None,
+            key=call.principal.key_name,
+            user=data.user,
+            dialect=data.dialect,
+            model=data.model,
+            deployment=data.deployment,
+            status=data.status,
+            http_status=data.http_status,
+            error=data.error,
+            stream=data.stream,
+            cached=data.cached,
+            attempts=data.attempts,
+            input_tokens=data.input_tokens,
+            output_tokens=data.output_tokens,
+            cost_usd=format_usd(data.cost_nano),
+            estimated=data.estimated,
+            latency_ms=data.latency_us / 1000,
+            first_byte_ms=None if data.first_byte_us is None else data.first_byte_us / 1000,
+        )
+        self._log.write(_ENCODER.encode(line).decode())
+
+    def _trace(self, call: Call, data: CallData, tenant: str, application: str) -> None:
+        operation = "embeddings" if not call.request.makes_output else "chat"
+        attributes: dict[str, Any] = {
+            "gen_ai.operation.name": operation,
+            "gen_ai.provider.name": data.provider or "",
+            "gen_ai.request.model": call.request.model,
+            "gen_ai.response.model": data.upstream_model or "",
+            "gen_ai.usage.input_tokens": data.input_tokens,
+            "gen_ai.usage.output_tokens": data.output_tokens,
+            "http.response.status_code": data.http_status,
+            "enfilade.call.id": data.id,
+            "enfilade.tenant": tenant,
+            "enfilade.application": application,
+            "enfilade.cost_usd": data.cost_nano / NANO_PER_USD,
+            "enfilade.attempts": data.attempts,
+            "enfilade.cached": data.cached,
+        }
+        if data.error is not None:
+            attributes["error.type"] = data.error
+        end_ns = call.started_ns + data.latency_us * 1000
+        self._tracer.record(f"{operation} {data.model}", call.started_ns, end_ns, attributes, call.trace_parent)
+
+
+def _status_class(status: int) -> str:
+    if status < 400:
+        return "2xx"
+    return "4xx" if status < 500 else "5xx"

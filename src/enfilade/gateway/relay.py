@@ -1,0 +1,152 @@
+"""Passing the answer on: whole, streamed, or from the cache. Its last byte waits until the call is settled."""
+
+from typing import Protocol
+
+from enfilade.core.clock import Clock
+from enfilade.core.errors import EnfiladeError
+from enfilade.core.money import format_usd
+from enfilade.costs.service import Costs
+from enfilade.dialects.types import LimitHeaders, StreamReader
+from enfilade.gateway.admission import Admission
+from enfilade.gateway.cache import KeptAnswer, ReplyCache
+from enfilade.gateway.dispatch import Answer
+from enfilade.gateway.outcomes import answered, cut, repeated
+from enfilade.providers.errors import ConnectionBroken, StreamFailed
+
+JSON = b"application/json"
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+
+HeaderList = list[tuple[bytes, bytes]]
+
+
+class Outlet(Protocol):
+    """Where the answer goes."""
+
+    started: bool
+
+    async def reply(self, status: int, headers: HeaderList, body: bytes) -> None:
+        """Send a whole answer."""
+        ...
+
+    async def start(self, status: int, headers: HeaderList) -> None:
+        """Begin a streamed answer."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send a part of it, at the caller's pace."""
+        ...
+
+    async def finish(self, data: bytes) -> None:
+        """Send its end."""
+        ...
+
+
+class Relay:
+    """Sends answers to their callers."""
+
+    def __init__(self, costs: Costs, clock: Clock, cache: ReplyCache) -> None:
+        """Tell callers what `costs` leaves them; keep answers in `cache`."""
+        self._costs = costs
+        self._clock = clock
+        self._cache = cache
+
+    async def reply(self, admission: Admission, answer: Answer, outlet: Outlet, key: bytes | None) -> None:
+        """Pass on a whole reply. Raises ProviderError, UnreadableReply."""
+        call = admission.call
+        body = await answer.incoming.read()
+        admission.first_byte = self._clock.monotonic()
+        facts = call.dialect.read_reply(body)
+        written = admission.settle(answered(call, answer.candidate, facts, len(body)))
+        headers = self._headers(admission, answer)
+        headers.append((b"x-enfilade-cost-usd", format_usd(admission.cost_nano).encode()))
+        await written
+        if key is not None:
+            self._cache.keep(key, call, JSON, body, facts.finish)
+        await outlet.reply(200, headers, body)
+
+    async def stream(self, admission: Admission, answer: Answer, outlet: Outlet, key: bytes | None) -> None:
+        """Pass on a stream as it comes. Raises ProviderError; the caller may have got a part by then."""
+        call, incoming = admission.call, answer.incoming
+        reader = call.dialect.stream_reader(call.request)
+        facts = admission.stream_facts = reader.facts
+        copy: list[bytes] | None = None if key is None else []
+        most = admission.max_events(answer.candidate)
+        while not facts.done:
+            chunk = await incoming.next_chunk()
+            if not chunk:
+                break
+            if data := reader.feed(chunk):
+                if not outlet.started:
+                    admission.first_byte = self._clock.monotonic()
+                    await outlet.start(200, self._headers(admission, answer))
+                if copy is not None:
+                    copy.append(data)
+                await outlet.write(data)
+            if facts.events > most:
+                # The hold is used up and the provider goes on: end the stream as if it had reached its length.
+                await admission.settle(cut(call, answer.candidate, facts))
+                await outlet.finish(reader.length_end())
+                return
+        if not reader.finish():
+            raise _broken(reader)
+        written = admission.settle(answered(call, answer.candidate, facts))
+        tail = reader.tail(format_usd(admission.cost_nano))
+        await written
+        if copy is not None and key is not None:
+            self._cache.keep(key, call, EVENT_STREAM, b"".join([*copy, tail]), facts.finish)
+        if not outlet.started:
+            await outlet.start(200, self._headers(admission, answer))
+        await outlet.finish(tail)
+
+    async def repeat(self, admission: Admission, kept: KeptAnswer, outlet: Outlet) -> None:
+        """Answer from the cache: nothing goes upstream and nothing is charged."""
+        call = admission.call
+        admission.cached = True
+        admission.first_byte = self._clock.monotonic()
+        written = admission.settle(repeated(kept.finish))
+        headers = [
+            (b"content-type", kept.content_type),
+            (b"x-request-id", call.id.encode()),
+            (b"x-enfilade-model", admission.hold.model.encode("ascii", "replace")),
+            (b"x-enfilade-cache", b"hit"),
+            *self._limit_headers(admission),
+        ]
+        await written
+        if call.request.stream:
+            await outlet.start(200, headers)
+            await outlet.finish(kept.body)
+        else:
+            headers.append((b"x-enfilade-cost-usd", format_usd(0).encode()))
+            await outlet.reply(200, headers, kept.body)
+
+    def _headers(self, admission: Admission, answer: Answer) -> HeaderList:
+        target = answer.candidate.target
+        headers = [
+            (b"content-type", EVENT_STREAM if admission.call.request.stream else JSON),
+            (b"x-request-id", admission.call.id.encode()),
+            (b"x-enfilade-model", target.model.encode("ascii", "replace")),
+            (b"x-enfilade-deployment", target.label.encode("ascii", "replace")),
+        ]
+        if target.region is not None:
+            headers.append((b"x-enfilade-region", target.region.encode("ascii", "replace")))
+        return headers + self._limit_headers(admission)
+
+    def _limit_headers(self, admission: Admission) -> HeaderList:
+        meters = admission.meters
+        if not meters.requests and not meters.tokens:
+            return []
+        now_ns = self._clock.now_ns()
+        limits = LimitHeaders(
+            self._costs.tightest(meters.requests, now_ns) if meters.requests else None,
+            self._costs.tightest(meters.tokens, now_ns) if meters.tokens else None,
+            now_ns,
+        )
+        return admission.call.dialect.limit_headers(limits)
+
+
+def _broken(reader: StreamReader) -> EnfiladeError:
+    if reader.facts.error is not None:
+        message = "The provider reported an error while it was answering."
+        return StreamFailed(message)
+    message = "The provider ended its answer before it was whole."
+    return ConnectionBroken(message)

@@ -1,0 +1,59 @@
+"""Which deployments may answer a call, in which order."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from enfilade.gateway.catalogue import Catalogue
+from enfilade.gateway.errors import DialectNotServed, KeyCannotCall, ModelNotAllowed, ModelNotFound, NoDeployment
+from enfilade.gateway.types import Call, Target
+from enfilade.identity.principals import Principal
+
+
+def resolve(catalogue: Catalogue, call: Call) -> list[Target]:
+    """The deployments of the model that the call asks for, then those of its fallbacks.
+
+    Raises KeyCannotCall, ModelNotFound, ModelNotAllowed, NoDeployment, DialectNotServed.
+    """
+    if call.scope.application is None and call.scope.user is None:
+        message = "This key stands for no application and no user."
+        raise KeyCannotCall(message)
+    name = call.request.model
+    entry = catalogue.resolve(name, call.request.size, call.hints)
+    if entry is None:
+        message = f"There is no model {name!r}."
+        raise ModelNotFound(message, param="model")
+    if not (is_allowed(call.principal, name) or is_allowed(call.principal, entry.name)):
+        message = f"The model {name!r} may not be used with this key."
+        raise ModelNotAllowed(message, param="model")
+    targets = catalogue.order(entry)
+    for fallback in entry.spec.fallbacks:
+        other = catalogue.entry(fallback)
+        if other is not None and is_allowed(call.principal, fallback):
+            targets = targets + catalogue.order(other)
+    return _speaking(call, targets)
+
+
+def _speaking(call: Call, targets: Sequence[Target]) -> list[Target]:
+    """Those that speak the caller's dialect."""
+    if not targets:
+        message = f"The model {call.request.model!r} has no deployment whose provider is usable."
+        raise NoDeployment(message, retry_after=5)
+    dialect = call.dialect.name
+    speaking = [target for target in targets if dialect in target.provider.dialects]
+    if not speaking:
+        spoken = sorted({name for target in targets for name in target.provider.dialects})
+        message = f"The model {call.request.model!r} is served in {', '.join(spoken)} only, not in {dialect}."
+        raise DialectNotServed(message, param="model")
+    return speaking
+
+
+def is_allowed(principal: Principal, model: str) -> bool:
+    """Whether the tenant and the application may use a model."""
+    application = principal.application
+    return _matches(principal.tenant.spec.allowed_models, model) and (
+        application is None or _matches(application.spec.allowed_models, model)
+    )
+
+
+def _matches(patterns: Sequence[str], model: str) -> bool:
+    return any(pattern in ("*", model) or fnmatchcase(model, pattern) for pattern in patterns)

@@ -1,0 +1,109 @@
+"""The nouns of this room."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from enfilade.core.scope import Scope
+from enfilade.costs.prices.catalogue import PriceSource
+from enfilade.dialects.types import Dialect, Request
+from enfilade.gateway.breaker import Breaker
+from enfilade.identity.principals import Principal
+from enfilade.providers.types import Provider
+
+
+class DeploymentSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A model at a provider."""
+
+    provider: str
+    model: str
+    weight: int = 1
+
+
+class ModelSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an administrator says of a model. A name that ends in `*` stands for all names that begin so."""
+
+    name: str
+    deployments: tuple[DeploymentSpec, ...] = ()
+    strategy: str = "weighted"
+    fallbacks: tuple[str, ...] = ()
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    capabilities: tuple[str, ...] = ()
+
+
+class AliasRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A model to use when the conditions hold; without conditions it always is."""
+
+    use: str
+    when: dict[str, Any] = {}
+
+
+class AliasSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A name that stands for a model, or for the first rule whose conditions hold."""
+
+    name: str
+    model: str | None = None
+    rules: tuple[AliasRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRecord:
+    """A model or an alias as it is stored."""
+
+    id: str
+    spec: Any
+    version: int
+
+
+@dataclass(slots=True, eq=False)
+class Target:
+    """A deployment that can be called."""
+
+    model: str
+    """The name in our catalogue."""
+    provider: Provider
+    upstream_model: str
+    weight: int
+    price: PriceSource
+    context_window: int | None
+    max_output: int | None
+    breaker: Breaker
+    label: str
+
+    @property
+    def region(self) -> str | None:
+        """Where it runs."""
+        return self.provider.spec.region
+
+
+@dataclass(slots=True)
+class Hints:
+    """What a request says about itself beside its body."""
+
+    use_case: str | None = None
+    task: str | None = None
+    quality: str | None = None
+    max_latency_ms: int | None = None
+    session: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One request of a caller, on its way through the line."""
+
+    id: str
+    started_ns: int
+    started: float
+    """On the monotonic clock, for durations."""
+    dialect: Dialect
+    principal: Principal
+    scope: Scope
+    request: Request
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    hints: Hints = field(default_factory=Hints)
+    may_read_cache: bool = True
+    may_write_cache: bool = True
+    trace_parent: str | None = None

@@ -1,0 +1,1 @@
+"""Metrics, logs and traces. Names stand in one table: `names.py`."""

@@ -1,0 +1,89 @@
+"""Every metric and every log field that Enfilade emits. The reference pages are generated from here."""
+
+from dataclasses import dataclass
+
+PREFIX = "enfilade_"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A family of time series."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+CALL_LABELS = ("tenant", "application", "model", "status")
+CALLS = Metric("enfilade_calls", "counter", "Calls that ended, by HTTP status class.", CALL_LABELS)
+TOKENS = Metric(
+    "enfilade_tokens",
+    "counter",
+    "Tokens of settled calls, by direction (input, output).",
+    (*CALL_LABELS[:3], "direction"),
+)
+COST = Metric("enfilade_cost_usd", "counter", "What settled calls cost, in US dollars.", CALL_LABELS[:3])
+DURATION = Metric(
+    "enfilade_call_duration_seconds", "histogram", "From a call's arrival to its settlement.", CALL_LABELS[:3]
+)
+FIRST_BYTE = Metric(
+    "enfilade_first_byte_seconds",
+    "histogram",
+    "From a call's arrival to the first byte of its answer.",
+    CALL_LABELS[:3],
+)
+REFUSALS = Metric("enfilade_refusals", "counter", "Calls refused before anything went upstream, by code.", ("code",))
+ATTEMPTS = Metric(
+    "enfilade_upstream_attempts", "counter", "Attempts at deployments, by outcome.", ("deployment", "outcome")
+)
+BREAKERS = Metric(
+    "enfilade_breaker_open", "gauge", "1 while a deployment's circuit breaker is not closed.", ("deployment",)
+)
+RUNNING = Metric("enfilade_running_calls", "gauge", "Calls that are admitted and not settled.")
+HELD = Metric("enfilade_held_usd", "gauge", "Money held for running calls, in US dollars.")
+BACKLOG = Metric("enfilade_writer_backlog", "gauge", "Settlements that are not committed yet.")
+COMMITS = Metric("enfilade_writer_transactions", "counter", "Transactions of the settlement writer.")
+COMMIT_SECONDS = Metric("enfilade_writer_seconds", "counter", "Time that the settlement writer spent in transactions.")
+SETTLED = Metric("enfilade_writer_settled", "counter", "Calls that the settlement writer committed.")
+REVISION = Metric(
+    "enfilade_directory_revision", "gauge", "The revision of the configuration that this process applies."
+)
+FRESH = Metric("enfilade_directory_fresh", "gauge", "1 while this process is able to learn of changes.")
+CONNECTIONS = Metric("enfilade_upstream_connections", "gauge", "Open connections to providers.")
+CACHE = Metric("enfilade_cache_lookups", "counter", "Look-ups in the reply cache, by result.", ("result",))
+CACHE_BYTES = Metric("enfilade_cache_bytes", "gauge", "Bytes kept in the reply cache.")
+LOST_LOG_LINES = Metric("enfilade_log_lines_lost", "counter", "Log lines dropped because nobody took them in time.")
+OVERFLOW = Metric(
+    "enfilade_label_overflow", "counter", "Calls counted under `other` because there are too many label combinations."
+)
+
+METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+
+LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+CALL_LOG_FIELDS = {
+    "at": "When the call was settled (RFC 3339, UTC).",
+    "level": "info, or warning when the call failed.",
+    "event": "Always `call`.",
+    "call": "The call's id, as in `x-request-id`.",
+    "tenant": "The tenant's name.",
+    "application": "The application's name.",
+    "key": "The key's name. Never the key.",
+    "user": "The end user's id. Never their address.",
+    "dialect": "The caller's dialect.",
+    "model": "The model that answered, or that was asked for.",
+    "deployment": "Provider and model that answered.",
+    "status": "ok, failed, cut, abandoned, interrupted or refused.",
+    "http_status": "The status of the answer.",
+    "error": "The error's stable code.",
+    "stream": "Whether the answer was streamed.",
+    "cached": "Whether it came from the reply cache.",
+    "attempts": "How many attempts were made upstream.",
+    "input_tokens": "Input tokens, cached ones included.",
+    "output_tokens": "Output tokens, reasoning included.",
+    "cost_usd": "What it cost.",
+    "estimated": "Whether that is an estimate.",
+    "latency_ms": "From arrival to settlement.",
+    "first_byte_ms": "From arrival to the first byte of the answer.",
+}
