@@ -31,6 +31,10 @@ class DeadlineSweeper:
         self._clock = clock
         self._watched: set[Waiting] = set()
 
+    def now(self) -> float:
+        """The clock by which deadlines are set."""
+        return self._clock.monotonic()
+
     def watch(self, item: Waiting) -> None:
         """Look at the item's deadline from now on."""
         self._watched.add(item)

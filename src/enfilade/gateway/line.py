@@ -52,6 +52,10 @@ class Line:
             finally:
                 answer.incoming.abort()
 
+    async def refuse(self, call: Call, refusal: EnfiladeError) -> None:
+        """Record a call that could not even be understood."""
+        await record_refusal(self._desk, call, refusal)
+
     async def _admit(self, call: Call) -> Admission:
         try:
             self._require_writer()

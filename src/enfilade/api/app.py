@@ -1,0 +1,83 @@
+"""The application: which address leads where."""
+
+from collections.abc import Awaitable, Callable
+
+from enfilade.api.asgi import AsgiApp, HeaderList, Receive, Scope, Send, send_reply
+from enfilade.api.calls import DataPlane
+from enfilade.api.models import PREFIX as MODEL_PREFIX
+from enfilade.api.models import ModelList
+from enfilade.api.plain_errors import plain_error_body
+from enfilade.api.probes import Probes
+from enfilade.core.errors import EnfiladeError, MethodNotAllowed, NotFound
+from enfilade.dialects.types import Dialect, Registry
+
+Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+ADMIN_PREFIX = "/api/"
+
+
+class Application:
+    """The root of everything that is served."""
+
+    def __init__(
+        self, dialects: Registry, data_plane: DataPlane, models: ModelList, probes: Probes, admin: AsgiApp
+    ) -> None:
+        """Serve these parts."""
+        self._admin = admin
+        self._models = models
+        self._data_plane = data_plane
+        self._calls: dict[str, Dialect] = {
+            dialect.path: dialect for dialect in (dialects.get(name) for name in dialects.names())
+        }
+        self._gets: dict[str, Handler] = {
+            "/healthz": probes.healthz,
+            "/readyz": probes.readyz,
+            "/metrics": probes.metrics,
+            "/v1/models": models.serve,
+            "/": self._welcome,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            return
+        path = scope["path"]
+        dialect = self._calls.get(path)
+        if dialect is not None:
+            if scope["method"] == "POST":
+                await self._data_plane.serve(dialect, scope, receive, send)
+            else:
+                await _refuse_method(send, b"POST")
+            return
+        if path.startswith(ADMIN_PREFIX):
+            await self._admin(scope, receive, send)
+            return
+        handler = self._gets.get(path) or (self._models.serve if path.startswith(MODEL_PREFIX) else None)
+        if handler is None:
+            message = f"There is nothing at {path[:200]}."
+            await _refuse(send, NotFound(message))
+        elif scope["method"] not in {"GET", "HEAD"}:
+            await _refuse_method(send, b"GET, HEAD")
+        else:
+            await handler(scope, receive, send)
+
+    async def _welcome(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """For people who open the address in a browser."""
+        calls = "".join(f"<li><code>POST {path}</code></li>" for path in sorted(self._calls))
+        body = (
+            "<!doctype html><html lang=en><meta charset=utf-8><title>Enfilade</title>"
+            "<body style='font:16px/1.5 system-ui;max-width:40rem;margin:4rem auto;padding:0 1rem'>"
+            f"<h1>Enfilade</h1><p>This address takes calls to models:</p><ul>{calls}"
+            "<li><code>GET /v1/models</code></li></ul>"
+            "<p><a href='/api/docs'>Admin API</a> · <a href='/readyz'>readiness</a></p></body></html>"
+        )
+        await send_reply(send, 200, [(b"content-type", b"text/html; charset=utf-8")], body.encode())
+
+
+async def _refuse(send: Send, error: EnfiladeError, extra: HeaderList | None = None) -> None:
+    headers = [(b"content-type", b"application/json"), *(extra or [])]
+    await send_reply(send, error.status, headers, plain_error_body(error))
+
+
+async def _refuse_method(send: Send, allowed: bytes) -> None:
+    message = "This address does not take this method."
+    await _refuse(send, MethodNotAllowed(message), [(b"allow", allowed)])

@@ -1,0 +1,154 @@
+"""The data plane: calls in every dialect, at its own address. Raw ASGI: each call's time is counted in microseconds."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from enfilade.api.asgi import AsgiOutlet, CallerLeft, HeaderList, Receive, Scope, Send, read_body, send_reply
+from enfilade.api.headers import Network, client_address, collect, credential, read_hints
+from enfilade.core.clock import Clock
+from enfilade.core.errors import EnfiladeError, InternalError
+from enfilade.core.ids import IdFactory
+from enfilade.dialects.types import Dialect, Request
+from enfilade.gateway.errors import Draining, Interrupted
+from enfilade.gateway.line import Line
+from enfilade.gateway.types import Call
+from enfilade.identity.principals import Principals
+
+log = structlog.get_logger("enfilade.api.calls")
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlaneOptions:
+    """What an operator decides."""
+
+    max_body_bytes: int
+    trusted_proxies: Sequence[Network] = ()
+
+
+class DataPlane:
+    """Takes calls."""
+
+    def __init__(
+        self, line: Line, principals: Principals, clock: Clock, ids: IdFactory, options: DataPlaneOptions
+    ) -> None:
+        """Answer calls through `line`."""
+        self._line = line
+        self._principals = principals
+        self._clock = clock
+        self._ids = ids
+        self._options = options
+        self._running: set[asyncio.Task[None]] = set()
+        self.draining = False
+
+    @property
+    def running(self) -> int:
+        """How many calls are being answered."""
+        return len(self._running)
+
+    async def serve(self, dialect: Dialect, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request in `dialect`."""
+        task = asyncio.current_task()
+        assert task is not None
+        now_ns = self._clock.now_ns()
+        call_id = self._ids.new_id(now_ns)
+        outlet = AsgiOutlet(send)
+        connection = scope.get("enfilade.connection")
+        if connection is not None:
+            connection.on_lost = task
+        self._running.add(task)
+        try:
+            await self._answer(call_id, now_ns, dialect, scope, receive, outlet)
+        except CallerLeft:
+            return
+        except EnfiladeError as error:
+            await _tell(dialect, error, call_id, outlet, send)
+        except asyncio.CancelledError as cancelled:
+            if cancelled.args and cancelled.args[0] == Interrupted.code:
+                message = "The server is being shut down."
+                await _tell(dialect, Interrupted(message, retry_after=1), call_id, outlet, send)
+        except Exception:
+            log.exception("call_failed_unexpectedly", call_id=call_id)
+            unexpected = InternalError("Something went wrong inside Enfilade.")
+            await _tell(dialect, unexpected, call_id, outlet, send)
+        finally:
+            self._running.discard(task)
+            if connection is not None:
+                connection.on_lost = None
+
+    async def _answer(
+        self, call_id: str, now_ns: int, dialect: Dialect, scope: Scope, receive: Receive, outlet: AsgiOutlet
+    ) -> None:
+        started = self._clock.monotonic()
+        if self.draining:
+            message = "This server is shutting down."
+            raise Draining(message, retry_after=1)
+        found = collect(scope["headers"])
+        address = client_address(scope.get("client"), found, self._options.trusted_proxies)
+        principal = self._principals.authenticate(credential(found), address, now_ns)
+        call = Call(call_id, now_ns, started, dialect, principal, principal.scope, NOTHING)
+        try:
+            body = await read_body(receive, found.get(b"content-length"), self._options.max_body_bytes)
+            call.request = dialect.parse(body)
+            self._read_headers(call, found)
+        except EnfiladeError as refusal:
+            await self._line.refuse(call, refusal)
+            raise
+        await self._line.answer(call, outlet)
+
+    def _read_headers(self, call: Call, found: dict[bytes, bytes]) -> None:
+        forwarded = call.dialect.forwarded_headers
+        for name, value in found.items():
+            if name in forwarded:
+                call.headers += ((name, value),)
+        if b"x-enfilade-user" in found:
+            call.scope = call.principal.for_user(found[b"x-enfilade-user"].decode("utf-8", "replace").strip())
+        if any(name.startswith(b"x-enfilade-") for name in found):
+            call.hints = read_hints(found)
+        if (caching := found.get(b"cache-control")) is not None:
+            call.may_read_cache = b"no-cache" not in caching and b"no-store" not in caching
+            call.may_write_cache = b"no-store" not in caching
+        if (parent := found.get(b"traceparent")) is not None:
+            call.trace_parent = parent.decode("ascii", "replace")
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new calls, let the running ones finish, and end those that take longer than `seconds`."""
+        self.draining = True
+        deadline = self._clock.monotonic() + seconds
+        while self._running and self._clock.monotonic() < deadline:
+            await self._clock.sleep(0.02)
+        late = list(self._running)
+        for task in late:
+            task.cancel(Interrupted.code)
+        if late:
+            log.warning("calls_interrupted", count=len(late))
+            await asyncio.wait(late, timeout=5)
+
+
+NOTHING = Request(fields={}, model="", stream=False, size=0)
+"""The request of a call that could not be read."""
+
+
+async def _tell(dialect: Dialect, error: EnfiladeError, call_id: str, outlet: AsgiOutlet, send: Send) -> None:
+    """Tell the caller of an error: as the answer, or inside the stream that has begun."""
+    if outlet.started:
+        await outlet.finish(dialect.render_error_event(error, call_id))
+        return
+    headers: HeaderList = [(b"content-type", b"application/json"), (b"x-request-id", call_id.encode())]
+    headers += retry_headers(error)
+    if isinstance(error, Draining):
+        headers.append((b"connection", b"close"))
+    await send_reply(send, dialect.error_status(error), headers, dialect.render_error(error, call_id))
+
+
+def retry_headers(error: EnfiladeError) -> HeaderList:
+    """When to try again, in the forms that the SDKs read."""
+    if error.retry_after is not None:
+        seconds = max(1, math.ceil(error.retry_after))
+        return [(b"retry-after", b"%d" % seconds), (b"retry-after-ms", b"%d" % math.ceil(error.retry_after * 1000))]
+    if error.status == 429:
+        return [(b"x-should-retry", b"false")]  # It will never fit.
+    return []

@@ -1,0 +1,78 @@
+"""`GET /v1/models` and `/v1/models/{id}`: what the key may ask for, in a form that both vendors' SDKs read."""
+
+from urllib.parse import unquote
+
+import msgspec
+
+from enfilade.api.asgi import HeaderList, Receive, Scope, Send, send_reply
+from enfilade.api.headers import Network, client_address, collect, credential
+from enfilade.api.plain_errors import plain_error_body
+from enfilade.core.clock import Clock, to_rfc3339
+from enfilade.core.errors import EnfiladeError
+from enfilade.gateway.catalogue import Catalogue
+from enfilade.gateway.errors import ModelNotFound
+from enfilade.gateway.resolve import is_allowed
+from enfilade.gateway.types import Hints
+from enfilade.identity.principals import Principal, Principals
+
+PREFIX = "/v1/models/"
+JSON: HeaderList = [(b"content-type", b"application/json")]
+
+
+class ModelList:
+    """Lists models."""
+
+    def __init__(
+        self, catalogue: Catalogue, principals: Principals, clock: Clock, trusted: tuple[Network, ...]
+    ) -> None:
+        """List what `catalogue` has and the caller may use."""
+        self._catalogue = catalogue
+        self._principals = principals
+        self._clock = clock
+        self._trusted = trusted
+        self._since_ns = clock.now_ns()
+
+    async def serve(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer either address."""
+        try:
+            principal = self._authenticate(scope)
+            path: str = scope["path"]
+            body = (
+                self._one(principal, unquote(path[len(PREFIX) :])) if path.startswith(PREFIX) else self._all(principal)
+            )
+        except EnfiladeError as error:
+            await send_reply(send, error.status, list(JSON), plain_error_body(error))
+            return
+        await send_reply(send, 200, list(JSON), msgspec.json.encode(body))
+
+    def _authenticate(self, scope: Scope) -> Principal:
+        found = collect(scope["headers"])
+        address = client_address(scope.get("client"), found, self._trusted)
+        return self._principals.authenticate(credential(found), address, self._clock.now_ns())
+
+    def _all(self, principal: Principal) -> dict[str, object]:
+        names = [name for name in self._catalogue.names() if is_allowed(principal, name)]
+        return {
+            "object": "list",
+            "data": [self._described(name) for name in names],
+            "has_more": False,
+            "first_id": names[0] if names else None,
+            "last_id": names[-1] if names else None,
+        }
+
+    def _one(self, principal: Principal, name: str) -> dict[str, object]:
+        if not is_allowed(principal, name) or self._catalogue.resolve(name, 0, Hints()) is None:
+            message = f"There is no model {name!r} that this key may use."
+            raise ModelNotFound(message, param="model")
+        return self._described(name)
+
+    def _described(self, name: str) -> dict[str, object]:
+        return {
+            "id": name,
+            "object": "model",
+            "created": self._since_ns // 1_000_000_000,
+            "owned_by": "enfilade",
+            "type": "model",
+            "display_name": name,
+            "created_at": to_rfc3339(self._since_ns),
+        }

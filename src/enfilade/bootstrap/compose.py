@@ -1,0 +1,169 @@
+"""Builds the parts of a serving process from their settings."""
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random  # noqa: TID251 - made here, handed to who needs it
+
+from enfilade import __version__
+from enfilade.api.admin import build_admin
+from enfilade.api.app import Application
+from enfilade.api.calls import DataPlane, DataPlaneOptions
+from enfilade.api.models import ModelList
+from enfilade.api.probes import Probes, Readiness
+from enfilade.audit.service import Audit
+from enfilade.core.clock import Clock
+from enfilade.core.deadlines import DeadlineSweeper
+from enfilade.core.ids import IdFactory
+from enfilade.core.money import NANO_PER_USD
+from enfilade.costs.meter_book import MeterBook
+from enfilade.costs.prices.catalogue import PriceCatalogue
+from enfilade.costs.recovery import Recovery
+from enfilade.costs.rules import Budgets, Limits
+from enfilade.costs.seeding import Seeder
+from enfilade.costs.service import Costs
+from enfilade.dialects.registry import load_dialects
+from enfilade.gateway.admission import Desk
+from enfilade.gateway.cache import ReplyCache
+from enfilade.gateway.catalogue import Catalogue
+from enfilade.gateway.dispatch import Dispatcher
+from enfilade.gateway.line import Line
+from enfilade.gateway.observer import CallObserver
+from enfilade.gateway.relay import Relay
+from enfilade.identity.directory import Directory
+from enfilade.identity.principals import Principals
+from enfilade.identity.service import Identity
+from enfilade.providers.credentials import SecretSources
+from enfilade.providers.service import Providers
+from enfilade.providers.transport.client import HttpClient
+from enfilade.storage.address import Address
+from enfilade.storage.cells import CellDirectory
+from enfilade.storage.database import Database
+from enfilade.storage.group_commit import GroupCommit
+from enfilade.storage.partitions import Partitions
+from enfilade.storage.replicas import ReplicaPresence
+from enfilade.storage.sealing import Sealer
+from enfilade.storage.unit_of_work import Storage
+from enfilade.telemetry import names
+from enfilade.telemetry.logs import LineWriter
+from enfilade.telemetry.metrics import Metrics
+from enfilade.telemetry.traces import CallTracer, NoTracer
+
+Service = Callable[[], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Ingredients:
+    """What a process is built from. Tests bring their own clock and chance."""
+
+    address: Address
+    clock: Clock
+    random: Random = field(default_factory=Random)
+    log: LineWriter | None = None
+    master_key: bytes | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secret_env: Sequence[str] = ()
+    secret_dirs: Sequence[Path] = ()
+    trusted_proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
+    max_body_bytes: int = 32_000_000
+    cache_bytes: int = 64_000_000
+    tracer: CallTracer = field(default_factory=NoTracer)
+
+
+class Parts:
+    """Everything in a serving process, built but not started."""
+
+    def __init__(self, given: Ingredients) -> None:
+        """Build from the bottom up, in the order of the rooms."""
+        self.given = given
+        self.clock = clock = given.clock
+        self.ids = ids = IdFactory(clock)
+        self.metrics = Metrics()
+        self.sweeper = DeadlineSweeper(clock)
+        self.replica = ids.new_id()
+        # storage
+        self.database = Database(given.address)
+        self.cells = CellDirectory(self.database)
+        self.storage = Storage(self.cells, clock)
+        self.writer = GroupCommit(self.cells.shared, clock)
+        self.presence = ReplicaPresence(self.database, self.replica, __version__, clock)
+        self.partitions = Partitions(self.cells, clock)
+        # identity
+        self.identity = Identity(ids, clock)
+        self.principals = Principals()
+        # costs, audit, providers
+        self.meter_book = MeterBook(clock)
+        self.seeder = Seeder(self.meter_book, self.storage, self.writer, clock)
+        self.costs = Costs(self.meter_book, self.seeder, clock)
+        self.limits = Limits(ids, self.identity)
+        self.budgets = Budgets(ids, self.identity)
+        self.prices = PriceCatalogue(self.storage, clock)
+        self.recovery = Recovery(self.storage, self.writer, clock, self.replica)
+        self.audit = Audit()
+        self.client = HttpClient(clock, self.sweeper)
+        sources = SecretSources(given.environment, given.secret_env, given.secret_dirs)
+        self.providers = Providers(ids, clock, self.client, sources, Sealer(given.master_key), self.database)
+        # gateway
+        self.dialects = load_dialects()
+        self.catalogue = Catalogue(ids, clock, self.providers, self.prices, given.random)
+        self.cache = ReplyCache(clock, given.cache_bytes)
+        observer = CallObserver(self.metrics, given.log, given.tracer, clock)
+        desk = Desk(self.costs, self.writer, clock, observer, self.replica)
+        dispatcher = Dispatcher(clock, given.random, self.metrics)
+        relay = Relay(self.costs, clock, self.cache)
+        self.line = Line(desk, self.catalogue, dispatcher, relay, self.cache)
+        # The directory installs its sections in this order: who may come in last, when everything else is known.
+        sections = (self.prices, self.providers, self.catalogue, self.costs, self.principals)
+        self.directory = Directory(self.storage, self.presence, clock, sections)
+        # api
+        options = DataPlaneOptions(given.max_body_bytes, given.trusted_proxies)
+        self.data_plane = DataPlane(self.line, self.principals, clock, ids, options)
+        self.readiness = Readiness(
+            {
+                "database": lambda: self.writer.failing_for() == 0.0,
+                "directory": lambda: self.directory.is_fresh,
+                "accepting": lambda: not self.data_plane.draining,
+            }
+        )
+        self._watch()
+
+    def application(self) -> Application:
+        """What the server serves."""
+        admin = build_admin(self)
+        models = ModelList(self.catalogue, self.principals, self.clock, tuple(self.given.trusted_proxies))
+        probes = Probes(self.readiness, self.metrics, self.principals, self.clock)
+        return Application(self.dialects, self.data_plane, models, probes, admin)
+
+    def services(self) -> list[Service]:
+        """What runs beside the requests, until the process ends."""
+        return [
+            self.sweeper.run,
+            self.writer.run,
+            self.presence.run,
+            self.directory.run,
+            self.meter_book.prune,
+            self.partitions.run,
+            self.recovery.run,
+        ]
+
+    def _watch(self) -> None:
+        metrics, statistics = self.metrics, self.writer.statistics
+        metrics.watch(names.RUNNING, lambda: len(self.meter_book.holds))
+        metrics.watch(names.HELD, lambda: sum(hold.nano for hold in self.meter_book.holds.values()) / NANO_PER_USD)
+        metrics.watch(names.BACKLOG, lambda: self.writer.backlog)
+        metrics.watch(names.COMMITS, lambda: statistics.transactions)
+        metrics.watch(names.COMMIT_SECONDS, lambda: statistics.seconds)
+        metrics.watch(names.SETTLED, lambda: statistics.settled)
+        metrics.watch(names.REVISION, lambda: self.directory.revision)
+        metrics.watch(names.FRESH, lambda: float(self.directory.is_fresh))
+        metrics.watch(names.CONNECTIONS, self.client.open_connections)
+        metrics.watch(names.CACHE_BYTES, lambda: self.cache.size)
+        if (log := self.given.log) is not None:
+            metrics.watch(names.LOST_LOG_LINES, lambda: log.lost)
+        metrics.watch_many(
+            names.BREAKERS,
+            lambda: [
+                ((label,), float(breaker.state != "closed")) for label, breaker in self.catalogue.breakers().items()
+            ],
+        )

@@ -1,0 +1,183 @@
+"""The life of a serving process: start, serve, drain, stop."""
+
+import asyncio
+import contextlib
+import gc
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+
+from enfilade.api.asgi import AsgiApp
+from enfilade.api.protocol import GuardedProtocol
+from enfilade.bootstrap.compose import Parts
+from enfilade.core.deadlines import DeadlineSweeper
+from enfilade.core.errors import EnfiladeError
+from enfilade.storage.migrations import migrate, require_current
+
+KEEP_ALIVE_S = 75
+BACKLOG = 2048
+FLUSH_DEADLINE_S = 10.0
+GC_THRESHOLDS = (20_000, 20, 100)
+"""A call makes few objects that live on, and none in cycles: looking for cycles more often only costs time."""
+
+log = structlog.get_logger("enfilade.process")
+
+
+class CannotListen(EnfiladeError):
+    """The address is taken or not ours."""
+
+    code = "cannot_listen"
+    remedy = "Choose another with --port or --host, or stop what uses it."
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server without its own handling of signals: draining comes first, and is ours."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        """See uvicorn."""
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a server listens."""
+
+    host: str
+    port: int
+    secure: bool
+
+    @property
+    def url(self) -> str:
+        """The address for people and programs."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
+
+
+async def bring_up(parts: Parts, *, migrates: bool) -> None:
+    """Make a process ready to serve: schema, pools, partitions, prices, configuration, what a crash left.
+
+    Raises MigrationFault, DatabaseUnavailable.
+    """
+    async with parts.database.owner() as connection:
+        if migrates:
+            await migrate(connection, parts.given.address)
+        else:
+            await require_current(connection)
+    await parts.database.open()
+    await parts.partitions.ensure()
+    await parts.presence.register()
+    await parts.prices.prepare()
+    await parts.directory.load()
+
+
+@asynccontextmanager
+async def running(parts: Parts) -> AsyncIterator[None]:
+    """The process's services, for as long as the block lasts. What they still hold is written before they end."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_forever(service())) for service in parts.services()]  # type: ignore[arg-type]
+        try:
+            await parts.recovery.settle_orphans()
+            yield
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FLUSH_DEADLINE_S):
+                    await parts.writer.flush()
+            for task in tasks:
+                task.cancel()
+
+
+async def _forever(service: "asyncio.Future[None]") -> None:
+    await service
+
+
+async def shut(parts: Parts) -> None:
+    """Let go of everything that `bring_up` took."""
+    parts.client.close()
+    await parts.presence.leave()
+    await parts.database.close()
+    parts.given.tracer.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises CannotListen."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        message = f"Cannot listen on {host}:{port}: {error.strerror}."
+        raise CannotListen(message) from error
+    listener.setblocking(False)
+    return listener
+
+
+def make_server(application: AsgiApp, sweeper: DeadlineSweeper, tls: tuple[str, str] | None) -> Server:
+    """The HTTP server."""
+    protocol = type("Protocol", (GuardedProtocol,), {"sweeper": sweeper})
+    config = uvicorn.Config(
+        application,  # type: ignore[arg-type]
+        http=protocol,
+        ws="none",
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
+    )
+    if tls:
+        config.load()
+        assert config.ssl is not None
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return Server(config)
+
+
+@asynccontextmanager
+async def serving(
+    parts: Parts, listener: socket.socket, tls: tuple[str, str] | None = None
+) -> AsyncIterator[Listening]:
+    """A server on a listening socket, for as long as the block lasts; leaving it closes the connections."""
+    server = make_server(parts.application(), parts.sweeper, tls)
+    host, port = listener.getsockname()[:2]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve(sockets=[listener]))
+        try:
+            while not server.started:
+                await asyncio.sleep(0.001)
+            yield Listening(host, port, secure=tls is not None)
+        finally:
+            server.should_exit = True
+
+
+async def serve(
+    parts: Parts,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    *,
+    drain_s: float,
+    on_ready: Callable[[Listening], None],
+    tls: tuple[str, str] | None = None,
+) -> None:
+    """Serve until `stop` is set, then drain: new calls get 503, running ones finish, settlements are committed."""
+    async with running(parts), serving(parts, listener, tls) as listening:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        log.info("serving", url=listening.url)
+        on_ready(listening)
+        await stop.wait()
+        log.info("draining", calls=parts.data_plane.running)
+        await parts.data_plane.drain(drain_s)
+    log.info("stopped")

@@ -1,0 +1,98 @@
+"""Everything that an operator sets from outside. The only module that reads the environment."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+PROVIDER_KEYS = {"OPENAI_API_KEY": "openai", "ANTHROPIC_API_KEY": "anthropic"}
+
+
+class Settings(BaseSettings):
+    """Settings, each from the environment variable `ENFILADE_<NAME>`; options of commands go before."""
+
+    model_config = SettingsConfigDict(env_prefix="ENFILADE_", extra="ignore", env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    data: Path = Field(
+        Path(".enfilade"), description="Where the embedded database and this installation's keys are kept."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        description="A PostgreSQL server of your own (15 or newer), with the owner's name and password. Without it the "
+        "embedded server is used.",
+    )
+    database_role_secret: SecretStr | None = Field(
+        None,
+        description="What the passwords of Enfilade's own database roles are derived from, where the URL has no password.",
+    )
+    postgres_user: str | None = Field(
+        None, description="The unprivileged account that runs the embedded server when Enfilade runs as root."
+    )
+    master_key: SecretStr | None = Field(
+        None, description="The key under which secrets are sealed: 32 bytes in base64. Better: a file."
+    )
+    master_key_file: Path | None = Field(
+        None, description="A file with the master key. With the embedded database one is made in the data directory."
+    )
+    secret_env: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("*_API_KEY", "ENFILADE_SECRET_*"),
+        description="Names (patterns, separated by commas) of the variables to which providers' keys may refer.",
+    )
+    secret_dirs: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (Path("/run/secrets"),),
+        description="Directories (separated by commas) with files to which providers' keys may refer; the data "
+        "directory's `secrets` is one more.",
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (), description="Networks (separated by commas) of the proxies whose `x-forwarded-for` is believed."
+    )
+    max_body_bytes: int = Field(32_000_000, ge=1024, description="The largest request body.")
+    cache_bytes: int = Field(64_000_000, ge=0, description="How much memory the reply cache may use.")
+    drain_seconds: float = Field(30.0, ge=0, description="How long running calls may take to finish at shutdown.")
+    tls_cert: Path | None = Field(None, description="A certificate chain (PEM) to serve HTTPS with.")
+    tls_key: Path | None = Field(None, description="The certificate's key (PEM).")
+    log_style: Literal["auto", "json", "console"] = Field(
+        "auto", description="How log lines look; auto is readable at a terminal and JSON elsewhere."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least level that is logged."
+    )
+    otel_endpoint: str | None = Field(
+        None, description="An OTLP/HTTP endpoint for traces, e.g. http://localhost:4318. Without it none are made."
+    )
+    otel_sample_rate: float = Field(
+        0.01, ge=0, le=1, description="The share of calls that are traced where the caller did not decide."
+    )
+    url: str = Field("http://127.0.0.1:8080", description="The server that the command line's commands talk to.")
+    key: SecretStr | None = Field(None, description="The key that they use.")
+
+    @field_validator("secret_env", "secret_dirs", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    def environment(self) -> Mapping[str, str]:
+        """The environment, for references to secrets."""
+        return os.environ
+
+    def provider_keys(self) -> list[str]:
+        """The well-known variables with providers' keys that are set."""
+        return [name for name in PROVIDER_KEYS if os.environ.get(name)]
+
+
+def documented_settings() -> list[tuple[str, str, str]]:
+    """Name, default and meaning of each setting, for the reference page."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if isinstance(default, tuple):
+            default = ",".join(str(part) for part in default)
+        rows.append((f"ENFILADE_{name.upper()}", "" if default is None else str(default), field.description or ""))
+    return rows
