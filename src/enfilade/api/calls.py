@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from enfilade.api.asgi import AsgiOutlet, CallerLeft, HeaderList, Receive, Scope, Send, read_body, send_reply
-from enfilade.api.headers import Network, client_address, collect, credential, read_hints
+from enfilade.api.headers import HINTED, Network, client_address, collect, credential, read_hints
 from enfilade.core.clock import Clock
 from enfilade.core.errors import EnfiladeError, InternalError
 from enfilade.core.ids import IdFactory
@@ -56,9 +56,9 @@ class DataPlane:
         now_ns = self._clock.now_ns()
         call_id = self._ids.new_id(now_ns)
         outlet = AsgiOutlet(send)
-        connection = scope.get("enfilade.connection")
-        if connection is not None:
-            connection.on_lost = task
+        cycle = scope.get("enfilade.cycle")
+        if cycle is not None:
+            cycle.on_lost = task
         self._running.add(task)
         try:
             await self._answer(call_id, now_ns, dialect, scope, receive, outlet)
@@ -76,8 +76,8 @@ class DataPlane:
             await _tell(dialect, unexpected, call_id, outlet, send)
         finally:
             self._running.discard(task)
-            if connection is not None:
-                connection.on_lost = None
+            if cycle is not None:
+                cycle.on_lost = None
 
     async def _answer(
         self, call_id: str, now_ns: int, dialect: Dialect, scope: Scope, receive: Receive, outlet: AsgiOutlet
@@ -100,13 +100,12 @@ class DataPlane:
         await self._line.answer(call, outlet)
 
     def _read_headers(self, call: Call, found: dict[bytes, bytes]) -> None:
-        forwarded = call.dialect.forwarded_headers
-        for name, value in found.items():
-            if name in forwarded:
-                call.headers += ((name, value),)
-        if b"x-enfilade-user" in found:
-            call.scope = call.principal.for_user(found[b"x-enfilade-user"].decode("utf-8", "replace").strip())
-        if any(name.startswith(b"x-enfilade-") for name in found):
+        for name in call.dialect.forwarded_headers:
+            if name in found:
+                call.headers += ((name, found[name]),)
+        if HINTED in found:
+            if (user := found.get(b"x-enfilade-user")) is not None:
+                call.scope = call.principal.for_user(user.decode("utf-8", "replace").strip())
             call.hints = read_hints(found)
         if (caching := found.get(b"cache-control")) is not None:
             call.may_read_cache = b"no-cache" not in caching and b"no-store" not in caching

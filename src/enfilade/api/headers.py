@@ -27,6 +27,8 @@ SINGLE = frozenset(
         b"x-enfilade-metadata",
     }
 )
+HINTED = b""
+"""Stands among the collected fields when any of Enfilade's own is there: most requests have none."""
 MAX_HINT = 200
 MAX_METADATA_BYTES = 4096
 MAX_METADATA_KEYS = 16
@@ -42,6 +44,8 @@ def collect(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
             text = name.decode("ascii", "replace")
             message = f"The header `{text}` came twice, with different values."
             raise (AmbiguousCredentials if name in CREDENTIALS else InvalidHeader)(message, param=text)
+        if name[:11] == b"x-enfilade-":
+            found[HINTED] = b""
         found[name] = value
     return found
 

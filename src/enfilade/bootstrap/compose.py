@@ -30,6 +30,7 @@ from enfilade.gateway.catalogue import Catalogue
 from enfilade.gateway.dispatch import Dispatcher
 from enfilade.gateway.line import Line
 from enfilade.gateway.observer import CallObserver
+from enfilade.gateway.records import recovered_event
 from enfilade.gateway.relay import Relay
 from enfilade.identity.directory import Directory
 from enfilade.identity.principals import Principals
@@ -99,7 +100,7 @@ class Parts:
         self.limits = Limits(ids, self.identity)
         self.budgets = Budgets(ids, self.identity)
         self.prices = PriceCatalogue(self.storage, clock)
-        self.recovery = Recovery(self.storage, self.writer, clock, self.replica)
+        self.recovery = Recovery(self.storage, self.writer, clock, self.replica, recovered_event)
         self.audit = Audit()
         self.client = HttpClient(clock, self.sweeper)
         sources = SecretSources(given.environment, given.secret_env, given.secret_dirs)
@@ -108,10 +109,10 @@ class Parts:
         self.dialects = load_dialects()
         self.catalogue = Catalogue(ids, clock, self.providers, self.prices, given.random)
         self.cache = ReplyCache(clock, given.cache_bytes)
-        observer = CallObserver(self.metrics, given.log, given.tracer, clock)
+        observer = CallObserver(self.metrics, given.log, given.tracer)
         desk = Desk(self.costs, self.writer, clock, observer, self.replica)
         dispatcher = Dispatcher(clock, given.random, self.metrics)
-        relay = Relay(self.costs, clock, self.cache)
+        relay = Relay(clock, self.cache)
         self.line = Line(desk, self.catalogue, dispatcher, relay, self.cache)
         # The directory installs its sections in this order: who may come in last, when everything else is known.
         sections = (self.prices, self.providers, self.catalogue, self.costs, self.principals)

@@ -10,16 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
-import uvicorn
 
-from enfilade.api.asgi import AsgiApp
-from enfilade.api.protocol import GuardedProtocol
+from enfilade.api.server import HttpServer
 from enfilade.bootstrap.compose import Parts
-from enfilade.core.deadlines import DeadlineSweeper
 from enfilade.core.errors import EnfiladeError
 from enfilade.storage.migrations import migrate, require_current
 
-KEEP_ALIVE_S = 75
 BACKLOG = 2048
 FLUSH_DEADLINE_S = 10.0
 GC_THRESHOLDS = (20_000, 20, 100)
@@ -33,15 +29,6 @@ class CannotListen(EnfiladeError):
 
     code = "cannot_listen"
     remedy = "Choose another with --port or --host, or stop what uses it."
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server without its own handling of signals: draining comes first, and is ours."""
-
-    @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        """See uvicorn."""
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,49 +103,20 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         message = f"Cannot listen on {host}:{port}: {error.strerror}."
         raise CannotListen(message) from error
-    listener.setblocking(False)
+    listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
     return listener
 
 
-def make_server(application: AsgiApp, sweeper: DeadlineSweeper, tls: tuple[str, str] | None) -> Server:
-    """The HTTP server."""
-    protocol = type("Protocol", (GuardedProtocol,), {"sweeper": sweeper})
-    config = uvicorn.Config(
-        application,  # type: ignore[arg-type]
-        http=protocol,
-        ws="none",
-        loop="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        ssl_certfile=tls[0] if tls else None,
-        ssl_keyfile=tls[1] if tls else None,
-    )
-    if tls:
-        config.load()
-        assert config.ssl is not None
-        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-    return Server(config)
-
-
 @asynccontextmanager
-async def serving(
-    parts: Parts, listener: socket.socket, tls: tuple[str, str] | None = None
-) -> AsyncIterator[Listening]:
+async def serving(parts: Parts, listener: socket.socket, tls: ssl.SSLContext | None = None) -> AsyncIterator[Listening]:
     """A server on a listening socket, for as long as the block lasts; leaving it closes the connections."""
-    server = make_server(parts.application(), parts.sweeper, tls)
+    server = HttpServer(parts.application(), parts.sweeper)
     host, port = listener.getsockname()[:2]
-    async with asyncio.TaskGroup() as group:
-        group.create_task(server.serve(sockets=[listener]))
-        try:
-            while not server.started:
-                await asyncio.sleep(0.001)
-            yield Listening(host, port, secure=tls is not None)
-        finally:
-            server.should_exit = True
+    await server.start(listener, tls)
+    try:
+        yield Listening(host, port, secure=tls is not None)
+    finally:
+        await server.stop()
 
 
 async def serve(
@@ -168,7 +126,7 @@ async def serve(
     *,
     drain_s: float,
     on_ready: Callable[[Listening], None],
-    tls: tuple[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until `stop` is set, then drain: new calls get 503, running ones finish, settlements are committed."""
     async with running(parts), serving(parts, listener, tls) as listening:

@@ -5,7 +5,9 @@ calls can never both pass where only one fits.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import msgspec
 
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.money import format_usd
@@ -23,8 +25,7 @@ from enfilade.costs.windows import FOREVER_NS, Window
 NANOSECONDS = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True, gc=False):
     """A call's worst case."""
 
     tokens: int
@@ -67,8 +68,7 @@ class Alert:
     spent: int
 
 
-@dataclass(slots=True, eq=False)
-class Hold:
+class Hold(msgspec.Struct):
     """What one call has taken. It is ended by `settle`, exactly once."""
 
     call_id: str
@@ -79,10 +79,10 @@ class Hold:
     nano: int
     is_cut: bool = False
     """Whether a budget gave less than the worst case: the call must end when `nano` is used up."""
-    requests: "list[tuple[WindowMeter, int]]" = field(default_factory=list)
-    token_meters: "list[tuple[WindowMeter, int]]" = field(default_factory=list)
-    concurrency: list[ConcurrencyMeter] = field(default_factory=list)
-    budgets: "list[tuple[BudgetMeter, Window]]" = field(default_factory=list)
+    requests: list[tuple[WindowMeter, int]] = []
+    token_meters: list[tuple[WindowMeter, int]] = []
+    concurrency: list[ConcurrencyMeter] = []
+    budgets: list[tuple[BudgetMeter, Window]] = []
     ended: bool = False
 
     def extend(self, demand: Demand, now_ns: int) -> None:

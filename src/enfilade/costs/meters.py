@@ -90,12 +90,15 @@ class WindowMeter:
                 return max(0.001, ((slot + RING) * self._slot_ns - now_ns) / NANOSECONDS)
         return 0.001
 
-    def seconds_until_clear(self, now_ns: int) -> float:
-        """When everything counted so far will have left the window."""
-        for slot in range(self._head, self._head - RING, -1):
-            if self._ring[slot % RING]:
-                return max(0.0, ((slot + RING) * self._slot_ns - now_ns) / NANOSECONDS)
-        return 0.0
+    def figures(self, now_ns: int) -> tuple[int, int, float]:
+        """The limit, what is left of it, and in how many seconds everything counted will have left the window."""
+        self._advance(now_ns)
+        amount, ring, slot = self.rule.amount, self._ring, self._head
+        if not self.total:
+            return amount, amount, 0.0
+        while not ring[slot % RING]:
+            slot -= 1
+        return amount, max(0, amount - self.total), ((slot + RING) * self._slot_ns - now_ns) / NANOSECONDS
 
     def is_idle(self, now_ns: int) -> bool:
         """Whether forgetting this meter would change nothing."""

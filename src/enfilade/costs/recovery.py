@@ -4,13 +4,11 @@ An intent belongs to the process that wrote it. While that process lives (it hol
 its own business; when it is gone, whoever looks next settles them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import msgspec
 import structlog
 
-from enfilade.core.canonical import canonical_text
-from enfilade.core.clock import Clock, to_rfc3339
+from enfilade.core.clock import Clock
 from enfilade.costs import store
 from enfilade.identity.scopes import system_scope
 from enfilade.storage.errors import DatabaseUnavailable
@@ -21,14 +19,18 @@ from enfilade.storage.unit_of_work import Storage, UnitOfWork
 CHUNK = 500
 LOOK_EVERY_S = 30.0
 
+Render = Callable[[str, int], str]
+"""From an intent's text, and the time, to the text of the event that settles its call."""
+
 log = structlog.get_logger("enfilade.costs.recovery")
 
 
 class Recovery:
     """Settles what dead processes left."""
 
-    def __init__(self, storage: Storage, writer: GroupCommit, clock: Clock, replica: str) -> None:
-        """Work for the process `replica`, whose own intents are left alone."""
+    def __init__(self, storage: Storage, writer: GroupCommit, clock: Clock, replica: str, render: Render) -> None:
+        """Work for the process `replica`, whose own intents are left alone; `render` makes events of the others'."""
+        self._render = render
         self._storage = storage
         self._writer = writer
         self._clock = clock
@@ -43,7 +45,10 @@ class Recovery:
                 rows = await unit.fetch(store.LIST_ORPHANED_INTENTS, alive, CHUNK)
             if not rows:
                 break
-            written = [self._writer.settle(str(row["call_id"]), self._settled(row["body"])) for row in rows]
+            written = [
+                self._writer.settle(str(row["call_id"]), self._render(row["body"], self._clock.now_ns()))
+                for row in rows
+            ]
             for future in written:
                 await future
             recovered += len(rows)
@@ -58,12 +63,6 @@ class Recovery:
             if await unit.fetch_value(IS_ALIVE, replica):
                 alive.append(replica)
         return alive
-
-    def _settled(self, intent: str) -> str:
-        """The event that the intent was written for, as of now."""
-        event = msgspec.json.decode(intent)["event"]
-        event["at"] = to_rfc3339(self._clock.now_ns())
-        return canonical_text(event)
 
     async def run(self) -> None:
         """Look again now and then, for other processes that died, until cancelled."""

@@ -9,7 +9,7 @@ from enfilade.costs.errors import BudgetExhausted
 from enfilade.costs.events import budget_exhausted, threshold_crossed
 from enfilade.costs.holds import Demand, Hold, MeterSet
 from enfilade.costs.meter_book import MeterBook
-from enfilade.costs.meters import BudgetMeter, WindowMeter
+from enfilade.costs.meters import BudgetMeter
 from enfilade.costs.rules import load_rules
 from enfilade.costs.seeding import Seeder
 from enfilade.costs.types import BudgetRule
@@ -58,15 +58,6 @@ class Costs:
             return []
         now_ns = self._clock.now_ns()
         return [threshold_crossed(alert, now_ns) for alert in alerts]
-
-    def tightest(self, meters: Collection[WindowMeter], now_ns: int) -> tuple[int, int, float] | None:
-        """Limit, what is left, and seconds until the window is clear, of the meter with the least left."""
-        best: tuple[int, int, float] | None = None
-        for meter in meters:
-            left = meter.left(now_ns)
-            if best is None or left < best[1]:
-                best = (meter.rule.amount, left, meter.seconds_until_clear(now_ns))
-        return best
 
     async def budget_meters(self, rule: BudgetRule) -> list[BudgetMeter]:
         """The live meters of a budget, complete."""

@@ -1,22 +1,41 @@
 """Reading JSON bodies: what all dialects check alike."""
 
 import json
-from typing import Any, TypeVar
+import re
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from enfilade.core.errors import MalformedBody
+from enfilade.core.errors import InvalidRequest, MalformedBody
 from enfilade.dialects.errors import MissingField, WrongType
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY = msgspec.json.Decoder()
 ENCODER = msgspec.json.Encoder()
 
+_COMMON: tuple[str, ...] = (
+    "model",
+    "messages",
+    "input",
+    "max_tokens",
+    "max_completion_tokens",
+    "stream",
+    "stream_options",
+)
+_COMMON += ("temperature", "top_p", "tools", "tool_choice", "system", "n", "stop", "user", "seed", "response_format")
+_QUOTED = {name: f'"{name}"'.encode() for name in _COMMON}
+
 MAX_CHOICES = 128
 MAX_CHECKED_FOR_DUPLICATES = 256_000
 MAX_OUTPUT = 1_000_000_000
+
+# Types of fields that all dialects have alike. A model's name stands in headers and logs: printable ASCII only.
+ModelName = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,200}$")]
+OutputBound = Annotated[int, msgspec.Meta(ge=1, le=MAX_OUTPUT)]
+Choices = Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)]
 NAMES_OF_TYPES = {str: "a string", bool: "true or false", int: "a whole number"}
 
 
@@ -44,7 +63,8 @@ def decode_object(body: bytes) -> dict[str, msgspec.Raw]:
         message = "The body is nested too deeply."
         raise MalformedBody(message) from None
     for name in fields:
-        if body.count(b'"%b"' % name.encode()) > 1:
+        quoted = _QUOTED.get(name) or b'"%b"' % name.encode()
+        if body.count(quoted) > 1:
             _refuse_duplicates(body)
             break
     return fields
@@ -76,6 +96,29 @@ def _refuse_duplicates(body: bytes) -> None:
         seen.add(name)
 
 
+def decode_fields(decoder: "msgspec.json.Decoder[S]", body: bytes) -> S:
+    """The fields that a dialect acts on, each of its type, in one pass. Raises WrongType, MissingField."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _field_error(str(error)) from None
+
+
+_FIELD_ERROR = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>[^`]*)`)?")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
+
+
+def _field_error(text: str) -> InvalidRequest:
+    """msgspec's words in ours, with the field that they name."""
+    found = _FIELD_ERROR.fullmatch(text)
+    what, where = (found["what"], found["where"] or None) if found else (text, None)
+    if missing := _MISSING.match(what):
+        message = f"`{missing['name']}` is required."
+        return MissingField(message, param=missing["name"])
+    message = f"`{where}`: {what}." if where else f"{what}."
+    return WrongType(message, param=where)
+
+
 def read(fields: dict[str, msgspec.Raw], name: str, kind: type[T]) -> T | None:
     """A field's value, or None when it is absent or null. Raises WrongType."""
     raw = fields.get(name)
@@ -88,25 +131,7 @@ def read(fields: dict[str, msgspec.Raw], name: str, kind: type[T]) -> T | None:
         raise WrongType(message, param=name) from None
 
 
-def require(fields: dict[str, msgspec.Raw], name: str, kind: type[T]) -> T:
-    """Like `read`, for a field that must be there. Raises MissingField, WrongType."""
-    value = read(fields, name, kind)
-    if value is None:
-        message = f"`{name}` is required."
-        raise MissingField(message, param=name)
-    return value
-
-
-def require_model(fields: dict[str, msgspec.Raw]) -> str:
-    """The name of the model that a request asks for."""
-    model = require(fields, "model", str)
-    if not 0 < len(model) <= 200:
-        message = "`model` must be a name of 1 to 200 characters."
-        raise WrongType(message, param="model")
-    return model
-
-
-def read_positive(fields: dict[str, msgspec.Raw], name: str, most: int = MAX_OUTPUT) -> int | None:
+def read_positive(fields: dict[str, msgspec.Raw], name: str, most: int) -> int | None:
     """A whole number of at least 1, or None. Raises WrongType for everything else."""
     value = read(fields, name, int)
     if value is not None and not 1 <= value <= most:
@@ -115,14 +140,10 @@ def read_positive(fields: dict[str, msgspec.Raw], name: str, most: int = MAX_OUT
     return value
 
 
-def require_array(fields: dict[str, msgspec.Raw], name: str) -> msgspec.Raw:
-    """An array with something in it, unread. Raises MissingField, WrongType."""
-    raw = fields.get(name)
-    if raw is None:
-        message = f"`{name}` is required."
-        raise MissingField(message, param=name)
+def require_entries(raw: msgspec.Raw, name: str) -> msgspec.Raw:
+    """An array with something in it, unread. Raises WrongType."""
     text = bytes(raw)
-    if not text.startswith(b"[") or not text[1:-1].strip():
+    if text[:1] != b"[" or (len(text) < 8 and not text[1:-1].strip()):
         message = f"`{name}` must be an array with at least one entry."
         raise WrongType(message, param=name)
     return raw

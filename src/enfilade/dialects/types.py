@@ -1,7 +1,6 @@
 """What the line needs of every dialect."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -14,8 +13,7 @@ MEDIA_TOKENS = 50_000
 """A bound for one image, document or sound when the model's context window is not known."""
 
 
-@dataclass(slots=True, eq=False)
-class Request:
+class Request(msgspec.Struct):
     """A caller's request: the fields we act on, and all of them as they came."""
 
     fields: dict[str, msgspec.Raw]
@@ -35,8 +33,7 @@ class Request:
     """Whether output tokens are charged at all; embeddings have none."""
 
 
-@dataclass(slots=True)
-class ReplyFacts:
+class ReplyFacts(msgspec.Struct, gc=False):
     """What we read from a reply, whole or streamed."""
 
     usage: Usage | None = None
@@ -45,8 +42,7 @@ class ReplyFacts:
     service_tier: str | None = None
 
 
-@dataclass(slots=True)
-class StreamFacts(ReplyFacts):
+class StreamFacts(ReplyFacts, gc=False):
     """What is known of a stream so far."""
 
     events: int = 0
@@ -162,14 +158,12 @@ class Dialect(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class LimitHeaders:
+class LimitHeaders(msgspec.Struct, gc=False):
     """What is left of the tightest limits: (limit, left, seconds until it is clear)."""
 
     requests: tuple[int, int, float] | None = None
     tokens: tuple[int, int, float] | None = None
     now_ns: int = 0
-    fields: dict[str, str] = field(default_factory=dict)
 
 
 class Registry:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from enfilade.core.clock import Clock
+from enfilade.core.clock import Clock, to_rfc3339
 from enfilade.core.errors import EnfiladeError
 from enfilade.costs.errors import BudgetExhausted, TokenLimitReached
 from enfilade.costs.holds import Demand, Hold, MeterSet
@@ -17,8 +17,8 @@ from enfilade.costs.service import Costs
 from enfilade.dialects.types import StreamFacts
 from enfilade.gateway.bounds import Candidate, affordable_output, candidates_for, demand_of, tight_input
 from enfilade.gateway.observer import CallObserver
-from enfilade.gateway.outcomes import Outcome, failed, interrupted, refused
-from enfilade.gateway.records import REFUSED, CallData, call_data, encode_event, encode_intent
+from enfilade.gateway.outcomes import Outcome, failed, refused
+from enfilade.gateway.records import REFUSED, CallData, Circumstances, Intent, call_data, encode_event, encode_intent
 from enfilade.gateway.types import Call, Target
 from enfilade.providers.types import Outgoing
 from enfilade.storage.group_commit import GroupCommit
@@ -142,35 +142,57 @@ class Admission:
         self.cost_nano = outcome.nano + self.lost_nano
         alerts = desk.costs.settle(hold, outcome.usage.total_tokens + self.lost_tokens, self.cost_nano)
         data = self._data(outcome, self.cost_nano)
-        desk.observer.ended(self.call, data)
-        return desk.writer.settle(self.call.id, encode_event(self.call, data, desk.clock.now_ns()), alerts)
+        body = encode_event(self.call, data, desk.clock.now_ns())
+        desk.observer.ended(self.call, data, body)
+        return desk.writer.settle(self.call.id, body, alerts)
 
     def _data(self, outcome: Outcome, cost: int) -> CallData:
-        candidate = self.answered_by
-        target = candidate.target if candidate else None
-        first_byte = None if self.first_byte is None else round((self.first_byte - self.call.started) * US)
-        return call_data(
-            self.call,
-            outcome,
-            latency_us=round((self._desk.clock.monotonic() - self.call.started) * US),
-            attempts=self.attempts,
-            cached=self.cached,
-            cost_nano=cost,
-            overrun_nano=max(0, cost - self.hold.nano),
-            estimated=outcome.estimated or self.lost_nano > 0,
-            first_byte_us=first_byte,
-            model=self.hold.model,
-            deployment=target.label if target else None,
-            provider=target.provider.spec.name if target else None,
-            region=target.region if target else None,
-            price=candidate.sheet.label if candidate else None,
+        call, candidate = self.call, self.answered_by
+        around = Circumstances(
+            round((self._desk.clock.monotonic() - call.started) * US),
+            self.attempts,
+            self.cached,
+            cost,
+            cost - self.hold.nano if cost > self.hold.nano else 0,
+            outcome.estimated or self.lost_nano > 0,
+            None if self.first_byte is None else round((self.first_byte - call.started) * US),
+            self.hold.model,
         )
+        if candidate is not None:
+            target = candidate.target
+            around.deployment, around.provider, around.region = target.label, target.provider.spec.name, target.region
+            around.price = candidate.sheet.label
+        return call_data(call, outcome, around)
 
     def _intent(self) -> str:
         """What a crash would post: the worst case of what may be running."""
-        dearest = max(self.candidates, key=lambda candidate: candidate.worst)
-        data = self._data(interrupted(dearest, self.hold.nano), self.hold.nano)
-        return encode_intent(self.call, data, self._desk.replica)
+        call, scope = self.call, self.call.scope
+        candidate = self.answered_by or self.candidates[0]
+        return encode_intent(
+            Intent(
+                actor=scope.actor,
+                cost_nano=self.hold.nano,
+                dialect=call.dialect.name,
+                id=call.id,
+                input_tokens=candidate.input_bound,
+                model=self.hold.model,
+                output_tokens=candidate.output_bound,
+                replica=self._desk.replica,
+                started_at=to_rfc3339(call.started_ns),
+                stream=call.request.stream,
+                tenant=scope.tenant,
+                application=scope.application,
+                attempts=self.attempts,
+                department=scope.department,
+                deployment=candidate.target.label,
+                key=scope.key,
+                price=candidate.sheet.label,
+                requested_model=call.request.model,
+                use_case=call.hints.use_case,
+                user=scope.user,
+                metadata=call.hints.metadata,
+            )
+        )
 
 
 async def admit(desk: Desk, call: Call, targets: Sequence[Target]) -> Admission:
@@ -185,9 +207,10 @@ async def admit(desk: Desk, call: Call, targets: Sequence[Target]) -> Admission:
     if meters.unseeded:
         meters = await costs.meters_for(call.scope, model)
     candidates = candidates_for(call, targets)
-    admission = Admission(desk, call, candidates, meters, demand_of(candidates))
+    demand = demand_of(candidates)
+    admission = Admission(desk, call, candidates, meters, demand)
     try:
-        costs.hold(admission.hold, meters, demand_of(candidates))
+        costs.hold(admission.hold, meters, demand)
     except (BudgetExhausted, TokenLimitReached):
         candidates = candidates_for(call, targets, tight_input(call, targets))
         demand = demand_of(candidates)
@@ -199,16 +222,8 @@ async def admit(desk: Desk, call: Call, targets: Sequence[Target]) -> Admission:
 def record_refusal(desk: Desk, call: Call, error: EnfiladeError) -> "asyncio.Future[None]":
     """Record a call that was not admitted; the caller's answer waits for the returned future."""
     alerts = desk.costs.refusal_events(error) if isinstance(error, BudgetExhausted) else []
-    data = call_data(
-        call,
-        refused(call, error),
-        latency_us=round((desk.clock.monotonic() - call.started) * US),
-        attempts=0,
-        cached=False,
-        cost_nano=0,
-        overrun_nano=0,
-        estimated=False,
-        model=call.request.model,
-    )
-    desk.observer.ended(call, data)
-    return desk.writer.settle(call.id, encode_event(call, data, desk.clock.now_ns(), REFUSED), alerts)
+    latency_us = round((desk.clock.monotonic() - call.started) * US)
+    data = call_data(call, refused(call, error), Circumstances(latency_us, model=call.request.model))
+    body = encode_event(call, data, desk.clock.now_ns(), REFUSED)
+    desk.observer.ended(call, data, body)
+    return desk.writer.settle(call.id, body, alerts)

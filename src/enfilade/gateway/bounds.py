@@ -1,7 +1,8 @@
 """What a call can cost at most, before it is made; and what it probably cost, when nobody says."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from enfilade.core.money import price_amount
 from enfilade.core.usage import Usage
@@ -18,8 +19,7 @@ BYTES_PER_TOKEN = 4
 """What English text comes to; only for estimates, which are marked as such."""
 
 
-@dataclass(slots=True)
-class Candidate:
+class Candidate(msgspec.Struct):
     """A deployment with the price and the bounds that this call has there."""
 
     target: Target

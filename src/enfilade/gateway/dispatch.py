@@ -1,7 +1,8 @@
 """Attempts: a deployment after the other, again after a while, all inside one admission."""
 
-from dataclasses import dataclass
 from random import Random  # noqa: TID251 - the type of what the caller passes in
+
+import msgspec
 
 from enfilade.core.clock import Clock
 from enfilade.core.errors import BudgetReached, LimitReached
@@ -44,8 +45,7 @@ BROKEN = (
 """Faults that tell something about the deployment; a rate limit or a refused request does not."""
 
 
-@dataclass(slots=True)
-class Answer:
+class Answer(msgspec.Struct):
     """A deployment has begun to answer."""
 
     candidate: Candidate

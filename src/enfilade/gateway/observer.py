@@ -4,8 +4,7 @@ from typing import Any
 
 import msgspec
 
-from enfilade.core.clock import Clock, to_rfc3339
-from enfilade.core.money import NANO_PER_USD, format_usd
+from enfilade.core.money import NANO_PER_USD
 from enfilade.gateway.records import CallData
 from enfilade.gateway.types import Call
 from enfilade.telemetry import names
@@ -17,46 +16,17 @@ _ENCODER = msgspec.json.Encoder()
 _OWN_STATUS = {"cut": "cut", "abandoned": "abandoned"}
 
 
-class CallLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """The one line that a call leaves in the log. Its fields are the allow-list `names.CALL_LOG_FIELDS`."""
-
-    at: str
-    level: str
-    event: str
-    call: str
-    tenant: str
-    dialect: str
-    status: str
-    http_status: int
-    latency_ms: float
-    attempts: int
-    cost_usd: str
-    input_tokens: int
-    output_tokens: int
-    application: str | None = None
-    key: str | None = None
-    user: str | None = None
-    model: str | None = None
-    deployment: str | None = None
-    error: str | None = None
-    stream: bool = False
-    cached: bool = False
-    estimated: bool = False
-    first_byte_ms: float | None = None
-
-
 class CallObserver:
     """Counts, logs and traces calls."""
 
-    def __init__(self, metrics: Metrics, log: LineWriter | None, tracer: CallTracer, clock: Clock) -> None:
+    def __init__(self, metrics: Metrics, log: LineWriter | None, tracer: CallTracer) -> None:
         """Report to these; no log when it is None."""
         self.metrics = metrics
         self._log = log
         self._tracer = tracer
-        self._clock = clock
 
-    def ended(self, call: Call, data: CallData) -> None:
-        """A call has ended, and this is its record."""
+    def ended(self, call: Call, data: CallData, body: str) -> None:
+        """A call has ended, and this is its record, as data and as the canonical text of its event."""
         tenant = call.principal.tenant.spec.name
         application = call.principal.application
         name = application.spec.name if application is not None else ""
@@ -75,38 +45,25 @@ class CallObserver:
             series.output_tokens += data.output_tokens
             series.cost_nano += data.cost_nano
         if self._log is not None:
-            self._write_line(call, data, tenant, name)
+            self._write_line(call, data, body)
         if self._tracer.sampled(call.trace_parent):
             self._trace(call, data, tenant, name)
 
-    def _write_line(self, call: Call, data: CallData, tenant: str, application: str) -> None:
+    def _write_line(self, call: Call, data: CallData, body: str) -> None:
+        """The record itself, which names nobody and holds nothing secret, with the names that people know."""
         assert self._log is not None
-        line = CallLine(
-            at=to_rfc3339(self._clock.now_ns()),
-            level="info" if data.error is None else "warning",
-            event="call",
-            call=data.id,
-            tenant=tenant,
-            application=application or None,
-            key=call.principal.key_name,
-            user=data.user,
-            dialect=data.dialect,
-            model=data.model,
-            deployment=data.deployment,
-            status=data.status,
-            http_status=data.http_status,
-            error=data.error,
-            stream=data.stream,
-            cached=data.cached,
-            attempts=data.attempts,
-            input_tokens=data.input_tokens,
-            output_tokens=data.output_tokens,
-            cost_usd=format_usd(data.cost_nano),
-            estimated=data.estimated,
-            latency_ms=data.latency_us / 1000,
-            first_byte_ms=None if data.first_byte_us is None else data.first_byte_us / 1000,
-        )
-        self._log.write(_ENCODER.encode(line).decode())
+        principal = call.principal
+        if principal.log_prefix is None:
+            application = principal.application
+            names_known = {
+                "event": "call",
+                "tenant_name": principal.tenant.spec.name,
+                "application_name": application.spec.name if application else None,
+                "key_name": principal.key_name,
+            }
+            principal.log_prefix = _ENCODER.encode(names_known).decode()[:-1]
+        level = "info" if data.error is None else "warning"
+        self._log.write(f'{principal.log_prefix},"level":"{level}",{body[1:]}')
 
     def _trace(self, call: Call, data: CallData, tenant: str, application: str) -> None:
         operation = "embeddings" if not call.request.makes_output else "chat"

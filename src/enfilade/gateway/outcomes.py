@@ -1,7 +1,8 @@
 """What became of a call: usage, cost and status, however it ended. Pure; the admission posts it."""
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.messages import Finish
@@ -12,8 +13,7 @@ from enfilade.gateway.errors import ClientGone, Interrupted
 from enfilade.gateway.types import Call
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, gc=False):
     """How a call ended."""
 
     status: str
@@ -79,12 +79,6 @@ def failed(call: Call, candidate: Candidate | None, facts: StreamFacts | None, e
         outcome.nano = cost_of(call, candidate, outcome.usage, facts.service_tier)
         outcome.upstream_model = facts.model
     return outcome
-
-
-def interrupted(candidate: Candidate, nano: int) -> Outcome:
-    """What a crash would leave of a running call: its worst case."""
-    usage = Usage(candidate.input_bound, output_tokens=candidate.output_bound)
-    return Outcome("interrupted", Interrupted.status, usage, nano, estimated=True, error=Interrupted.code)
 
 
 def _ending(call: Call, error: BaseException | None) -> Outcome:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from enfilade.core.clock import to_rfc3339
+from enfilade.gateway.errors import Interrupted
 from enfilade.gateway.outcomes import Outcome
 from enfilade.gateway.types import Call
 
@@ -57,24 +58,61 @@ class CallEvent(msgspec.Struct, frozen=True, gc=False):
     type: str
 
 
-class Intent(msgspec.Struct, frozen=True, gc=False):
-    """What is noted of a running call: enough to settle it at its worst case if nobody else can any more."""
+class Intent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What is noted of a running call: enough to settle it at its worst case if nobody else can any more.
 
-    event: CallEvent
+    Most calls write one, so it holds only what differs from call to call; `recovered_event` makes a record of it.
+    """
+
+    actor: str
+    cost_nano: int
+    dialect: str
     id: str
+    input_tokens: int
+    model: str
+    output_tokens: int
     replica: str
+    started_at: str
+    stream: bool
     tenant: str
+    application: str | None = None
+    attempts: int = 0
+    department: str | None = None
+    deployment: str | None = None
+    key: str | None = None
+    price: str | None = None
+    requested_model: str | None = None
+    use_case: str | None = None
+    user: str | None = None
+    metadata: dict[str, Any] | None = None
 
 
-def call_data(call: Call, outcome: Outcome, **circumstances: Any) -> CallData:
-    """The record of a call: what it was, what became of it, and the circumstances that only its admission knows."""
-    scope, hints, usage = call.scope, call.hints, outcome.usage
+class Circumstances(msgspec.Struct, gc=False):
+    """What only a call's admission knows of it."""
+
+    latency_us: int
+    attempts: int = 0
+    cached: bool = False
+    cost_nano: int = 0
+    overrun_nano: int = 0
+    estimated: bool = False
+    first_byte_us: int | None = None
+    model: str | None = None
+    deployment: str | None = None
+    provider: str | None = None
+    region: str | None = None
+    price: str | None = None
+
+
+def call_data(call: Call, outcome: Outcome, around: Circumstances) -> CallData:
+    """The record of a call: what it was, what became of it, and the circumstances."""
+    scope, hints, usage, request = call.scope, call.hints, outcome.usage, call.request
     return CallData(
         id=call.id,
         started_at=to_rfc3339(call.started_ns),
         dialect=call.dialect.name,
-        stream=call.request.stream,
-        requested_model=call.request.model,
+        stream=request.stream,
+        requested_model=request.model,
         application=scope.application,
         department=scope.department,
         user=scope.user,
@@ -91,7 +129,18 @@ def call_data(call: Call, outcome: Outcome, **circumstances: Any) -> CallData:
         cache_write_tokens=usage.cache_write_tokens + usage.cache_write_1h_tokens,
         output_tokens=usage.output_tokens,
         reasoning_tokens=usage.reasoning_tokens,
-        **circumstances,
+        latency_us=around.latency_us,
+        attempts=around.attempts,
+        cached=around.cached,
+        cost_nano=around.cost_nano,
+        overrun_nano=around.overrun_nano,
+        estimated=around.estimated,
+        first_byte_us=around.first_byte_us,
+        model=around.model,
+        deployment=around.deployment,
+        provider=around.provider,
+        region=around.region,
+        price=around.price,
     )
 
 
@@ -107,7 +156,44 @@ def encode_event(call: Call, data: CallData, at_ns: int, kind: str = SETTLED) ->
     return _ENCODER.encode(event).decode()
 
 
-def encode_intent(call: Call, data: CallData, replica: str) -> str:
+def encode_intent(intent: Intent) -> str:
     """The text of an intent."""
-    event = CallEvent(call.scope.actor, to_rfc3339(call.started_ns), data, call.scope.tenant, SETTLED)
-    return _ENCODER.encode(Intent(event, call.id, replica, call.scope.tenant)).decode()
+    return _ENCODER.encode(intent).decode()
+
+
+def recovered_event(text: str, at_ns: int) -> str:
+    """The event that settles the call of an intent, as interrupted, at its worst case. Raises msgspec.DecodeError."""
+    intent = msgspec.json.decode(text, type=Intent)
+    data = CallData(
+        id=intent.id,
+        started_at=intent.started_at,
+        dialect=intent.dialect,
+        stream=intent.stream,
+        requested_model=intent.requested_model,
+        application=intent.application,
+        department=intent.department,
+        user=intent.user,
+        key=intent.key,
+        use_case=intent.use_case,
+        metadata=intent.metadata,
+        status="interrupted",
+        http_status=Interrupted.status,
+        error=Interrupted.code,
+        input_tokens=intent.input_tokens,
+        cached_input_tokens=0,
+        cache_write_tokens=0,
+        output_tokens=intent.output_tokens,
+        reasoning_tokens=0,
+        latency_us=0,
+        attempts=intent.attempts,
+        cached=False,
+        cost_nano=intent.cost_nano,
+        overrun_nano=0,
+        estimated=True,
+        model=intent.model,
+        deployment=intent.deployment,
+        provider=intent.deployment.partition("/")[0] if intent.deployment else None,
+        price=intent.price,
+    )
+    event = CallEvent(intent.actor, to_rfc3339(at_ns), data, intent.tenant, SETTLED)
+    return _ENCODER.encode(event).decode()

@@ -5,7 +5,7 @@ from typing import Protocol
 from enfilade.core.clock import Clock
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.money import format_usd
-from enfilade.costs.service import Costs
+from enfilade.costs.meters import WindowMeter
 from enfilade.dialects.types import LimitHeaders, StreamReader
 from enfilade.gateway.admission import Admission
 from enfilade.gateway.cache import KeptAnswer, ReplyCache
@@ -15,6 +15,8 @@ from enfilade.providers.errors import ConnectionBroken, StreamFailed
 
 JSON = b"application/json"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
+
+CONTENT_TYPES = {False: (b"content-type", JSON), True: (b"content-type", EVENT_STREAM)}
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -44,9 +46,8 @@ class Outlet(Protocol):
 class Relay:
     """Sends answers to their callers."""
 
-    def __init__(self, costs: Costs, clock: Clock, cache: ReplyCache) -> None:
-        """Tell callers what `costs` leaves them; keep answers in `cache`."""
-        self._costs = costs
+    def __init__(self, clock: Clock, cache: ReplyCache) -> None:
+        """Keep answers in `cache`."""
         self._clock = clock
         self._cache = cache
 
@@ -120,28 +121,29 @@ class Relay:
             await outlet.reply(200, headers, kept.body)
 
     def _headers(self, admission: Admission, answer: Answer) -> HeaderList:
-        target = answer.candidate.target
-        headers = [
-            (b"content-type", EVENT_STREAM if admission.call.request.stream else JSON),
+        return [
+            CONTENT_TYPES[admission.call.request.stream],
             (b"x-request-id", admission.call.id.encode()),
-            (b"x-enfilade-model", target.model.encode("ascii", "replace")),
-            (b"x-enfilade-deployment", target.label.encode("ascii", "replace")),
+            *answer.candidate.target.headers,
+            *self._limit_headers(admission),
         ]
-        if target.region is not None:
-            headers.append((b"x-enfilade-region", target.region.encode("ascii", "replace")))
-        return headers + self._limit_headers(admission)
 
     def _limit_headers(self, admission: Admission) -> HeaderList:
         meters = admission.meters
         if not meters.requests and not meters.tokens:
             return []
         now_ns = self._clock.now_ns()
-        limits = LimitHeaders(
-            self._costs.tightest(meters.requests, now_ns) if meters.requests else None,
-            self._costs.tightest(meters.tokens, now_ns) if meters.tokens else None,
-            now_ns,
-        )
+        limits = LimitHeaders(_tightest(meters.requests, now_ns), _tightest(meters.tokens, now_ns), now_ns)
         return admission.call.dialect.limit_headers(limits)
+
+
+def _tightest(meters: tuple[WindowMeter, ...], now_ns: int) -> tuple[int, int, float] | None:
+    """The figures of the limit that has the least left."""
+    if not meters:
+        return None
+    if len(meters) == 1:
+        return meters[0].figures(now_ns)
+    return min((meter.figures(now_ns) for meter in meters), key=lambda figures: figures[1])
 
 
 def _broken(reader: StreamReader) -> EnfiladeError:

@@ -56,4 +56,4 @@ def is_allowed(principal: Principal, model: str) -> bool:
 
 
 def _matches(patterns: Sequence[str], model: str) -> bool:
-    return any(pattern in ("*", model) or fnmatchcase(model, pattern) for pattern in patterns)
+    return "*" in patterns or model in patterns or any(fnmatchcase(model, pattern) for pattern in patterns)

@@ -1,6 +1,6 @@
 """The nouns of this room."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -71,15 +71,22 @@ class Target:
     max_output: int | None
     breaker: Breaker
     label: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """What a reply says of who gave it."""
 
-    @property
-    def region(self) -> str | None:
-        """Where it runs."""
-        return self.provider.spec.region
+    region: str | None = None
+    """Where it runs."""
+
+    def __post_init__(self) -> None:
+        """Find out what every reply will say."""
+        self.region = self.provider.spec.region
+        named = {"model": self.model, "deployment": self.label, "region": self.region}
+        self.headers = tuple(
+            (f"x-enfilade-{name}".encode(), value.encode("ascii", "replace")) for name, value in named.items() if value
+        )
 
 
-@dataclass(slots=True)
-class Hints:
+class Hints(msgspec.Struct, gc=False):
     """What a request says about itself beside its body."""
 
     use_case: str | None = None
@@ -90,8 +97,7 @@ class Hints:
     metadata: dict[str, Any] | None = None
 
 
-@dataclass(slots=True, eq=False)
-class Call:
+class Call(msgspec.Struct):
     """One request of a caller, on its way through the line."""
 
     id: str
@@ -103,7 +109,7 @@ class Call:
     scope: Scope
     request: Request
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    hints: Hints = field(default_factory=Hints)
+    hints: Hints = msgspec.field(default_factory=Hints)
     may_read_cache: bool = True
     may_write_cache: bool = True
     trace_parent: str | None = None

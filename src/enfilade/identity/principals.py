@@ -34,6 +34,8 @@ class Principal:
     """The tenant's users by address, shared by all of its keys."""
     named: dict[str, Scope] = field(default_factory=dict)
     """Scopes of this key for end users that it named before."""
+    log_prefix: str | None = None
+    """The beginning of this key's log lines, made when the first is written."""
 
     def check(self, address: str | None, now_ns: int) -> None:
         """Raise ExpiredKey or AddressRefused when the key may not be used now, or from there."""

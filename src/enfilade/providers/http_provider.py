@@ -10,7 +10,7 @@ from enfilade.providers.errors import ProviderError, UnreadableResponse
 from enfilade.providers.failures import failure_of, message_of_error_object
 from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.transport.exchange import Exchange
-from enfilade.providers.transport.types import HttpRequest, Origin
+from enfilade.providers.transport.types import HttpRequest, Origin, Timeouts, render_head
 from enfilade.providers.types import Outgoing, ProviderSpec
 
 MAX_ERROR_BODY = 256_000
@@ -61,25 +61,19 @@ class HttpProvider:
     base_url: str
     dialects: frozenset[str] = field(init=False)
     output_field: str | None = field(init=False)
+    _timeouts: Timeouts = field(init=False)
+    _heads: dict[tuple[str, Headers], tuple[str | None, bytes]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Take from the adapter what callers look at."""
         self.dialects = frozenset(self.adapter.paths)
+        self._timeouts = self.spec.timeout.timeouts()
         self.output_field = self.spec.options.get("output_field", self.adapter.output_field)
 
     async def send(self, outgoing: Outgoing) -> Exchange:
         """See `Provider.send`."""
-        adapter = self.adapter
-        key = self.credential.value() if self.credential.is_set or adapter.needs_key else None
-        path = self.origin.base_path + adapter.paths[outgoing.dialect.name]
-        headers = BASE_HEADERS + adapter.authorize(key) + outgoing.headers
-        if adapter.default_headers:
-            brought = {name for name, _ in outgoing.headers}
-            headers += tuple(header for header in adapter.default_headers if header[0] not in brought)
-        timeouts = self.spec.timeout.timeouts()
-        exchange = await self.client.send(
-            self.origin, HttpRequest(path, headers, outgoing.body, on_sent=outgoing.mark_sent), timeouts
-        )
+        request = HttpRequest(self._head(outgoing), outgoing.body, outgoing.headers, outgoing.mark_sent)
+        exchange = await self.client.send(self.origin, request, self._timeouts)
         if exchange.status != 200:
             raise await self._failure(exchange)
         for name, value in exchange.headers:
@@ -87,6 +81,19 @@ class HttpProvider:
                 exchange.abort()
                 raise UnreadableResponse("The provider compressed its reply although it was asked not to.")
         return exchange
+
+    def _head(self, outgoing: Outgoing) -> bytes:
+        """The request's unchanging beginning: made once for each dialect and key, and again when the key changes."""
+        adapter, dialect = self.adapter, outgoing.dialect.name
+        key = self.credential.value() if self.credential.is_set or adapter.needs_key else None
+        brought = {name for name, _ in outgoing.headers}
+        defaults = tuple(header for header in adapter.default_headers if header[0] not in brought)
+        known = self._heads.get((dialect, defaults))
+        if known is None or known[0] != key:
+            headers = BASE_HEADERS + adapter.authorize(key) + defaults
+            known = key, render_head(self.origin, adapter.paths[dialect], headers)
+            self._heads[dialect, defaults] = known
+        return known[1]
 
     async def _failure(self, exchange: Exchange) -> ProviderError:
         exchange.max_body = MAX_ERROR_BODY

@@ -1,6 +1,6 @@
 """The nouns of this room."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -64,14 +64,13 @@ class ProviderRecord:
     version: int
 
 
-@dataclass(slots=True, eq=False)
-class Outgoing:
+class Outgoing(msgspec.Struct):
     """One attempt at a call."""
 
     call_id: str
     dialect: Dialect
     request: Request
-    body: bytes = field(repr=False)
+    body: bytes
     model: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
     attempt: int = 1

@@ -19,7 +19,7 @@ from enfilade.storage.database import is_connection_fault
 from enfilade.storage.errors import DatabaseUnavailable, StorageFault
 
 SETTLE = "SELECT settle($1, $2, $3, $4, $5, $6)"
-INTENT_DELAY_S = 0.005
+INTENT_DELAY_S = 0.02
 """A call that settles within this time needs no intent: there is nothing left to recover."""
 MAX_BATCH = 2000
 PATIENCE_S = 30.0

@@ -45,15 +45,17 @@ class Rates:
             cost += price_amount(usage.reasoning_tokens, self.reasoning)
         return cost
 
-    @property
-    def dearest_input(self) -> int:
-        """The most that an input token can cost."""
-        return max(self.input, self.cached_input, self.cache_write, self.cache_write_1h)
+    def worst_input(self, input_bound: int, *, caching: bool) -> int:
+        """The most that up to `input_bound` tokens of input, and the call itself, can cost."""
+        rate = max(self.cached_input, self.input)
+        if caching:
+            rate = max(rate, self.cache_write, self.cache_write_1h)
+        return self.per_call + price_amount(input_bound, rate)
 
     @property
     def dearest_output(self) -> int:
         """The most that an output token can cost."""
-        return max(self.output, self.reasoning)
+        return max(self.reasoning, self.output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +98,14 @@ class PriceSheet:
 
     def worst_input(self, input_bound: int, *, caching: bool) -> int:
         """The most that up to `input_bound` tokens of input, and the call itself, can cost."""
-        return max(
-            rates.per_call
-            + price_amount(input_bound, rates.dearest_input if caching else max(rates.input, rates.cached_input))
-            for rates in self._reachable(input_bound)
-        )
+        if not self.long_context:
+            return self.base.worst_input(input_bound, caching=caching)
+        return max(rates.worst_input(input_bound, caching=caching) for rates in self._reachable(input_bound))
 
     def worst_output_rate(self, input_bound: int) -> int:
         """The most that an output token can cost after up to `input_bound` tokens of input, per million."""
+        if not self.long_context:
+            return self.base.dearest_output
         return max(rates.dearest_output for rates in self._reachable(input_bound))
 
     @property

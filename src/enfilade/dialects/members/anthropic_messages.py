@@ -33,19 +33,19 @@ from enfilade.dialects.anthropic_stream import (
 )
 from enfilade.dialects.bodies import (
     ENCODER,
+    ModelName,
+    OutputBound,
+    decode_fields,
     decode_object,
     raw_json,
     read,
     read_any,
-    read_positive,
-    require_array,
-    require_model,
+    require_entries,
     text_size,
 )
-from enfilade.dialects.errors import MissingField, UnreadableReply
+from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
 
-MEDIA_MARKS = (b'"image"', b'"document"', b'"file"', b'"container_upload"')
 MEDIA_TYPES = frozenset({"image", "document", "container_upload"})
 TOKENS_PER_MESSAGE = 16
 
@@ -74,6 +74,17 @@ class MessageReply(msgspec.Struct, gc=False):
     usage: AnthropicUsage | None = None
 
 
+class MessageFields(msgspec.Struct, gc=False):
+    """The fields of a request that we act on."""
+
+    model: ModelName
+    messages: msgspec.Raw
+    max_tokens: OutputBound
+    stream: bool | None = None
+    service_tier: str | None = None
+
+
+_FIELDS = msgspec.json.Decoder(MessageFields)
 _REPLY = msgspec.json.Decoder(MessageReply)
 
 
@@ -87,22 +98,18 @@ class AnthropicMessages:
     def parse(self, body: bytes) -> Request:
         """See `Dialect.parse`."""
         fields = decode_object(body)
-        model = require_model(fields)
-        messages = require_array(fields, "messages")
-        max_output = read_positive(fields, "max_tokens")
-        if max_output is None:
-            message = "`max_tokens` is required."
-            raise MissingField(message, param="max_tokens")
+        known = decode_fields(_FIELDS, body)
+        messages = require_entries(known.messages, "messages")
         request = Request(
             fields=fields,
-            model=model,
-            stream=read(fields, "stream", bool) or False,
+            model=known.model,
+            stream=bool(known.stream),
             size=len(body),
-            max_output=max_output,
-            service_tier=read(fields, "service_tier", str),
+            max_output=known.max_tokens,
+            service_tier=known.service_tier,
             caching=b'"cache_control"' in body,
         )
-        if any(mark in body for mark in MEDIA_MARKS):
+        if b'"image"' in body or b'"document"' in body or b'"container_upload"' in body:
             request.media = _count_media(read_any(messages, "messages"))
         return request
 

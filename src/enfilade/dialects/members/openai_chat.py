@@ -24,26 +24,47 @@ from enfilade.core.messages import (
 from enfilade.dialects import openai_common
 from enfilade.dialects.bodies import (
     ENCODER,
-    MAX_CHOICES,
+    Choices,
+    ModelName,
+    OutputBound,
+    decode_fields,
     decode_object,
     raw_json,
     read,
     read_any,
-    read_positive,
-    require_array,
-    require_model,
+    require_entries,
     text_size,
 )
 from enfilade.dialects.errors import UnreadableReply, WrongType
 from enfilade.dialects.openai_chat_stream import ChatReply, ChatStreamReader, ChatStreamWriter, finish_of
 from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
 
-MEDIA_MARKS = (b'"image_url"', b'"input_audio"', b'"file"')
 MEDIA_TYPES = frozenset({"image_url", "input_audio", "file"})
 OUTPUT_FIELDS = ("max_completion_tokens", "max_tokens")
 TOKENS_PER_MESSAGE = 16
 """More than any template adds around a message."""
 
+
+class StreamOptions(msgspec.Struct, gc=False):
+    """What the caller wants of a stream."""
+
+    include_usage: bool | None = None
+
+
+class ChatFields(msgspec.Struct, gc=False):
+    """The fields of a request that we act on."""
+
+    model: ModelName
+    messages: msgspec.Raw
+    stream: bool | None = None
+    max_completion_tokens: OutputBound | None = None
+    max_tokens: OutputBound | None = None
+    n: Choices | None = None
+    stream_options: StreamOptions | None = None
+    service_tier: str | None = None
+
+
+_FIELDS = msgspec.json.Decoder(ChatFields)
 _REPLY = msgspec.json.Decoder(ChatReply)
 
 
@@ -57,24 +78,23 @@ class OpenAIChat:
     def parse(self, body: bytes) -> Request:
         """See `Dialect.parse`."""
         fields = decode_object(body)
-        model = require_model(fields)
-        messages = require_array(fields, "messages")
-        stream = read(fields, "stream", bool) or False
-        # The older name is the one that more callers use; when both are there, the smaller one binds.
-        bounds = [read_positive(fields, name) for name in OUTPUT_FIELDS]
+        known = decode_fields(_FIELDS, body)
+        messages = require_entries(known.messages, "messages")
+        bound, older = known.max_completion_tokens, known.max_tokens
+        if bound is None or (older is not None and older < bound):
+            bound = older
+        options = known.stream_options
         request = Request(
             fields=fields,
-            model=model,
-            stream=stream,
+            model=known.model,
+            stream=bool(known.stream),
             size=len(body),
-            max_output=min((bound for bound in bounds if bound is not None), default=None),
-            choices=read_positive(fields, "n", MAX_CHOICES) or 1,
-            wants_usage=not stream,
-            service_tier=read(fields, "service_tier", str),
+            max_output=bound,
+            choices=known.n or 1,
+            wants_usage=not known.stream or (options is not None and bool(options.include_usage)),
+            service_tier=known.service_tier,
         )
-        if stream and "stream_options" in fields:
-            request.wants_usage = bool(_stream_options(fields).get("include_usage"))
-        if any(mark in body for mark in MEDIA_MARKS):
+        if b'"image_url"' in body or b'"input_audio"' in body or b'"file"' in body:
             request.media = _count_media(read_any(messages, "messages"))
         return request
 

@@ -8,7 +8,15 @@ import msgspec
 from enfilade.core.errors import EnfiladeError, InternalError
 from enfilade.core.messages import Completion, Conversation, Message, Role, Text
 from enfilade.dialects import openai_common
-from enfilade.dialects.bodies import ENCODER, decode_object, raw_json, read, read_any, require_model, text_size
+from enfilade.dialects.bodies import (
+    ENCODER,
+    ModelName,
+    decode_fields,
+    decode_object,
+    raw_json,
+    read_any,
+    text_size,
+)
 from enfilade.dialects.errors import MissingField, UnreadableReply, WrongType
 from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request, StreamReader, StreamWriter
 
@@ -21,6 +29,15 @@ class EmbeddingReply(msgspec.Struct, gc=False):
     model: str | None = None
 
 
+class EmbeddingFields(msgspec.Struct, gc=False):
+    """The fields of a request that we act on."""
+
+    model: ModelName
+    input: msgspec.Raw
+    stream: bool | None = None
+
+
+_FIELDS = msgspec.json.Decoder(EmbeddingFields)
 _REPLY = msgspec.json.Decoder(EmbeddingReply)
 
 
@@ -34,18 +51,18 @@ class OpenAIEmbeddings:
     def parse(self, body: bytes) -> Request:
         """See `Dialect.parse`."""
         fields = decode_object(body)
-        model = require_model(fields)
-        given = fields.get("input")
-        if given is None or bytes(given) in {b"null", b'""', b"[]"}:
+        known = decode_fields(_FIELDS, body)
+        given = bytes(known.input)
+        if given in {b"null", b'""', b"[]"}:
             message = "`input` is required: a text, or an array of texts or tokens."
             raise MissingField(message, param="input")
-        if not bytes(given).startswith((b'"', b"[")):
+        if not given.startswith((b'"', b"[")):
             message = "`input` must be a text, or an array of texts or tokens."
             raise WrongType(message, param="input")
-        if read(fields, "stream", bool):
+        if known.stream:
             message = "Embeddings cannot be streamed."
             raise WrongType(message, param="stream")
-        return Request(fields=fields, model=model, stream=False, size=len(body), makes_output=False)
+        return Request(fields=fields, model=known.model, stream=False, size=len(body), makes_output=False)
 
     def text_bound(self, request: Request) -> int:
         """See `Dialect.text_bound`."""

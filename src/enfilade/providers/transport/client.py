@@ -54,7 +54,7 @@ class HttpClient:
         A kept connection that turns out to be dead is replaced once, if nothing of a reply was read. Raises
         ProviderError. Whoever stops waiting (by cancellation) ends the exchange.
         """
-        head = _head(origin, request)
+        head = request.rendered_head()
         connection = self._take(origin)
         if connection is not None:
             exchange = self._start(connection, head, request, timeouts, max_body)
@@ -175,10 +175,3 @@ async def _headers(exchange: Exchange) -> None:
     except BaseException:
         exchange.abort()
         raise
-
-
-def _head(origin: Origin, request: HttpRequest) -> bytes:
-    lines = [b"%b %b HTTP/1.1\r\nhost: %b" % (request.method, request.path.encode("ascii"), origin.host_header)]
-    lines += [name + b": " + value for name, value in request.headers]
-    lines.append(b"content-length: %d\r\n\r\n" % len(request.body))
-    return b"\r\n".join(lines)

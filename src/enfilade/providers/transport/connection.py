@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import httptools
 
@@ -35,8 +36,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's do not derive from asyncio's
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
@@ -112,11 +112,10 @@ class Connection(asyncio.Protocol):
         """See httptools."""
         assert self._exchange is not None
         self._header_bytes += len(name) + len(value)
+        self._exchange.headers.append((name.lower(), value))
         if self._header_bytes > MAX_HEADER_BYTES:
             self._exchange.fail(UnreadableResponse("The provider's reply has too many header fields."))
             self.abort()
-            return
-        self._exchange.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """See httptools."""

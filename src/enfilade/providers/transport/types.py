@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import msgspec
+
 from enfilade.providers.errors import InvalidProvider
 
 
@@ -48,16 +50,30 @@ class Origin:
         return (host if self.port == default else f"{host}:{self.port}").encode()
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(msgspec.Struct):
     """A request ready to be written."""
 
-    path: str
-    headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes = field(repr=False)
-    method: bytes = b"POST"
+    head: bytes
+    """The request line and the fields that are the same each time; see `render_head`."""
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Further fields, of this request alone."""
     on_sent: Callable[[], None] | None = None
     """Called once the first bytes are on their way."""
+
+    def rendered_head(self) -> bytes:
+        """Everything before the body."""
+        extra = b"".join([b"%b: %b\r\n" % header for header in self.headers]) if self.headers else b""
+        return b"%b%bcontent-length: %d\r\n\r\n" % (self.head, extra, len(self.body))
+
+
+def render_head(origin: Origin, path: str, headers: tuple[tuple[bytes, bytes], ...], method: bytes = b"POST") -> bytes:
+    """The beginning of a request that can be used again and again."""
+    lines = [
+        b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method, (origin.base_path + path).encode("ascii"), origin.host_header)
+    ]
+    lines += [b"%b: %b\r\n" % header for header in headers]
+    return b"".join(lines)
 
 
 def parse_origin(
