@@ -7,12 +7,15 @@ from pathlib import Path
 from random import Random  # noqa: TID251 - made here, handed to who needs it
 
 from enfilade import __version__
-from enfilade.api.admin import build_admin
+from enfilade.api.admin.app import build_admin
+from enfilade.api.admin.context import AdminContext
 from enfilade.api.app import Application
 from enfilade.api.calls import DataPlane, DataPlaneOptions
 from enfilade.api.models import ModelList
 from enfilade.api.probes import Probes, Readiness
 from enfilade.audit.service import Audit
+from enfilade.configuration.rooms import Rooms
+from enfilade.configuration.service import ConfigurationService
 from enfilade.core.clock import Clock
 from enfilade.core.deadlines import DeadlineSweeper
 from enfilade.core.ids import IdFactory
@@ -62,6 +65,7 @@ class Ingredients:
     clock: Clock
     random: Random = field(default_factory=Random)
     log: LineWriter | None = None
+    log_style: str = "json"
     master_key: bytes | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     secret_env: Sequence[str] = ()
@@ -93,6 +97,11 @@ class Parts:
         # identity
         self.identity = Identity(ids, clock)
         self.principals = Principals()
+        self._add_middle_rooms(given, clock, ids)
+        self._add_upper_rooms(given, clock, ids)
+        self._watch()
+
+    def _add_middle_rooms(self, given: Ingredients, clock: Clock, ids: IdFactory) -> None:
         # costs, audit, providers
         self.meter_book = MeterBook(clock)
         self.seeder = Seeder(self.meter_book, self.storage, self.writer, clock)
@@ -105,11 +114,13 @@ class Parts:
         self.client = HttpClient(clock, self.sweeper)
         sources = SecretSources(given.environment, given.secret_env, given.secret_dirs)
         self.providers = Providers(ids, clock, self.client, sources, Sealer(given.master_key), self.database)
+
+    def _add_upper_rooms(self, given: Ingredients, clock: Clock, ids: IdFactory) -> None:
         # gateway
         self.dialects = load_dialects()
         self.catalogue = Catalogue(ids, clock, self.providers, self.prices, given.random)
         self.cache = ReplyCache(clock, given.cache_bytes)
-        observer = CallObserver(self.metrics, given.log, given.tracer)
+        observer = CallObserver(self.metrics, given.tracer, given.log, given.log_style)
         desk = Desk(self.costs, self.writer, clock, observer, self.replica)
         dispatcher = Dispatcher(clock, given.random, self.metrics)
         relay = Relay(clock, self.cache)
@@ -117,6 +128,11 @@ class Parts:
         # The directory installs its sections in this order: who may come in last, when everything else is known.
         sections = (self.prices, self.providers, self.catalogue, self.costs, self.principals)
         self.directory = Directory(self.storage, self.presence, clock, sections)
+        # configuration
+        self.rooms = Rooms(
+            self.storage, self.identity, self.limits, self.budgets, self.prices, self.providers, self.catalogue
+        )
+        self.configuration = ConfigurationService(self.rooms)
         # api
         options = DataPlaneOptions(given.max_body_bytes, given.trusted_proxies)
         self.data_plane = DataPlane(self.line, self.principals, clock, ids, options)
@@ -127,14 +143,30 @@ class Parts:
                 "accepting": lambda: not self.data_plane.draining,
             }
         )
-        self._watch()
 
     def application(self) -> Application:
         """What the server serves."""
-        admin = build_admin(self)
+        admin = build_admin(self.admin_context())
         models = ModelList(self.catalogue, self.principals, self.clock, tuple(self.given.trusted_proxies))
         probes = Probes(self.readiness, self.metrics, self.principals, self.clock)
         return Application(self.dialects, self.data_plane, models, probes, admin)
+
+    def admin_context(self) -> AdminContext:
+        """What the admin API works with."""
+        return AdminContext(
+            storage=self.storage,
+            database=self.database,
+            principals=self.principals,
+            rooms=self.rooms,
+            configuration=self.configuration,
+            costs=self.costs,
+            audit=self.audit,
+            directory=self.directory,
+            clock=self.clock,
+            ids=self.ids,
+            trusted_proxies=self.given.trusted_proxies,
+            replica=self.replica,
+        )
 
     def services(self) -> list[Service]:
         """What runs beside the requests, until the process ends."""

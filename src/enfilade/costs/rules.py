@@ -125,6 +125,7 @@ class Limits:
     async def remove(self, unit: UnitOfWork, identifier: str, expected: int | None = None) -> None:
         """Lift a limit."""
         present = await self.get(unit, identifier)
+        await unit.act_in(present.tenant)
         check_version(expected, present.version)
         await unit.execute(store.DELETE_LIMIT, unit.tenant, present.id)
         unit.record("LimitRemoved", **_described(present.id, present.subject, present.model))
@@ -198,6 +199,7 @@ class Budgets:
     async def remove(self, unit: UnitOfWork, identifier: str, expected: int | None = None) -> None:
         """Lift a budget; the ledger keeps what was spent under it."""
         present = await self.get(unit, identifier)
+        await unit.act_in(present.tenant)
         check_version(expected, present.version)
         await unit.execute(store.DELETE_BUDGET, unit.tenant, present.id)
         unit.record("BudgetRemoved", **_described(present.id, present.subject, present.model))

@@ -89,6 +89,10 @@ class Catalogue:
         """All names that callers may ask for, patterns included."""
         return sorted({*self._models, *self._aliases})
 
+    def model_names(self) -> list[str]:
+        """The models' names, patterns included, aliases not."""
+        return sorted(self._models)
+
     def breakers(self) -> dict[str, Breaker]:
         """The state of every deployment that was called."""
         return self._breakers

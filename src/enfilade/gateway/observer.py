@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from enfilade.core.money import NANO_PER_USD
+from enfilade.core.money import NANO_PER_USD, format_usd
 from enfilade.gateway.records import CallData
 from enfilade.gateway.types import Call
 from enfilade.telemetry import names
@@ -19,10 +19,13 @@ _OWN_STATUS = {"cut": "cut", "abandoned": "abandoned"}
 class CallObserver:
     """Counts, logs and traces calls."""
 
-    def __init__(self, metrics: Metrics, log: LineWriter | None, tracer: CallTracer) -> None:
+    def __init__(
+        self, metrics: Metrics, tracer: CallTracer, log: LineWriter | None = None, log_style: str = "json"
+    ) -> None:
         """Report to these; no log when it is None."""
         self.metrics = metrics
         self._log = log
+        self._write = self._write_line if log_style == "json" else self._write_console
         self._tracer = tracer
 
     def ended(self, call: Call, data: CallData, body: str) -> None:
@@ -45,7 +48,7 @@ class CallObserver:
             series.output_tokens += data.output_tokens
             series.cost_nano += data.cost_nano
         if self._log is not None:
-            self._write_line(call, data, body)
+            self._write(call, data, body)
         if self._tracer.sampled(call.trace_parent):
             self._trace(call, data, tenant, name)
 
@@ -64,6 +67,25 @@ class CallObserver:
             principal.log_prefix = _ENCODER.encode(names_known).decode()[:-1]
         level = "info" if data.error is None else "warning"
         self._log.write(f'{principal.log_prefix},"level":"{level}",{body[1:]}')
+
+    def _write_console(self, call: Call, data: CallData, _body: str) -> None:
+        """For people at a terminal."""
+        assert self._log is not None
+        application = call.principal.application
+        who = call.principal.tenant.spec.name + (f"/{application.spec.name}" if application else "")
+        extras = [
+            data.status if data.status != "ok" else "",
+            data.error or "",
+            "stream" if data.stream else "",
+            "cached" if data.cached else "",
+            f"{data.attempts} attempts" if data.attempts > 1 else "",
+        ]
+        figures = f"{data.input_tokens}+{data.output_tokens} tokens  ${format_usd(data.cost_nano)}"
+        words = " ".join(extra for extra in extras if extra)
+        moment = data.started_at[11:19]
+        self._log.write(
+            f"{moment} {data.http_status} {who}  {data.model or '?'}  {data.latency_us / 1000:.0f} ms  {figures}  {words}"
+        )
 
     def _trace(self, call: Call, data: CallData, tenant: str, application: str) -> None:
         operation = "embeddings" if not call.request.makes_output else "chat"

@@ -4,6 +4,7 @@ Each room contributes a section: what it needs on the request path. A change is 
 database snapshot and installed between two requests, so no call sees half of it.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
@@ -46,6 +47,7 @@ class Directory:
         self._clock = clock
         self._sections = sections
         self._checked_at = float("-inf")
+        self._loading = asyncio.Lock()
         self.revision = -1
 
     @property
@@ -62,17 +64,18 @@ class Directory:
 
     async def refresh(self) -> bool:
         """Load what changed since the last time; tell whether anything did."""
-        scope = system_scope("directory")
-        async with self._storage.unit_of_work(scope, readonly=True) as unit:
-            rows = await unit.fetch(store.READ_REVISIONS, self.revision)
-            if not rows:
-                self._checked_at = self._clock.monotonic()
-                return False
-            # The platform's own revision stands for the catalogue, which concerns everybody's sections.
-            changed = {str(row["tenant_id"]) for row in rows}
-            tenants = None if PLATFORM_ID in changed else changed
-            installs = [await section.load(unit, tenants) for section in self._sections]
-        self._install(installs, max(row["revision"] for row in rows))
+        # One at a time: of two that overlapped, the older could be installed last.
+        async with self._loading:
+            async with self._storage.unit_of_work(system_scope("directory"), readonly=True) as unit:
+                rows = await unit.fetch(store.READ_REVISIONS, self.revision)
+                if not rows:
+                    self._checked_at = self._clock.monotonic()
+                    return False
+                # The platform's own revision stands for the catalogue, which concerns everybody's sections.
+                changed = {str(row["tenant_id"]) for row in rows}
+                tenants = None if PLATFORM_ID in changed else changed
+                installs = [await section.load(unit, tenants) for section in self._sections]
+            self._install(installs, max(row["revision"] for row in rows))
         return True
 
     def _install(self, installs: list[Install], revision: int) -> None:

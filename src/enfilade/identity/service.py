@@ -1,11 +1,15 @@
 """The face of this room."""
 
+from collections.abc import Collection
+
 from enfilade.core.clock import Clock
 from enfilade.core.ids import IdFactory
+from enfilade.identity import store
 from enfilade.identity.applications import Applications
 from enfilade.identity.keys import Keys
 from enfilade.identity.people import Departments, Users
 from enfilade.identity.tenants import Tenants
+from enfilade.storage.unit_of_work import UnitOfWork
 
 
 class Identity:
@@ -18,3 +22,10 @@ class Identity:
         self.users = Users(ids, self.departments)
         self.applications = Applications(ids, self.departments)
         self.keys = Keys(ids, clock, self.applications, self.users)
+
+    async def names(self, unit: UnitOfWork, kind: str, identifiers: Collection[str]) -> dict[str, str]:
+        """The names behind ids of one kind, also of what was removed; ids that nobody knows are left out."""
+        if not identifiers:
+            return {}
+        rows = await unit.fetch(store.NAMES[kind], list(identifiers))
+        return {str(row["id"]): row["name"] for row in rows}

@@ -142,6 +142,15 @@ UPDATE key_secrets SET valid_until = $3
 WHERE tenant_id = $1 AND key_id = $2 AND digest <> $4 AND (valid_until IS NULL OR valid_until > $3)
 """
 
+# The names behind ids, also of what was removed: reports speak of the past.
+NAMES = {
+    "tenant": "SELECT id, name FROM tenants WHERE id = ANY ($1)",
+    "department": "SELECT id, name FROM departments WHERE id = ANY ($1)",
+    "application": "SELECT id, name FROM applications WHERE id = ANY ($1)",
+    "user": "SELECT id, email AS name FROM users WHERE id = ANY ($1)",
+    "key": "SELECT id, name FROM keys WHERE id = ANY ($1)",
+}
+
 # The directory: what each process holds in memory, for all tenants or for those that changed.
 LOAD_TENANTS = f"""
 SELECT {_TENANT_COLUMNS} FROM tenants WHERE removed_at IS NULL AND ($1::uuid[] IS NULL OR id = ANY ($1))

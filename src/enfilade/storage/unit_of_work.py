@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import asyncpg
 
@@ -26,6 +26,10 @@ INSERT INTO tenant_revisions (tenant_id, revision) VALUES ($1, $2)
 ON CONFLICT (tenant_id) DO UPDATE SET revision = excluded.revision
 """
 NOTIFY_REVISION = "SELECT pg_notify($1, $2)"
+
+
+class TakenBack(Exception):
+    """The unit of work was taken back on purpose: nothing of it is written."""
 
 
 class UnitOfWork:
@@ -81,6 +85,10 @@ class UnitOfWork:
     def changed(self) -> None:
         """Note that the current tenant's configuration changed, so that every process loads it anew."""
         self._changed.add(self.tenant)
+
+    def take_back(self) -> NoReturn:
+        """End this unit of work without writing anything, as a rehearsal does. Raises TakenBack."""
+        raise TakenBack
 
     async def finish(self) -> None:
         """Write the events, and announce the revision, as the transaction's last statements."""

@@ -1,10 +1,1 @@
-"""The admin API."""
-
-from enfilade.api.asgi import AsgiApp, Receive, Scope, Send, send_reply
-
-
-def build_admin(_parts: object) -> AsgiApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send_reply(send, 404, [], b"")
-
-    return app
+"""The admin API: what all of its routes share."""

@@ -1,0 +1,34 @@
+"""What the admin API's routes work with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from enfilade.api.headers import Network
+from enfilade.audit.service import Audit
+from enfilade.configuration.rooms import Rooms
+from enfilade.configuration.service import ConfigurationService
+from enfilade.core.clock import Clock
+from enfilade.core.ids import IdFactory
+from enfilade.costs.service import Costs
+from enfilade.identity.directory import Directory
+from enfilade.identity.principals import Principals
+from enfilade.storage.database import Database
+from enfilade.storage.unit_of_work import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class AdminContext:
+    """The rooms, by their faces."""
+
+    storage: Storage
+    database: Database
+    principals: Principals
+    rooms: Rooms
+    configuration: ConfigurationService
+    costs: Costs
+    audit: Audit
+    directory: Directory
+    clock: Clock
+    ids: IdFactory
+    trusted_proxies: Sequence[Network]
+    replica: str

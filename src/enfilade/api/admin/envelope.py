@@ -1,0 +1,186 @@
+"""Around the admin API: request ids, bodies within bounds, repeated requests, and a last resort for errors."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi.responses import JSONResponse
+
+from enfilade.api.admin.context import AdminContext
+from enfilade.api.admin.problems import error_reply
+from enfilade.api.admin.security import authenticate
+from enfilade.api.asgi import AsgiApp, CallerLeft, Message, Receive, Scope, Send, read_body
+from enfilade.core.errors import Conflict, EnfiladeError, InternalError, InvalidRequest
+from enfilade.storage import idempotency
+
+MAX_BODY_BYTES = 8_000_000
+MAX_KEY_LENGTH = 200
+REPLAYED = b"idempotency-replayed"
+
+log = structlog.get_logger("enfilade.api.admin")
+
+
+class InvalidIdempotencyKey(InvalidRequest):
+    """The key is too long or not printable, or was used for another request."""
+
+    code = "invalid_idempotency_key"
+    status = 422
+    remedy = "Use a fresh key, e.g. a UUID, for each request, and the same one to repeat it."
+
+
+class RequestInProgress(Conflict):
+    """The same request is being worked on."""
+
+    code = "request_in_progress"
+    remedy = "Wait a moment and repeat the request with the same key."
+
+
+@dataclass(slots=True)
+class _Recorder:
+    """Passes a reply on, and keeps a copy."""
+
+    send: Send
+    request_id: bytes
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = {name.decode(): value.decode("latin-1") for name, value in message.get("headers", ())}
+            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id)]
+            message = {**message, "headers": headers}
+        else:
+            self.body += message.get("body", b"")
+        await self.send(message)
+
+
+class Envelope:
+    """See the module."""
+
+    def __init__(self, app: AsgiApp, context: AdminContext) -> None:
+        """Surround `app`."""
+        self._app = app
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        request_id = self._context.ids.new_id().encode()
+        started = False
+        changes = scope["method"] in {"POST", "PUT", "PATCH", "DELETE"}
+
+        async def named(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                if changes and message["status"] < 300:
+                    await self._apply_here()
+                message = {**message, "headers": [*message.get("headers", ()), (b"x-request-id", request_id)]}
+            await send(message)
+
+        try:
+            if changes:
+                await self._changing(scope, receive, named)
+            else:
+                await self._app(scope, receive, named)
+        except CallerLeft:
+            return
+        except EnfiladeError as error:
+            await error_reply(error)(scope, receive, named)
+        except Exception:
+            log.exception("admin_request_failed", path=scope["path"], method=scope["method"])
+            if started:
+                raise
+            reply = error_reply(InternalError("Something went wrong inside Enfilade."))
+            await reply(scope, receive, named)
+
+    async def _apply_here(self) -> None:
+        """Whoever changed something finds it in force at this process when they are told so; elsewhere within a second."""
+        try:
+            await self._context.directory.refresh()
+        except EnfiladeError as error:
+            log.warning("directory_not_refreshed", error=error.message)
+
+    async def _changing(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        body = await read_body(receive, headers.get(b"content-length"), MAX_BODY_BYTES)
+        replay = _Replay(body, receive)
+        key = headers.get(b"idempotency-key")
+        if key is None:
+            await self._app(scope, replay, send)
+        else:
+            await self._once(scope, replay, send, _checked_key(key))
+
+    async def _once(self, scope: Scope, replay: "_Replay", send: Send, key: str) -> None:
+        """Work on a request unless one with the same key was answered; then give the same reply."""
+        actor = authenticate(self._context, scope).scope
+        parts = (scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
+        digest = hashlib.sha256("\x00".join(parts).encode() + b"\x00" + replay.body).digest()
+        async with self._context.storage.unit_of_work(actor) as unit:
+            earlier = await idempotency.claim(unit, key, digest)
+        if earlier is not None:
+            await _repeat(earlier, digest, scope, replay, send)
+            return
+        recorder = _Recorder(send, b"")
+        try:
+            await self._app(scope, replay, recorder)
+        finally:
+            async with self._context.storage.unit_of_work(actor) as unit:
+                if 200 <= recorder.status < 500:
+                    kept = {name: value for name, value in recorder.headers.items() if name in {"content-type", "etag"}}
+                    await idempotency.keep(unit, key, recorder.status, kept, _without_secrets(bytes(recorder.body)))
+                else:
+                    await idempotency.release(unit, key)
+
+
+class _Replay:
+    """Gives a body that was read already, and then whatever else comes."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self.body = body
+        self._receive = receive
+        self._given = False
+
+    async def __call__(self) -> Message:
+        if self._given:
+            return await self._receive()
+        self._given = True
+        return {"type": "http.request", "body": self.body, "more_body": False}
+
+
+def _checked_key(key: bytes) -> str:
+    text = key.decode("latin-1")
+    if not 0 < len(text) <= MAX_KEY_LENGTH or not text.isascii() or not text.isprintable():
+        message = f"An idempotency key has 1 to {MAX_KEY_LENGTH} printable ASCII characters."
+        raise InvalidIdempotencyKey(message)
+    return text
+
+
+async def _repeat(earlier: idempotency.EarlierReply, digest: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    if earlier.digest != digest:
+        message = "This idempotency key was used for another request."
+        raise InvalidIdempotencyKey(message)
+    if earlier.status is None:
+        message = "The request with this idempotency key is still being worked on."
+        raise RequestInProgress(message, retry_after=1)
+    reply = JSONResponse(None, earlier.status)
+    reply.body = earlier.body.encode()
+    headers = {"content-length": str(len(reply.body)), REPLAYED.decode(): "true"} | earlier.headers
+    reply.raw_headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await reply(scope, receive, send)
+
+
+def _without_secrets(body: bytes) -> str:
+    """A reply as it may be stored: a secret is shown once, and a repetition is not that once."""
+    if b'"secret"' not in body:
+        return body.decode("utf-8", "replace")
+
+    def redacted(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: None if name == "secret" else redacted(entry) for name, entry in value.items()}
+        return [redacted(entry) for entry in value] if isinstance(value, list) else value
+
+    return msgspec.json.encode(redacted(msgspec.json.decode(body))).decode()

@@ -1,0 +1,127 @@
+"""Who may call a route. Each declares a permission; one that does not keeps the server from starting."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, FastAPI, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+
+from enfilade.api.admin.context import AdminContext
+from enfilade.api.headers import client_address, collect, credential
+from enfilade.core.errors import InternalError, InvalidRequest
+from enfilade.core.scope import Scope
+from enfilade.identity.errors import PermissionMissing, UnknownTenant
+from enfilade.identity.principals import Principal
+from enfilade.identity.scopes import narrowed_to
+
+BEARER = HTTPBearer(auto_error=False, description="A key with roles: `Authorization: Bearer enf_…`.")
+
+Reach = Literal["one", "any", "platform"]
+"""Whom a route concerns: one tenant (the platform says which), any that the caller sees, or the platform alone."""
+
+
+class TenantRequired(InvalidRequest):
+    """The platform's operator must say which tenant is meant."""
+
+    code = "tenant_required"
+    remedy = "Add `?tenant=NAME`."
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who calls, and for whom."""
+
+    principal: Principal
+    scope: Scope
+    """The rights under which the route works: already confined to the tenant, where there is one."""
+    tenant: str | None
+    """The tenant's id; None when the platform asks about all of them."""
+
+
+class Needs:
+    """A dependency: the caller holds the permission, and the tenant is one that they may see."""
+
+    def __init__(self, permission: str, reach: Reach = "any") -> None:
+        """Require `permission`."""
+        self.permission = permission
+        self.reach = reach
+
+    def __call__(
+        self,
+        request: Request,
+        tenant: Annotated[
+            str | None, Query(max_length=100, description="The tenant's name or id; for the platform's keys only.")
+        ] = None,
+    ) -> Actor:
+        """Authenticate and authorise. Raises Unauthenticated, Forbidden, UnknownTenant, TenantRequired."""
+        context: AdminContext = request.app.state.context
+        principal = authenticate(context, request.scope)
+        if not principal.scope.may(self.permission):
+            message = f"The key's roles do not include `{self.permission}`."
+            raise PermissionMissing(message, details={"permission": self.permission})
+        if not principal.scope.is_platform:
+            if self.reach == "platform":
+                message = "This belongs to the platform; a tenant's key cannot reach it."
+                raise PermissionMissing(message, details={"permission": self.permission})
+            return Actor(principal, principal.scope, _own_tenant(principal, tenant))
+        if tenant is None or self.reach == "platform":
+            if self.reach == "one":
+                message = "Say which tenant is meant."
+                raise TenantRequired(message, param="tenant")
+            return Actor(principal, principal.scope, None)
+        found = context.principals.tenant_named(tenant)
+        if found is None or found.id == principal.scope.tenant:
+            raise _unknown(tenant)
+        return Actor(principal, narrowed_to(principal.scope, found.id), found.id)
+
+
+def _context(request: Request) -> AdminContext:
+    context: AdminContext = request.app.state.context
+    return context
+
+
+Context = Annotated[AdminContext, Depends(_context)]
+"""The rooms, for a route that asks for them."""
+
+
+def authenticate(context: AdminContext, scope: Any) -> Principal:
+    """The principal behind a request. Raises Unauthenticated, AddressRefused."""
+    found = collect(scope["headers"])
+    address = client_address(scope.get("client"), found, context.trusted_proxies)
+    return context.principals.authenticate(credential(found), address, context.clock.now_ns())
+
+
+def _own_tenant(principal: Principal, asked: str | None) -> str:
+    own = principal.tenant
+    if asked is not None and asked not in {own.id, own.name}:
+        # The same answer as for a tenant that does not exist.
+        raise _unknown(asked)
+    return own.id
+
+
+def _unknown(name: str) -> UnknownTenant:
+    message = f"There is no tenant {name!r}."
+    return UnknownTenant(message, param="tenant")
+
+
+def require_permissions(app: FastAPI) -> None:
+    """Refuse to start with a route that declares no permission. Raises InternalError naming it."""
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema and not any(_needs(route.dependant)):
+            message = f"The route {route.path} declares no permission."
+            raise InternalError(message)
+
+
+def permission_of(route: APIRoute) -> Needs | None:
+    """The permission that a route declares."""
+    return next(iter(_needs(route.dependant)), None)
+
+
+def _needs(dependant: Dependant) -> Iterable[Needs]:
+    for child in dependant.dependencies:
+        if isinstance(child.call, Needs):
+            yield child.call
+        yield from _needs(child)

@@ -1,0 +1,111 @@
+"""What the routes share: pages, versions, money."""
+
+import base64
+import binascii
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from fastapi import Header, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from enfilade.audit.errors import InvalidCursor
+from enfilade.core.errors import InvalidRequest
+from enfilade.identity.errors import VersionMismatch
+
+T = TypeVar("T")
+
+Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
+Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the previous page.")]
+IfMatch = Annotated[str | None, Header(description="The `etag` of what is to be changed: change nothing else.")]
+Money = Annotated[str, Field(pattern=r"^-?\d+\.\d{9}$", examples=["0.084000000"])]
+
+
+class View(BaseModel):
+    """The base of what is shown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Period(BaseModel):
+    """A period, as parameters of an address."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    start: Annotated[str | None, Field(alias="from", max_length=40, description="2026-11-02, or RFC 3339.")] = None
+    to: Annotated[str | None, Field(max_length=40, description="Like `from`; a date includes that day.")] = None
+
+    def moments(self, earliest: datetime, latest: datetime) -> tuple[datetime, datetime]:
+        """Start and end, the end without itself. Raises InvalidRequest."""
+        return read_moment(self.start, earliest, is_end=False), read_moment(self.to, latest, is_end=True)
+
+
+class Listing(Period):
+    """A page of what happened in a period, as parameters of an address."""
+
+    limit: Annotated[int, Field(ge=1, le=500, description="How many at most.")] = 50
+    cursor: Annotated[str | None, Field(max_length=500, description="`next` of the previous page.")] = None
+
+
+class Page(BaseModel, Generic[T]):
+    """A part of a list."""
+
+    items: list[T]
+    next: Annotated[str | None, Field(description="The cursor of the next page; null on the last one.")] = None
+
+
+async def page_of(
+    fetch: Callable[[str | None, int], Awaitable[Sequence[Any]]],
+    cursor: str | None,
+    limit: int,
+    show: Callable[[Any], T],
+) -> Page[T]:
+    """A page of a list that is ordered by id."""
+    rows = await fetch(_after(cursor), limit + 1)
+    following = None
+    if len(rows) > limit:
+        following = base64.urlsafe_b64encode(rows[limit - 1].id.encode()).decode().rstrip("=")
+    return Page(items=[show(row) for row in rows[:limit]], next=following)
+
+
+def _after(cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    try:
+        return str(UUID(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()))
+    except (binascii.Error, ValueError):
+        message = "This is no cursor of this list."
+        raise InvalidCursor(message, param="cursor") from None
+
+
+def tag(response: Response, version: int) -> None:
+    """Mark a reply with the version of what it shows."""
+    response.headers["etag"] = f'"{version}"'
+
+
+def expected_version(if_match: str | None) -> int | None:
+    """The version that a change is meant for; None for any. Raises VersionMismatch for a tag that was never given out."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    match = re.fullmatch(r'\s*(?:W/)?"(\d{1,18})"\s*', if_match)
+    if match is None:
+        message = "The `if-match` header is no `etag` of this resource."
+        raise VersionMismatch(message)
+    return int(match[1])
+
+
+def read_moment(text: str | None, default: datetime, *, is_end: bool) -> datetime:
+    """A moment from `2026-11-02` or RFC 3339; a date as the end of a period includes that day. Raises InvalidRequest."""
+    if text is None:
+        return default
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            day = datetime.combine(date.fromisoformat(text), time(), UTC)
+            return day + timedelta(days=1) if is_end else day
+        moment = datetime.fromisoformat(text.replace(" ", "+"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        message = f"{text!r} is no moment; it looks like 2026-11-02 or 2026-11-02T12:00:00Z"
+        raise InvalidRequest(message, param="to" if is_end else "from") from None

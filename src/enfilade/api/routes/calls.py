@@ -1,0 +1,158 @@
+"""The records of calls."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import Field
+
+from enfilade.api.admin.context import AdminContext
+from enfilade.api.admin.security import Actor, Context, Needs, TenantRequired
+from enfilade.api.admin.views import Listing, Money, Page, View
+from enfilade.audit.service import EARLIEST, LATEST, CallFilter
+from enfilade.core.money import format_usd
+from enfilade.identity.permissions import CALLS_READ
+from enfilade.storage.unit_of_work import UnitOfWork
+
+Status = Literal["ok", "failed", "cut", "abandoned", "interrupted", "refused"]
+
+
+class UsageView(View):
+    """Tokens. Input includes cached and cache-writing ones, output includes reasoning."""
+
+    input_tokens: int
+    cached_input_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    total_tokens: int
+
+
+class CallView(View):
+    """What is known of a call. Its id is the `x-request-id` of its reply."""
+
+    id: str
+    tenant: str | None
+    department: str | None
+    application: str | None
+    user: str | None
+    key: str | None
+    dialect: str
+    model: str | None
+    deployment: str | None
+    status: Status
+    http_status: int
+    error: Annotated[str | None, Field(description="The stable code of what went wrong.")]
+    stream: bool
+    cached: Annotated[bool, Field(description="Whether it was answered from the reply cache.")]
+    usage: UsageView
+    cost_usd: Money
+    estimated: Annotated[bool, Field(description="Whether the provider reported no usage, or the call was cut short.")]
+    attempts: int
+    latency_ms: float
+    first_byte_ms: float | None
+    use_case: str | None
+    metadata: dict[str, Any] | None
+    created_at: datetime
+
+
+def show(row: Any) -> CallView:
+    """A call as it is shown."""
+    return CallView(
+        id=str(row["call_id"]),
+        tenant=row["tenant"],
+        department=row["department"],
+        application=row["application"],
+        user=row["user"],
+        key=row["key"],
+        dialect=row["dialect"],
+        model=row["model"],
+        deployment=row["deployment"],
+        status=row["status"],
+        http_status=row["http_status"],
+        error=row["error_code"],
+        stream=row["stream"],
+        cached=row["cached"],
+        usage=UsageView(
+            input_tokens=row["input_tokens"],
+            cached_input_tokens=row["cached_input_tokens"],
+            cache_write_tokens=row["cache_write_tokens"],
+            output_tokens=row["output_tokens"],
+            reasoning_tokens=row["reasoning_tokens"],
+            total_tokens=row["input_tokens"] + row["output_tokens"],
+        ),
+        cost_usd=format_usd(row["amount_nano"]),
+        estimated=row["estimated"],
+        attempts=row["attempts"],
+        latency_ms=row["latency_us"] / 1000,
+        first_byte_ms=None if row["first_byte_us"] is None else row["first_byte_us"] / 1000,
+        use_case=row["use_case"],
+        metadata=msgspec.json.decode(row["metadata"]) if row["metadata"] else None,
+        created_at=row["started_at"].astimezone(UTC),
+    )
+
+
+ROUTER = APIRouter(prefix="/calls", tags=["calls and spend"])
+Reader = Annotated[Actor, Depends(Needs(CALLS_READ))]
+
+
+async def subject(context: AdminContext, unit: UnitOfWork, actor: Actor, kind: str, name: str | None) -> str | None:
+    """The id behind a name in a filter."""
+    if name is None:
+        return None
+    if actor.tenant is None:
+        message = f"A name such as this {kind}'s means something within a tenant only."
+        raise TenantRequired(message, param="tenant")
+    found: Any
+    if kind == "department":
+        found = await context.rooms.identity.departments.get(unit, name)
+    elif kind == "application":
+        found = await context.rooms.identity.applications.get(unit, name)
+    elif kind == "user":
+        found = await context.rooms.identity.users.get(unit, name)
+    else:
+        found = await context.rooms.identity.keys.get(unit, name)
+    identifier: str = found.id
+    return identifier
+
+
+class CallQuery(Listing):
+    """Which calls to list."""
+
+    status: Status | None = None
+    model: Annotated[str | None, Field(max_length=200)] = None
+    department: Annotated[str | None, Field(max_length=100)] = None
+    application: Annotated[str | None, Field(max_length=100)] = None
+    user: Annotated[str | None, Field(max_length=255)] = None
+    key: Annotated[str | None, Field(max_length=100)] = None
+
+
+@ROUTER.get("")
+async def page(context: Context, actor: Reader, query: Annotated[CallQuery, Query()]) -> Page[CallView]:
+    """List calls, newest first."""
+    period = query.moments(EARLIEST, LATEST)
+    async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
+        which = CallFilter(
+            actor.tenant,
+            *period,
+            status=query.status,
+            model=query.model,
+            department=await subject(context, unit, actor, "department", query.department),
+            application=await subject(context, unit, actor, "application", query.application),
+            user=await subject(context, unit, actor, "user", query.user),
+            key=await subject(context, unit, actor, "key", query.key),
+        )
+        rows, following = await context.audit.page_calls(unit, which, query.cursor, query.limit)
+    return Page(items=[show(row) for row in rows], next=following)
+
+
+@ROUTER.get("/{id}")
+async def read(
+    context: Context,
+    id: Annotated[str, Path(max_length=40)],  # noqa: A002 - the name in the path
+    actor: Reader,
+) -> CallView:
+    """Show a call."""
+    async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
+        return show(await context.audit.find_call(unit, id))

@@ -1,0 +1,5 @@
+"""The command line: `enfilade …`."""
+
+from enfilade.cli.root import main
+
+__all__ = ["main"]

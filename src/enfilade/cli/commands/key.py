@@ -1,0 +1,126 @@
+"""`enfilade key`."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+import uvloop
+
+from enfilade.cli.output import CONSOLE, done, note, print_fields, print_json, print_table
+from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
+
+APP = typer.Typer(no_args_is_help=True, help="Keys.")
+
+
+@APP.command(name="list")
+def list_(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
+    """List keys that are not revoked."""
+    items = remote(url, key).pages("/keys", tenant=tenant)
+    if as_json:
+        print_json(items)
+        return
+    rows = (
+        (
+            k["tenant"],
+            k["name"],
+            k["application"] or k["user"],
+            k["roles"],
+            (k["expires"] or "never")[:10],
+            k["allowed_ips"],
+        )
+        for k in items
+    )
+    print_table(("tenant", "name", "for", "roles", "expires", "networks"), rows, empty="There is no key yet.")
+
+
+@APP.command()
+def show(
+    name: str, tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None
+) -> None:
+    """Show a key; never its secret."""
+    found = remote(url, key).get(f"/keys/{segment(name)}", tenant=tenant)
+    print_json(found) if as_json else print_fields(found)
+
+
+@APP.command()
+def create(
+    name: str,
+    tenant: TenantOption = None,
+    application: Annotated[str | None, typer.Option("--app", help="The application that it stands for.")] = None,
+    user: Annotated[str | None, typer.Option(help="The user that it stands for.")] = None,
+    roles: Annotated[
+        list[str] | None, typer.Option("--role", help="Roles in the admin API; repeat for several.")
+    ] = None,
+    expires: Annotated[str | None, typer.Option(help="e.g. 2027-06-30.")] = None,
+    allowed_ips: Annotated[list[str] | None, typer.Option("--allow", help="Networks, e.g. 10.0.0.0/8.")] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    key: KeyOption = None,
+) -> None:
+    """Issue a key. Its secret is printed this once, on the output stream."""
+    body = {
+        "name": name,
+        "application": application,
+        "user": user,
+        "roles": roles or [],
+        "expires": expires,
+        "allowed_ips": allowed_ips or [],
+    }
+    issued = remote(url, key).request("POST", "/keys", params={"tenant": tenant}, json=body)
+    _print_secret(issued, f"Key {name} issued; its secret is shown this once.", as_json=as_json)
+
+
+@APP.command()
+def rotate(
+    name: str,
+    tenant: TenantOption = None,
+    grace: Annotated[str, typer.Option(help="How long the old secret stays valid.")] = "24h",
+    as_json: AsJson = False,
+    url: Url = None,
+    key: KeyOption = None,
+) -> None:
+    """Give a key a new secret; the old one stays valid for the grace period."""
+    path = f"/keys/{segment(name)}/rotate"
+    issued = remote(url, key).request("POST", path, params={"tenant": tenant}, json={"grace": grace})
+    _print_secret(issued, f"Key {name} rotated; the old secret works for {grace} more.", as_json=as_json)
+
+
+@APP.command()
+def revoke(
+    name: str,
+    tenant: TenantOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: Url = None,
+    key: KeyOption = None,
+) -> None:
+    """Revoke a key: every process refuses it within a second."""
+    confirm(f"Revoke the key {name}?", yes=yes)
+    remote(url, key).request("DELETE", f"/keys/{segment(name)}", params={"tenant": tenant})
+    done(f"Key {name} revoked.")
+
+
+@APP.command()
+def first(
+    name: Annotated[str, typer.Option(help="Its name.")] = "recovery",
+    data: Annotated[str | None, typer.Option(help="The data directory. ENFILADE_DATA.")] = None,
+) -> None:
+    """Make an owner's key for the platform directly in the database, where there is no other key left.
+
+    It needs the data directory, or ENFILADE_DATABASE_URL. With the embedded database, stop the server first.
+    """
+    from enfilade.cli.local import first_key  # noqa: PLC0415 - the only command of this group that needs the server's parts
+
+    secret = uvloop.run(first_key(data, name))
+    done("An owner's key for the platform; it is shown this once.")
+    sys.stdout.write(f"{secret}\n")
+
+
+def _print_secret(issued: dict[str, Any], message: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(issued)
+        return
+    done(message)
+    if issued["secret"] is None:
+        note("The secret is the one that you set.")
+    else:
+        CONSOLE.print(issued["secret"], soft_wrap=True)

@@ -1,0 +1,82 @@
+"""`enfilade limit`."""
+
+from typing import Annotated
+
+import typer
+
+from enfilade.cli.output import done, print_json, print_table
+from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote
+
+APP = typer.Typer(no_args_is_help=True, help="Limits of requests, tokens and concurrency.")
+
+
+@APP.command(name="list")
+def list_(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
+    """List limits."""
+    items = remote(url, key).pages("/limits", tenant=tenant)
+    if as_json:
+        print_json(items)
+        return
+    rows = []
+    for limit in items:
+        measure = next(name for name in ("requests", "tokens", "concurrency") if limit.get(name) is not None)
+        rows.append(
+            (limit["tenant"], limit["scope"], limit["model"], measure, limit[measure], limit["per"], limit["id"])
+        )
+    print_table(("tenant", "scope", "model", "of", "amount#", "per", "id"), rows, empty="There is no limit yet.")
+
+
+@APP.command(name="set")
+def set_(
+    scope: Annotated[str, typer.Argument(help="tenant, application:NAME, user:*, …")],
+    tenant: TenantOption = None,
+    requests: Annotated[int | None, typer.Option(help="So many requests.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="So many tokens.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="So many at once.")] = None,
+    per: Annotated[str | None, typer.Option(help="second, minute, hour or day.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only for this model.")] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    key: KeyOption = None,
+) -> None:
+    """Set a limit."""
+    body = {
+        "scope": scope,
+        "requests": requests,
+        "tokens": tokens,
+        "concurrency": concurrency,
+        "per": per,
+        "model": model,
+    }
+    limit = remote(url, key).request("POST", "/limits", params={"tenant": tenant}, json=body)
+    if as_json:
+        print_json(limit)
+    else:
+        done(f"Limit set: {limit['id']}")
+
+
+@APP.command()
+def change(
+    identifier: Annotated[str, typer.Argument(metavar="ID")],
+    amount: int,
+    tenant: TenantOption = None,
+    url: Url = None,
+    key: KeyOption = None,
+) -> None:
+    """Change a limit's amount; what was counted stays counted."""
+    remote(url, key).request("PUT", f"/limits/{identifier}", params={"tenant": tenant}, json={"amount": amount})
+    done(f"Limit {identifier} is {amount} now.")
+
+
+@APP.command()
+def remove(
+    identifier: Annotated[str, typer.Argument(metavar="ID")],
+    tenant: TenantOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: Url = None,
+    key: KeyOption = None,
+) -> None:
+    """Lift a limit."""
+    confirm(f"Lift the limit {identifier}?", yes=yes)
+    remote(url, key).request("DELETE", f"/limits/{identifier}", params={"tenant": tenant})
+    done("Limit lifted.")

@@ -1,0 +1,108 @@
+"""What people see: tables, colours and messages; what programs get: JSON and exit codes."""
+
+import enum
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+CONSOLE = Console(highlight=False)
+ERRORS = Console(stderr=True, highlight=False)
+
+
+NOTHING = "–"  # noqa: RUF001 - an en dash stands for nothing
+
+
+class Exit(enum.IntEnum):
+    """Exit codes."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNAUTHORISED = 3
+    NOT_FOUND = 4
+    REFUSED = 5
+    UNAVAILABLE = 6
+    UNHEALTHY = 7
+    INTERRUPTED = 130
+
+    @classmethod
+    def of_status(cls, status: int) -> "Exit":
+        """The code for an HTTP status."""
+        if status in {401, 403}:
+            return cls.UNAUTHORISED
+        if status == 404:
+            return cls.NOT_FOUND
+        if status >= 500:
+            return cls.UNAVAILABLE if status in {502, 503, 504} else cls.FAILED
+        return cls.REFUSED
+
+
+def fail(message: str, remedy: str | None = None) -> None:
+    """Say on the error stream what went wrong, and what to do."""
+    ERRORS.print(Text.assemble(("✗ ", "bold red"), message))
+    if remedy:
+        ERRORS.print(Text.assemble(("  → ", "dim"), (remedy, "dim")))
+
+
+def done(message: str) -> None:
+    """Say on the error stream that something was done; the output stream is for results."""
+    ERRORS.print(Text.assemble(("✓ ", "bold green"), message))
+
+
+def note(message: str) -> None:
+    """Say something in passing, on the error stream."""
+    ERRORS.print(Text(message, style="dim"))
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on the output stream."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2)
+    sys.stdout.write(text.decode() + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
+    """A table; columns whose name ends in `#` are right-aligned. `empty` is said when there are no rows."""
+    filled = [[_cell(value) for value in row] for row in rows]
+    if not filled:
+        note(empty)
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
+    for row in filled:
+        table.add_row(*row)
+    CONSOLE.print(table)
+
+
+def print_fields(fields: dict[str, Any]) -> None:
+    """Names and values, one a line."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in fields.items():
+        table.add_row(name.replace("_", " "), _cell(value))
+    CONSOLE.print(table)
+
+
+def _cell(value: object) -> Text:
+    if value is None or value in ("", []):
+        return Text(NOTHING, style="dim")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, list):
+        return Text(", ".join(str(entry) for entry in value))
+    if isinstance(value, dict):
+        return Text(msgspec.json.encode(value).decode())
+    return value if isinstance(value, Text) else Text(str(value))
+
+
+def money(amount: str) -> Text:
+    """An amount of dollars, with the zeros that say nothing left out but cents kept."""
+    whole, _, part = amount.partition(".")
+    part = part.rstrip("0").ljust(2, "0")
+    return Text(f"${int(whole):,}.{part}")

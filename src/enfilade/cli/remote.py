@@ -1,0 +1,123 @@
+"""Talking to a server's admin API."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import httpx2
+import typer
+
+from enfilade.cli.output import Exit, fail
+from enfilade.settings import Settings
+
+Url = Annotated[str | None, typer.Option("--url", help="The server's address; ENFILADE_URL.", show_default=False)]
+KeyOption = Annotated[
+    str | None, typer.Option("--key", help="A key for the admin API; ENFILADE_KEY.", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+TenantOption = Annotated[
+    str | None, typer.Option("--tenant", "-t", help="The tenant's name, where the key is the platform's.")
+]
+TIMEOUT_S = 60.0
+
+
+class Remote:
+    """A client of the admin API. A failure ends the program with a message and an exit code."""
+
+    def __init__(self, client: httpx2.Client) -> None:
+        """Use `remote` instead."""
+        self._client = client
+
+    def request(
+        self, method: str, path: str, *, explain: Callable[[httpx2.Response], bool] | None = None, **options: Any
+    ) -> Any:
+        """Send a request and return the decoded reply. `explain` may tell of a failure better, and says if it did."""
+        params = {name: value for name, value in options.pop("params", {}).items() if value is not None}
+        try:
+            reply = self._client.request(method, f"/api/v1{path}", params=params, **options)
+        except httpx2.TransportError as error:
+            fail(
+                f"No answer from {self._client.base_url}: {type(error).__name__}.",
+                "Is the server running? Set its address with --url or ENFILADE_URL.",
+            )
+            raise typer.Exit(Exit.UNAVAILABLE) from None
+        if reply.status_code >= 400:
+            if explain is None or reply.status_code != 422 or not explain(reply):
+                _tell(reply)
+            raise typer.Exit(Exit.of_status(reply.status_code))
+        return reply.json() if reply.content else None
+
+    def get(self, path: str, **params: Any) -> Any:
+        """GET."""
+        return self.request("GET", path, params=params)
+
+    def pages(self, path: str, limit: int | None = None, **params: Any) -> list[Any]:
+        """All items of a list, or the first `limit`."""
+        items: list[Any] = []
+        cursor: str | None = None
+        while True:
+            size = 500 if limit is None else min(500, limit - len(items))
+            page = self.get(path, limit=size, cursor=cursor, **params)
+            items += page["items"]
+            cursor = page["next"]
+            if cursor is None or (limit is not None and len(items) >= limit):
+                return items
+
+    @contextmanager
+    def stream(self, path: str, **params: Any) -> Iterator[Iterator[bytes]]:
+        """A reply's bytes as they come."""
+        given = {name: value for name, value in params.items() if value is not None}
+        with self._client.stream("GET", f"/api/v1{path}", params=given) as reply:
+            if reply.status_code >= 400:
+                reply.read()
+                _tell(reply)
+                raise typer.Exit(Exit.of_status(reply.status_code))
+            yield reply.iter_bytes()
+
+
+def remote(url: str | None, key: str | None) -> Remote:
+    """A client for a server, from options or the environment."""
+    settings = Settings()
+    secret = key or (settings.key.get_secret_value() if settings.key else None)
+    if secret is None:
+        fail("This command needs a key.", "Give one with --key, or set ENFILADE_KEY.")
+        raise typer.Exit(Exit.UNAUTHORISED)
+    client = httpx2.Client(
+        base_url=(url or settings.url).rstrip("/"),
+        headers={"authorization": f"Bearer {secret}", "user-agent": "enfilade-cli"},
+        timeout=TIMEOUT_S,
+    )
+    return Remote(client)
+
+
+def segment(name: str) -> str:
+    """A name as a part of an address."""
+    return quote(name, safe="")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is lost; without a terminal, only `--yes` will do."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        fail("This needs to be confirmed.", "Add --yes.")
+        raise typer.Exit(Exit.USAGE)
+    typer.confirm(question, abort=True)
+
+
+def _tell(reply: httpx2.Response) -> None:
+    try:
+        problem = reply.json()
+    except ValueError:
+        problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
+    message = (
+        problem.get("detail") or problem.get("error", {}).get("message") or f"The server answered {reply.status_code}."
+    )
+    code = problem.get("code")
+    fail(f"{message}" + (f" [{code}]" if code else ""), problem.get("remedy"))
+    for error in problem.get("errors") or []:
+        fail(f"{error['path']}: {error['message']}")

@@ -1,0 +1,82 @@
+"""The root of the command line. Commands are loaded when they are asked for: most need little of the program."""
+
+import sys
+from importlib import import_module
+
+import typer
+from typer.core import TyperGroup
+
+from enfilade.cli.output import Exit, fail
+from enfilade.core.errors import EnfiladeError
+
+COMMANDS = {
+    "up": "Start everything: embedded database, demo configuration, server.",
+    "serve": "Serve an installation that is migrated and configured.",
+    "migrate": "Bring the database's schema up to date.",
+    "doctor": "Find out what is wrong, and how to mend it.",
+    "apply": "Make the platform as configuration files say.",
+    "export": "Write the running state as a configuration file.",
+    "schema": "Print the configuration's JSON Schema.",
+    "tenant": "Tenants: list, show, create, remove.",
+    "app": "Applications: list, show, create, remove.",
+    "user": "Users: list, show, create, remove.",
+    "key": "Keys: list, show, create, rotate, revoke.",
+    "limit": "Limits: list, set, remove.",
+    "budget": "Budgets: list, set, remove.",
+    "provider": "Providers: list, show, remove.",
+    "model": "Models and aliases: list, show, remove; deployments' health.",
+    "price": "Prices: list, show, set, unset.",
+    "spend": "Who spent what.",
+    "call": "Calls: list, show.",
+    "audit": "The audit log: list, export.",
+    "replicas": "The serving processes and the revision that each applies.",
+    "version": "Print the version.",
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are modules of `enfilade.cli.commands`."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """The names, in the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def,override]
+        """The command of that name, loaded."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"enfilade.cli.commands.{cmd_name}")
+        command = typer.main.get_command(module.APP)
+        command.name = cmd_name
+        command.short_help = COMMANDS[cmd_name]
+        return command
+
+
+ROOT = typer.Typer(
+    name="enfilade",
+    cls=LazyGroup,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="One address between a company's applications and every model they use.",
+    epilog="Remote commands talk to --url / ENFILADE_URL with --key / ENFILADE_KEY.",
+    add_completion=True,
+)
+
+
+@ROOT.callback()
+def root() -> None:
+    """One address between a company's applications and every model they use."""
+
+
+def main() -> None:
+    """Run the command line; errors become a message and an exit code that means something."""
+    try:
+        ROOT()
+    except EnfiladeError as error:
+        fail(error.message, error.remedy)
+        sys.exit(Exit.of_status(error.status))
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)

@@ -1,0 +1,81 @@
+"""The running state as a document that, applied again, changes nothing."""
+
+from typing import Any
+
+from enfilade.configuration import document as doc
+from enfilade.configuration import specs
+from enfilade.configuration.listing import everything
+from enfilade.configuration.rooms import Rooms
+from enfilade.configuration.subjects import scope_text, subject_names
+from enfilade.core.ids import PLATFORM_ID
+from enfilade.core.scope import Scope
+from enfilade.identity.types import Key
+from enfilade.storage.unit_of_work import UnitOfWork
+
+
+async def export_document(rooms: Rooms, scope: Scope) -> doc.Document:
+    """Everything that the scope may see: the whole platform, or one tenant."""
+    async with rooms.storage.unit_of_work(scope, readonly=True) as unit:
+        tenants = await everything(lambda a, n: rooms.identity.tenants.page(unit, a, n))
+        content: dict[str, Any] = {
+            "version": 1,
+            "tenants": [await _tenant(rooms, unit, tenant) for tenant in tenants if tenant.id != PLATFORM_ID],
+        }
+        if scope.is_platform:
+            content |= await _platform(rooms, unit)
+    return doc.Document.model_validate(content)
+
+
+async def _platform(rooms: Rooms, unit: UnitOfWork) -> dict[str, Any]:
+    providers = await everything(lambda a, n: rooms.providers.page(unit, a, n))
+    models = await everything(lambda a, n: rooms.catalogue.page_models(unit, a, n))
+    aliases = await everything(lambda a, n: rooms.catalogue.page_aliases(unit, a, n))
+    keys = await everything(lambda a, n: rooms.identity.keys.page(unit, a, n, PLATFORM_ID))
+    return {
+        "providers": [specs.provider_fields(record.spec) for record in providers],
+        "models": [
+            specs.model_fields(record.spec, await rooms.prices.current(unit, record.spec.name)) for record in models
+        ],
+        "aliases": [specs.alias_fields(record.spec) for record in aliases],
+        "keys": [_key(key) for key in keys],
+    }
+
+
+async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]:
+    identity = rooms.identity
+    names = await subject_names(rooms, unit, tenant.id)
+    departments = await everything(lambda a, n: identity.departments.page(unit, a, n, tenant.id))
+    users = await everything(lambda a, n: identity.users.page(unit, a, n, tenant.id))
+    applications = await everything(lambda a, n: identity.applications.page(unit, a, n, tenant.id))
+    keys = await everything(lambda a, n: identity.keys.page(unit, a, n, tenant.id))
+    limits = await everything(lambda a, n: rooms.limits.page(unit, a, n, tenant.id))
+    budgets = await everything(lambda a, n: rooms.budgets.page(unit, a, n, tenant.id))
+    return specs.tenant_fields(tenant) | {
+        "departments": [{"name": department.name} for department in departments],
+        "users": [
+            {"email": user.spec.email, "department": user.spec.department, "roles": list(user.spec.roles)}
+            for user in users
+        ],
+        "applications": [specs.application_fields(application) for application in applications],
+        "keys": [_key(key) for key in keys],
+        "limits": [specs.limit_fields(rule, scope_text(rule.subject, names)) for rule in limits],
+        "budgets": [specs.budget_fields(rule, scope_text(rule.subject, names)) for rule in budgets],
+    }
+
+
+def _key(key: Key) -> dict[str, Any]:
+    """Without its secret, which nobody has: where the key exists it stays as it is, elsewhere a new one is made."""
+    spec = key.spec
+    return {
+        "name": spec.name,
+        "application": spec.application,
+        "user": spec.user,
+        "roles": list(spec.roles),
+        "expires": spec.expires_at,
+        "allowed_ips": list(spec.allowed_ips),
+    }
+
+
+def plain(document: doc.Document) -> dict[str, Any]:
+    """The document for YAML or JSON: without what has its default value, but always with its version."""
+    return {"version": 1} | document.model_dump(mode="json", exclude_defaults=True)

@@ -1,0 +1,146 @@
+"""Removing what a document no longer names."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from enfilade.configuration import document as doc
+from enfilade.configuration.listing import everything
+from enfilade.configuration.rooms import Rooms
+from enfilade.configuration.specs import limit_spec
+from enfilade.configuration.subjects import scope_text, subject_names
+from enfilade.core.ids import PLATFORM_ID
+from enfilade.costs.types import BudgetRule, LimitRule
+from enfilade.storage.unit_of_work import UnitOfWork
+
+Removed = tuple[str, str, str | None]
+Page = Callable[[UnitOfWork, str | None, int, str | None], Awaitable[list[Any]]]
+Test = Callable[[Any], bool]
+Remove = Callable[[UnitOfWork, Any], Awaitable[None]]
+
+
+class Pruner:
+    """Works in one unit of work, in the order in which nothing refers to what is removed."""
+
+    def __init__(self, rooms: Rooms, unit: UnitOfWork) -> None:
+        """Remove from these rooms."""
+        self._rooms = rooms
+        self._unit = unit
+        self._removed: list[Removed] = []
+
+    async def prune(self, document: doc.Document) -> list[Removed]:
+        """Remove everything that the document does not name; what makes and keeps the platform's own keys stays."""
+        wanted = {tenant.name: tenant for tenant in document.tenants}
+        unit, identity = self._unit, self._rooms.identity
+        for tenant in await everything(lambda a, n: identity.tenants.page(unit, a, n)):
+            if tenant.id == PLATFORM_ID:
+                continue
+            await unit.act_in(tenant.id)
+            if tenant.name in wanted:
+                await self._tenant(tenant.id, wanted[tenant.name])
+            else:
+                await identity.tenants.remove(unit, tenant.name)
+                self._removed.append(("tenant", tenant.name, None))
+        await unit.act_in(PLATFORM_ID)
+        await self._catalogue(document)
+        return self._removed
+
+    async def _tenant(self, identifier: str, part: doc.Tenant) -> None:
+        unit, rooms, identity = self._unit, self._rooms, self._rooms.identity
+        names = await subject_names(rooms, unit, identifier)
+
+        async def prune(kind: str, page: Page, is_wanted: Test, remove: Remove, name: Callable[[Any], str]) -> None:
+            for entry in await everything(lambda after, count: page(unit, after, count, identifier)):
+                if not is_wanted(entry):
+                    await remove(unit, entry)
+                    self._removed.append((kind, name(entry), part.name))
+
+        limits = {_limit_key_of(limit) for limit in part.limits}
+        budgets = {(_normal(budget.scope), budget.model, budget.window) for budget in part.budgets}
+        keys = {key.name for key in part.keys}
+        applications = {application.name for application in part.applications}
+        users = {user.email.lower() for user in part.users}
+        departments = {department.name for department in part.departments}
+        await prune(
+            "limit",
+            rooms.limits.page,
+            lambda rule: _limit_key(rule, names) in limits,
+            lambda unit, rule: rooms.limits.remove(unit, rule.id),
+            lambda rule: f"{scope_text(rule.subject, names)} {rule.measure.value}",
+        )
+        await prune(
+            "budget",
+            rooms.budgets.page,
+            lambda rule: _budget_key(rule, names) in budgets,
+            lambda unit, rule: rooms.budgets.remove(unit, rule.id),
+            lambda rule: f"{scope_text(rule.subject, names)} per {rule.period}",
+        )
+        await prune(
+            "key",
+            identity.keys.page,
+            lambda key: key.spec.name in keys,
+            lambda unit, key: identity.keys.revoke(unit, key.id),
+            lambda key: key.spec.name,
+        )
+        await prune(
+            "application",
+            identity.applications.page,
+            lambda application: application.spec.name in applications,
+            lambda unit, application: identity.applications.remove(unit, application.id),
+            lambda application: application.spec.name,
+        )
+        await prune(
+            "user",
+            identity.users.page,
+            lambda user: user.spec.email in users,
+            lambda unit, user: identity.users.remove(unit, user.id),
+            lambda user: user.spec.email,
+        )
+        await prune(
+            "department",
+            identity.departments.page,
+            lambda department: department.name in departments,
+            lambda unit, department: identity.departments.remove(unit, department.id),
+            lambda department: department.name,
+        )
+
+    async def _catalogue(self, document: doc.Document) -> None:
+        unit, rooms = self._unit, self._rooms
+        aliases = {alias.name for alias in document.aliases}
+        for alias in await everything(lambda a, n: rooms.catalogue.page_aliases(unit, a, n)):
+            if alias.spec.name not in aliases:
+                await rooms.catalogue.remove_alias(unit, alias.spec.name)
+                self._note("alias", alias.spec.name)
+        models = {model.name for model in document.models}
+        for model in await everything(lambda a, n: rooms.catalogue.page_models(unit, a, n)):
+            if model.spec.name not in models:
+                await rooms.catalogue.remove_model(unit, model.spec.name)
+                self._note("model", model.spec.name)
+        providers = {provider.name for provider in document.providers}
+        for provider in await everything(lambda a, n: rooms.providers.page(unit, a, n)):
+            if provider.spec.name not in providers:
+                await rooms.catalogue.require_unused(unit, provider.spec.name)
+                await rooms.providers.remove(unit, provider.spec.name)
+                self._note("provider", provider.spec.name)
+
+    def _note(self, kind: str, name: str, tenant: str | None = None) -> None:
+        self._removed.append((kind, name, tenant))
+
+
+def _normal(scope: str) -> str:
+    """Addresses are stored in lower case."""
+    return scope.lower() if scope.startswith("user:") else scope
+
+
+LimitKey = tuple[str, str | None, str, str | None]
+
+
+def _limit_key_of(part: doc.Limit) -> LimitKey:
+    return _normal(part.scope), part.model, limit_spec(part).measure, part.per
+
+
+def _limit_key(rule: LimitRule, names: dict[tuple[str, str], str]) -> LimitKey:
+    return scope_text(rule.subject, names), rule.model, rule.measure.value, rule.per
+
+
+def _budget_key(rule: BudgetRule, names: dict[tuple[str, str], str]) -> tuple[str, str | None, str]:
+    return scope_text(rule.subject, names), rule.model, rule.period

@@ -1,0 +1,23 @@
+"""The rooms that a document concerns."""
+
+from dataclasses import dataclass
+
+from enfilade.costs.prices.catalogue import PriceCatalogue
+from enfilade.costs.rules import Budgets, Limits
+from enfilade.gateway.catalogue import Catalogue
+from enfilade.identity.service import Identity
+from enfilade.providers.service import Providers
+from enfilade.storage.unit_of_work import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What plans, applications and exports work with."""
+
+    storage: Storage
+    identity: Identity
+    limits: Limits
+    budgets: Budgets
+    prices: PriceCatalogue
+    providers: Providers
+    catalogue: Catalogue

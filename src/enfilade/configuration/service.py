@@ -1,0 +1,245 @@
+"""Applying a document: everything in one transaction, or nothing. A plan is an application that is taken back."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pydantic import ValidationError
+
+from enfilade.configuration import document as doc
+from enfilade.configuration import specs
+from enfilade.configuration.errors import InvalidDocument
+from enfilade.configuration.pruning import Pruner
+from enfilade.configuration.rooms import Rooms
+from enfilade.core.errors import EnfiladeError
+from enfilade.core.ids import PLATFORM_ID
+from enfilade.core.scope import Scope
+from enfilade.identity.types import IssuedKey, Outcome
+from enfilade.storage.unit_of_work import TakenBack, UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of a plan."""
+
+    action: str
+    """`create`, `change` or `remove`."""
+    kind: str
+    name: str
+    tenant: str | None = None
+
+    def __str__(self) -> str:
+        """The line, for people."""
+        where = f"{self.tenant}/" if self.tenant else ""
+        return f"{self.action} {self.kind} {where}{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key whose secret was made, and can be seen this once."""
+
+    tenant: str | None
+    name: str
+    secret: str = field(repr=False)
+    application: str | None = None
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Application:
+    """What applying a document did, or would do."""
+
+    changes: list[Change] = field(default_factory=list)
+    keys: list[NewKey] = field(default_factory=list)
+    revision: int | None = None
+
+
+ACTIONS = {Outcome.CREATED: "create", Outcome.CHANGED: "change"}
+
+
+def read_document(content: Any) -> doc.Document:
+    """The document in decoded YAML or JSON. Raises InvalidDocument, naming the first fault's place."""
+    try:
+        return doc.Document.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = path_of(first["loc"])
+        others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        message = f"{path or 'the document'}: {first['msg']}{others}"
+        raise InvalidDocument(message, path) from None
+
+
+class ConfigurationService:
+    """The use cases of the document."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        """Apply to these rooms."""
+        self._rooms = rooms
+
+    async def plan(self, scope: Scope, document: doc.Document, *, prune: bool = False) -> Application:
+        """What `apply` would do. Raises what it would raise."""
+        result = Application()
+        try:
+            async with self._rooms.storage.unit_of_work(scope) as unit:
+                await self._apply(unit, document, result, prune=prune)
+                unit.take_back()
+        except TakenBack:
+            result.keys.clear()
+            return result
+
+    async def apply(self, scope: Scope, document: doc.Document, *, prune: bool = False) -> Application:
+        """Make the platform as the document says.
+
+        With `prune`, what it no longer names is removed. Raises InvalidDocument with the place of the fault; nothing
+        was changed then.
+        """
+        result = Application()
+        async with self._rooms.storage.unit_of_work(scope) as unit:
+            await self._apply(unit, document, result, prune=prune)
+            if result.changes:
+                unit.record("ConfigurationApplied", changes=len(result.changes), pruned=prune)
+        result.revision = unit.revision
+        return result
+
+    async def _apply(self, unit: UnitOfWork, document: doc.Document, result: Application, *, prune: bool) -> None:
+        await self._catalogue(unit, document, result)
+        await self._keys(unit, document.keys, "keys", None, result)
+        for position, tenant in enumerate(document.tenants):
+            await self._tenant(unit, tenant, f"tenants[{position}]", result)
+        await unit.act_in(PLATFORM_ID)
+        if prune:
+            pruner = Pruner(self._rooms, unit)
+            removed = await pruner.prune(document)
+            result.changes += [Change("remove", kind, name, tenant) for kind, name, tenant in removed]
+        await self._check_references(unit, document)
+        await unit.act_in(PLATFORM_ID)
+
+    async def _catalogue(self, unit: UnitOfWork, document: doc.Document, result: Application) -> None:
+        rooms = self._rooms
+        await unit.act_in(PLATFORM_ID)
+        for position, provider in enumerate(document.providers):
+            with _at(f"providers[{position}]"):
+                spec, secret = specs.provider_spec(provider)
+                _, outcome = await rooms.providers.put(unit, spec, secret)
+            _note(result, outcome, "provider", provider.name)
+        for position, model in enumerate(document.models):
+            with _at(f"models[{position}]"):
+                _, outcome = await rooms.catalogue.put_model(unit, specs.model_spec(model))
+                priced = await rooms.prices.put(unit, model.name, specs.price_rates(model.price))
+            if outcome is Outcome.UNCHANGED and priced is Outcome.CHANGED:
+                _note(result, priced, "price", model.name)
+            _note(result, outcome, "model", model.name)
+        for position, alias in enumerate(document.aliases):
+            with _at(f"aliases[{position}]"):
+                _, outcome = await rooms.catalogue.put_alias(unit, specs.alias_spec(alias))
+            _note(result, outcome, "alias", alias.name)
+
+    async def _tenant(self, unit: UnitOfWork, part: doc.Tenant, path: str, result: Application) -> None:
+        identity = self._rooms.identity
+        await unit.act_in(PLATFORM_ID)
+        with _at(path):
+            tenant, outcome = await identity.tenants.put(unit, specs.tenant_spec(part))
+        _note(result, outcome, "tenant", part.name)
+        await unit.act_in(tenant.id)
+
+        async def each(kind: str, parts: list[Any], put: Callable[[Any], Awaitable[tuple[Any, Outcome]]]) -> None:
+            for position, entry in enumerate(parts):
+                with _at(f"{path}.{kind}s[{position}]"):
+                    _, done = await put(entry)
+                _note(result, done, kind, _name_of(entry), part.name)
+
+        await each("department", part.departments, lambda d: identity.departments.put(unit, d.name))
+        await each("user", part.users, lambda u: identity.users.put(unit, specs.user_spec(u)))
+        await each(
+            "application", part.applications, lambda a: identity.applications.put(unit, specs.application_spec(a))
+        )
+        await self._keys(unit, part.keys, f"{path}.keys", part.name, result)
+        await each("limit", part.limits, lambda entry: self._rooms.limits.put(unit, specs.limit_spec(entry)))
+        await each("budget", part.budgets, lambda entry: self._rooms.budgets.put(unit, specs.budget_spec(entry)))
+
+    async def _keys(
+        self, unit: UnitOfWork, parts: list[doc.Key], path: str, tenant: str | None, result: Application
+    ) -> None:
+        for position, part in enumerate(parts):
+            with _at(f"{path}[{position}]"):
+                secret = _given_secret(part)
+                issued, outcome = await self._rooms.identity.keys.put(unit, specs.key_spec(part), secret)
+            _note(result, outcome, "key", part.name, tenant)
+            _note_key(result, issued, tenant)
+
+    async def _check_references(self, unit: UnitOfWork, document: doc.Document) -> None:
+        """Fallbacks and aliases lead somewhere, in the state as it would be."""
+        names = {record.spec.name for record in await self._rooms.catalogue.page_models(unit, None, 10_000)}
+        names |= {record.spec.name for record in await self._rooms.catalogue.page_aliases(unit, None, 10_000)}
+
+        def require(name: str, path: str) -> None:
+            if name not in names and not any(fnmatchcase(name, known) for known in names if known.endswith("*")):
+                message = f"{path}: there is no model {name!r}"
+                raise InvalidDocument(message, path)
+
+        for position, model in enumerate(document.models):
+            for index, fallback in enumerate(model.fallbacks):
+                require(fallback, f"models[{position}].fallbacks[{index}]")
+        for position, alias in enumerate(document.aliases):
+            if alias.model is not None:
+                require(alias.model, f"aliases[{position}].model")
+            for index, rule in enumerate(alias.rules):
+                require(rule.use, f"aliases[{position}].rules[{index}].use")
+
+
+def _note(result: Application, outcome: Outcome, kind: str, name: str, tenant: str | None = None) -> None:
+    if outcome is not Outcome.UNCHANGED:
+        result.changes.append(Change(ACTIONS[outcome], kind, name, tenant))
+
+
+def _note_key(result: Application, issued: IssuedKey, tenant: str | None) -> None:
+    if issued.secret is not None:
+        spec = issued.key.spec
+        result.keys.append(NewKey(tenant, spec.name, issued.secret, spec.application, spec.roles))
+
+
+def _given_secret(part: doc.Key) -> str | None:
+    secret = part.secret
+    if secret is None:
+        return None
+    if secret.value is None:
+        message = "the secret of a key is read where the document is: send it as {value: …}"
+        raise InvalidDocument(message, "secret")
+    return secret.value
+
+
+def _name_of(part: Any) -> str:
+    if isinstance(part, doc.Limit):
+        spec = specs.limit_spec(part)
+        return f"{part.scope} {spec.measure}" + (f" per {part.per}" if part.per else "")
+    if isinstance(part, doc.Budget):
+        return f"{part.scope} per {part.window}"
+    name: str = part.email if isinstance(part, doc.User) else part.name
+    return name
+
+
+@contextmanager
+def _at(path: str) -> Iterator[None]:
+    """Say where in the document an error of a room arose."""
+    try:
+        yield
+    except InvalidDocument as error:
+        raise InvalidDocument(f"{path}: {error.message}", f"{path}.{error.path}" if error.path else path) from None
+    except EnfiladeError as error:
+        if error.status >= 500:
+            raise
+        place = f"{path}.{error.param}" if error.param else path
+        raise InvalidDocument(f"{place}: {error.message}", place, {"cause": error.code}) from error
+
+
+def path_of(location: tuple[int | str, ...]) -> str:
+    """A pydantic location as `tenants[0].limits[2].per`."""
+    path = ""
+    for step in location:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif step != "__root__":
+            path += f".{step}" if path else str(step)
+    return path

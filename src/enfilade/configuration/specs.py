@@ -1,0 +1,218 @@
+"""Between the document's parts and the rooms' specifications, in both directions."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from enfilade.configuration import document as doc
+from enfilade.costs.prices.catalogue import rates_from_dollars
+from enfilade.costs.rules import BudgetSpec, LimitSpec
+from enfilade.costs.types import BudgetRule, LimitRule
+from enfilade.gateway.types import AliasRule, AliasSpec, DeploymentSpec, ModelSpec
+from enfilade.identity.types import (
+    Application,
+    ApplicationSettings,
+    ApplicationSpec,
+    KeySpec,
+    Tenant,
+    TenantSpec,
+    UserSpec,
+)
+from enfilade.providers.types import ProviderSpec, SecretReference, TimeoutSpec
+
+NANO = Decimal(1_000_000_000)
+
+
+def tenant_spec(part: doc.TenantBase) -> TenantSpec:
+    """What identity needs of a tenant."""
+    return TenantSpec(
+        name=part.name,
+        isolation=part.isolation,
+        region=part.region,
+        security_level=part.security_level,
+        time_zone=part.time_zone,
+        allowed_models=tuple(part.allowed_models),
+        max_tokens_per_request=part.max_tokens_per_request,
+    )
+
+
+def tenant_fields(tenant: Tenant) -> dict[str, Any]:
+    """A tenant in the document's words."""
+    spec = tenant.spec
+    return {
+        "name": spec.name,
+        "isolation": spec.isolation,
+        "region": spec.region,
+        "security_level": spec.security_level,
+        "time_zone": spec.time_zone,
+        "allowed_models": list(spec.allowed_models),
+        "max_tokens_per_request": spec.max_tokens_per_request,
+    }
+
+
+def user_spec(part: doc.User) -> UserSpec:
+    """What identity needs of a user."""
+    return UserSpec(part.email, part.department, tuple(part.roles))
+
+
+def application_spec(part: doc.Application) -> ApplicationSpec:
+    """What identity needs of an application."""
+    settings = ApplicationSettings()
+    if part.cache is not None:
+        settings = ApplicationSettings(cache_ttl_s=int(part.cache.ttl), cache_max_bytes=part.cache.max_bytes)
+    return ApplicationSpec(part.name, part.department, tuple(part.allowed_models), settings)
+
+
+def application_fields(application: Application) -> dict[str, Any]:
+    """An application in the document's words."""
+    settings = application.spec.settings
+    cache = None
+    if settings.cache_ttl_s:
+        cache = {"ttl": float(settings.cache_ttl_s), "max_bytes": settings.cache_max_bytes}
+    return {
+        "name": application.spec.name,
+        "department": application.spec.department,
+        "allowed_models": list(application.spec.allowed_models),
+        "cache": cache,
+    }
+
+
+def key_spec(part: doc.Key) -> KeySpec:
+    """What identity needs of a key; its secret goes beside it."""
+    return KeySpec(
+        name=part.name,
+        application=part.application,
+        user=part.user,
+        roles=tuple(part.roles),
+        expires_at=part.expires,
+        allowed_ips=tuple(part.allowed_ips),
+    )
+
+
+def limit_spec(part: doc.Limit) -> LimitSpec:
+    """What costs needs of a limit."""
+    measure, amount = next(
+        (name, value) for name in ("requests", "tokens", "concurrency") if (value := getattr(part, name)) is not None
+    )
+    return LimitSpec(part.scope, measure, amount, part.per, part.model)
+
+
+def limit_fields(rule: LimitRule, scope: str) -> dict[str, Any]:
+    """A limit in the document's words."""
+    return {"scope": scope, "model": rule.model, rule.measure.value: rule.amount, "per": rule.per}
+
+
+def budget_spec(part: doc.Budget) -> BudgetSpec:
+    """What costs needs of a budget."""
+    return BudgetSpec(part.scope, part.window, part.limit_usd, tuple(part.alerts), part.action, part.model)
+
+
+def budget_fields(rule: BudgetRule, scope: str) -> dict[str, Any]:
+    """A budget in the document's words."""
+    return {
+        "scope": scope,
+        "model": rule.model,
+        "window": rule.period,
+        "limit_usd": Decimal(rule.limit_nano) / NANO,
+        "alerts": [Decimal(share) for share in rule.alerts],
+        "action": rule.action.value,
+    }
+
+
+def provider_spec(part: doc.Provider) -> tuple[ProviderSpec, str | None]:
+    """What providers needs, and the key where it is given as a value."""
+    secret = part.api_key
+    reference = None
+    if secret is not None and secret.value is None:
+        reference = SecretReference(env=secret.env, file=secret.file, sealed=secret.sealed)
+    timeout = part.timeout
+    spec = ProviderSpec(
+        name=part.name,
+        kind=part.kind,
+        base_url=part.base_url,
+        api_key=reference,
+        region=part.region,
+        zone=part.zone,
+        timeout=TimeoutSpec(timeout.connect, timeout.first_byte, timeout.between_bytes, timeout.total),
+        max_concurrency=part.max_concurrency,
+        allow_private_network=part.allow_private_network,
+        options=dict(part.options),
+    )
+    return spec, secret.value if secret is not None else None
+
+
+def provider_fields(spec: ProviderSpec) -> dict[str, Any]:
+    """A provider in the document's words; its key as a reference."""
+    timeout = spec.timeout
+    return {
+        "name": spec.name,
+        "kind": spec.kind,
+        "base_url": spec.base_url,
+        "api_key": spec.api_key.shown() if spec.api_key else None,
+        "region": spec.region,
+        "zone": spec.zone,
+        "timeout": {
+            "connect": timeout.connect,
+            "first_byte": timeout.first_byte,
+            "between_bytes": timeout.between_bytes,
+            "total": timeout.total,
+        },
+        "max_concurrency": spec.max_concurrency,
+        "allow_private_network": spec.allow_private_network,
+        "options": dict(spec.options),
+    }
+
+
+def model_spec(part: doc.Model) -> ModelSpec:
+    """What the gateway needs of a model; its price goes to costs."""
+    return ModelSpec(
+        name=part.name,
+        deployments=tuple(DeploymentSpec(d.provider, d.model, d.weight) for d in part.deployments),
+        strategy=part.strategy,
+        fallbacks=tuple(part.fallbacks),
+        context_window=part.context_window,
+        max_output_tokens=part.max_output_tokens,
+        capabilities=tuple(part.capabilities),
+    )
+
+
+def model_fields(spec: ModelSpec, rates: Mapping[str, int] | None) -> dict[str, Any]:
+    """A model in the document's words."""
+    return {
+        "name": spec.name,
+        "deployments": [{"provider": d.provider, "model": d.model, "weight": d.weight} for d in spec.deployments],
+        "strategy": spec.strategy,
+        "fallbacks": list(spec.fallbacks),
+        "context_window": spec.context_window,
+        "max_output_tokens": spec.max_output_tokens,
+        "price": price_fields(rates),
+        "capabilities": list(spec.capabilities),
+    }
+
+
+def price_rates(part: doc.Price | None) -> dict[str, int] | None:
+    """What costs needs of a price. Raises InvalidRule."""
+    return None if part is None else rates_from_dollars(part.model_dump(exclude_none=True, mode="python"))
+
+
+def price_fields(rates: Mapping[str, int] | None) -> dict[str, Any] | None:
+    """Rates in USD per million tokens."""
+    if rates is None:
+        return None
+    if rates.get("free"):
+        return {"free": True}
+    return {kind: Decimal(nano) / NANO for kind, nano in rates.items()}
+
+
+def alias_spec(part: doc.Alias) -> AliasSpec:
+    """What the gateway needs of an alias."""
+    return AliasSpec(part.name, part.model, tuple(AliasRule(rule.use, dict(rule.when)) for rule in part.rules))
+
+
+def alias_fields(spec: AliasSpec) -> dict[str, Any]:
+    """An alias in the document's words."""
+    return {
+        "name": spec.name,
+        "model": spec.model,
+        "rules": [{"use": rule.use, "when": dict(rule.when)} for rule in spec.rules],
+    }
