@@ -7,8 +7,8 @@ from pathlib import Path
 from random import Random  # noqa: TID251 - made here, handed to who needs it
 
 from enfilade import __version__
-from enfilade.api.admin.app import build_admin
 from enfilade.api.admin.context import AdminContext
+from enfilade.api.admin_app import build_admin
 from enfilade.api.app import Application
 from enfilade.api.calls import DataPlane, DataPlaneOptions
 from enfilade.api.models import ModelList

@@ -3,8 +3,8 @@
 from enfilade.bootstrap.compose import Parts
 from enfilade.bootstrap.process import bring_up, shut
 from enfilade.bootstrap.up import database, ingredients, make_first_key
-from enfilade.cli.commands.up import settings_with
 from enfilade.cli.output import note
+from enfilade.cli.starting import settings_with
 
 
 async def first_key(data: str | None, name: str) -> str:

@@ -7,9 +7,9 @@ import uvloop
 from rich.text import Text
 
 from enfilade.cli.checks import Finding, examine
-from enfilade.cli.commands.up import Data, settings_with
 from enfilade.cli.output import CONSOLE, Exit, print_json
 from enfilade.cli.remote import AsJson
+from enfilade.cli.starting import Data, settings_with
 
 APP = typer.Typer()
 

@@ -6,8 +6,8 @@ import typer
 import uvloop
 
 from enfilade.bootstrap.up import database
-from enfilade.cli.commands.up import Data, settings_with
 from enfilade.cli.output import CONSOLE, Exit, done, note
+from enfilade.cli.starting import Data, settings_with
 from enfilade.settings import Settings
 from enfilade.storage.database import Database
 from enfilade.storage.migrations import Step, migrate, pending

@@ -3,8 +3,8 @@
 import typer
 
 from enfilade.bootstrap.up import Ready, StartOptions
-from enfilade.cli.commands.up import Data, Host, Port, ReadyFile, run, settings_with, write_ready_file
 from enfilade.cli.output import done
+from enfilade.cli.starting import Data, Host, Port, ReadyFile, run, settings_with, write_ready_file
 
 APP = typer.Typer()
 
