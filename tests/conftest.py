@@ -1,0 +1,37 @@
+"""Fixtures for all tests."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from enfilade.storage.address import Address
+from tests.support.house import House, open_house
+from tests.support.postgres import TestServer, running_server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+    """A PostgreSQL server for this test process."""
+    with running_server(tmp_path_factory.mktemp("pg")) as running:
+        yield running
+
+
+@pytest.fixture
+async def database(server: TestServer) -> AsyncIterator[Address]:
+    """A migrated database of the test's own."""
+    async with server.database() as address:
+        yield address
+
+
+@pytest.fixture
+async def empty_database(server: TestServer) -> AsyncIterator[Address]:
+    """A database with nothing in it."""
+    async with server.database(template=None) as address:
+        yield address
+
+
+@pytest.fixture
+async def house(database: Address) -> AsyncIterator[House]:
+    """The whole program, running, with the world of `tests.support.world`."""
+    async with open_house(database) as running:
+        yield running

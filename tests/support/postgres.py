@@ -1,0 +1,87 @@
+"""One embedded PostgreSQL server per test process, and a fresh database per test, copied from a migrated template."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from enfilade.bootstrap.compose import Ingredients, Parts
+from enfilade.bootstrap.process import bring_up, shut
+from enfilade.core.clock import SystemClock
+from enfilade.storage.address import Address
+from enfilade.storage.embedded.supervisor import EmbeddedPostgres
+from enfilade.storage.roles import ensure_roles
+
+TEMPLATE = "template_enfilade"
+UNSAFE_BUT_FAST = ("fsync", "full_page_writes", "synchronous_commit")
+"""What tests do without: they never pull the plug of this server. Those that do start one of their own."""
+
+
+@dataclass(slots=True)
+class TestServer:
+    """A running server, with the owner's address on it."""
+
+    __test__ = False
+
+    address: Address
+    _free: list[str] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def at(self, database: str) -> Address:
+        """The address of another database on this server."""
+        return replace(self.address, url=urlunsplit(urlsplit(self.address.url)._replace(path=f"/{database}")))
+
+    @asynccontextmanager
+    async def maintenance(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection to make and remove databases with."""
+        connection = await asyncpg.connect(self.at("postgres").url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def database(self, template: str | None = TEMPLATE) -> AsyncIterator[Address]:
+        """A database of the caller's own: a copy of the migrated template, or with None an empty one."""
+        # Names are used again, because every name has sign-in roles of its own, which belong to the server.
+        name = self._free.pop() if self._free else f"t{next(self._numbers)}"
+        address = self.at(name)
+        async with self.maintenance() as connection:
+            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template or "template0"}"')
+            if template is not None:
+                await ensure_roles(connection, address)
+        try:
+            yield address
+        finally:
+            async with self.maintenance() as connection:
+                await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            self._free.append(name)
+
+
+@contextmanager
+def running_server(data: Path) -> Iterator[TestServer]:
+    """A server with a migrated template, until the block ends."""
+    with asyncio.Runner() as runner:
+        embedded = EmbeddedPostgres(data, SystemClock())
+        server = TestServer(runner.run(embedded.start()))
+        try:
+            runner.run(_prepare(server))
+            yield server
+        finally:
+            runner.run(embedded.stop())
+
+
+async def _prepare(server: TestServer) -> None:
+    async with server.maintenance() as connection:
+        for name in UNSAFE_BUT_FAST:
+            await connection.execute(f"ALTER SYSTEM SET {name} = off")
+        await connection.execute("SELECT pg_reload_conf()")
+        await connection.execute(f'CREATE DATABASE "{TEMPLATE}"')
+    parts = Parts(Ingredients(server.at(TEMPLATE), SystemClock()))
+    await bring_up(parts, migrates=True)
+    await shut(parts)
