@@ -11,8 +11,11 @@ from enfilade.api import routes as family
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.envelope import Envelope
 from enfilade.api.admin.problems import RESPONSES, install_problems
-from enfilade.api.admin.security import require_permissions
+from enfilade.api.admin.security import require_permission
+from enfilade.core.errors import InternalError
 from enfilade.core.families import members
+
+PREFIX = "/api/v1"
 
 DESCRIPTION = """
 Everything that a configuration file can say, and what happened.
@@ -24,7 +27,7 @@ problem details (RFC 9457) with a stable `code`.
 
 
 def build_fastapi(context: AdminContext) -> FastAPI:
-    """The application without its envelope. Raises InternalError for a route without a permission."""
+    """The application without its envelope. Raises what `admin_routers` raises."""
     app: FastAPI = FastAPIOffline(
         title="Enfilade admin API",
         version=__version__,
@@ -39,16 +42,25 @@ def build_fastapi(context: AdminContext) -> FastAPI:
     )
     app.state.context = context
     install_problems(app)
+    for router in admin_routers():
+        app.include_router(router, prefix=PREFIX)
+    return app
+
+
+def admin_routers() -> list[APIRouter]:
+    """The family's routers, described. Raises InternalError for a route without a permission."""
     routers: dict[str, APIRouter] = members(family, "ROUTER")
     for name in sorted(routers):
-        app.include_router(routers[name], prefix="/api/v1")
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema:
-            # The first line of a handler's docstring is what the documentation shows of it.
+        for route in routers[name].routes:
+            # FastAPI includes a router as it is and resolves it at each request, so its own routes are what counts.
+            if not isinstance(route, APIRoute):
+                message = f"The routes in {name} must be declared on its router: {route!r}."
+                raise InternalError(message)
+            require_permission(route)
+            # The first paragraph of a handler's docstring is what the documentation shows of it in lists.
             route.summary, _, route.description = (inspect.getdoc(route.endpoint) or "").partition("\n\n")
-            route.operation_id = f"{route.tags[0]}_{route.name}".replace(" ", "_")
-    require_permissions(app)
-    return app
+            route.operation_id = f"{name}_{route.name}"
+    return [routers[name] for name in sorted(routers)]
 
 
 def build_admin(context: AdminContext) -> Envelope:

@@ -12,7 +12,7 @@ SUBJECT_HELP = "`tenant`, `department:NAME`, `application:NAME`, `user:EMAIL`, `
 class Part(BaseModel):
     """The base of all parts: unknown keys are refused, because a misspelt limit would be no limit."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Secret(Part):
@@ -36,22 +36,31 @@ class Timeout(Part):
     """How long each phase of a call to a provider may take."""
 
     connect: Duration = 5.0
+    """For the connection, TLS included."""
     first_byte: Duration = 60.0
+    """From the request to the first byte of the answer."""
     between_bytes: Duration = 30.0
+    """The longest pause within an answer."""
     total: Duration = 600.0
+    """For one attempt, from its beginning to its end."""
 
 
 class Provider(Part):
     """A service that serves models."""
 
     name: Name
+    """Yours to choose; deployments refer to it."""
     kind: Annotated[str, Field(description="openai, anthropic, openai_compatible or simulated.")]
     base_url: Annotated[str | None, Field(description="Optional where the kind knows its own.")] = None
     api_key: Secret | None = None
+    """The key that the provider knows us by."""
     region: Annotated[str | None, Field(description="Where it runs.")] = None
     zone: Literal["on_premise", "private_cloud", "public_cloud"] = "public_cloud"
+    """What kind of place it is."""
     timeout: Timeout = Timeout()
+    """How long each phase of an attempt may take."""
     max_concurrency: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    """How many calls may run there at once."""
     allow_private_network: Annotated[bool, Field(description="May its address be private or loopback?")] = False
     options: Annotated[dict[str, Any], Field(description="proxy, ca_file, client_cert, client_key, output_field.")] = {}
 
@@ -60,90 +69,126 @@ class Deployment(Part):
     """Where a model can be had."""
 
     provider: Name
+    """A provider's name."""
     model: ModelName
+    """The name under which the provider has it; `*` repeats what the caller asked for."""
     weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+    """Its share of the calls, beside the others'."""
 
 
 class Price(Part):
     """USD per million tokens."""
 
     input: Amount | None = None
+    """Tokens of the prompt."""
     output: Amount | None = None
+    """Tokens of the answer."""
     cached_input: Amount | None = None
+    """Tokens of the prompt that the provider had cached; without it `input`."""
     cache_write: Amount | None = None
+    """Tokens written to the provider's cache for five minutes; without it `input`."""
     cache_write_1h: Amount | None = None
+    """Tokens written to it for an hour; without it `cache_write`."""
     reasoning: Amount | None = None
+    """Tokens of reasoning; without it `output`."""
     free: bool | None = None
+    """The model costs nothing. Without a price and without this it is refused."""
 
 
 class Model(Part):
     """A name that callers use. One that ends in `*` stands for all names that begin so."""
 
     name: ModelName
+    """What callers write."""
     deployments: Annotated[list[Deployment], Field(min_length=1)]
+    """Where it can be had."""
     strategy: Annotated[str, Field(description="weighted or ordered.")] = "weighted"
     fallbacks: Annotated[list[ModelName], Field(description="Other models, in order.")] = []
     context_window: Annotated[int | None, Field(ge=1)] = None
+    """The most tokens that a request and its answer may have together."""
     max_output_tokens: Annotated[int | None, Field(ge=1)] = None
+    """The most tokens that an answer may have; the bound that is held where a request sets none."""
     price: Annotated[Price | None, Field(description="Without it the price book decides.")] = None
     capabilities: list[str] = []
+    """Words that say what it can do; shown in the list of models."""
 
 
 class AliasRule(Part):
     """The first rule whose conditions hold decides."""
 
     use: ModelName
+    """The model to use."""
     when: dict[str, Any] = {}
+    """Conditions on `context_tokens`, `task`, `data_class`; all must hold. Without any the rule always holds."""
 
 
 class Alias(Part):
     """A name that stands for a model, or for a requirement."""
 
     name: ModelName
+    """What callers write."""
     model: ModelName | None = None
+    """The model that it stands for."""
     rules: list[AliasRule] = []
+    """Or rules, in order."""
 
 
 class Department(Part):
     """A part of a tenant."""
 
     name: Name
+    """The department's name."""
 
 
 class User(Part):
     """A person."""
 
     email: Annotated[str, Field(min_length=3, max_length=255)]
+    """Names the user."""
     department: Name | None = None
+    """The user's department."""
     roles: list[str] = []
+    """admin, operator, auditor, developer, member."""
 
 
 class Cache(Part):
     """Whether, and how long, identical requests are answered from memory."""
 
     ttl: Duration
+    """How long an answer may be given again."""
     max_bytes: Annotated[int, Field(ge=1, le=64_000_000)] = 4_000_000
+    """The largest answer that is kept."""
 
 
 class Application(Part):
     """A program that calls models."""
 
     name: Name
+    """The application's name."""
     department: Name | None = None
+    """Where its costs belong."""
     allowed_models: list[ModelName] = ["*"]
+    """Patterns over model and alias names."""
     cache: Cache | None = None
+    """Answer identical requests from memory."""
 
 
 class Key(Part):
     """A credential: for an application, for a user, or with roles for the admin API."""
 
     name: Name
+    """The key's name, unique in its tenant."""
     application: Name | None = None
+    """The application that it stands for."""
     user: str | None = None
+    """The user that it stands for."""
     roles: list[str] = []
+    """What it may do in the admin API."""
     secret: Annotated[Secret | None, Field(description="Without it one is made and shown once.")] = None
     expires: Moment | None = None
+    """A day, which it still works on, or a moment."""
     allowed_ips: list[str] = []
+    """Addresses and networks from which it may be used; without any, from all."""
 
 
 class Limit(Part):
@@ -152,9 +197,13 @@ class Limit(Part):
     scope: Annotated[str, Field(description=SUBJECT_HELP)]
     model: Annotated[ModelName | None, Field(description="Only for this model, or models that match.")] = None
     requests: Annotated[int | None, Field(ge=0)] = None
+    """So many requests in a window."""
     tokens: Annotated[int | None, Field(ge=0)] = None
+    """So many tokens in a window, counted at their worst case until a call has ended."""
     concurrency: Annotated[int | None, Field(ge=0)] = None
+    """So many calls at once."""
     per: Literal["second", "minute", "hour", "day"] | None = None
+    """The window of requests and tokens."""
 
     @model_validator(mode="after")
     def _one(self) -> "Limit":
@@ -173,46 +222,65 @@ class Budget(Part):
 
     scope: Annotated[str, Field(description=SUBJECT_HELP)]
     window: Literal["minute", "hour", "day", "week", "month", "quarter", "year", "total"]
+    """A window of the tenant's calendar; `total` never resets."""
     limit_usd: Amount
+    """The amount, in US dollars."""
     model: Annotated[ModelName | None, Field(description="Only for this model, or models that match.")] = None
     alerts: Annotated[list[Amount], Field(description="Shares of the limit, e.g. 0.8.", max_length=10)] = []
     action: Literal["block", "cut", "warn"] = "block"
+    """`block` refuses what it may not cover, `cut` ends a stream when it is used up, `warn` only tells."""
 
 
 class TenantBase(Part):
     """A tenant without what belongs to it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+    """The tenant's name."""
     isolation: Literal["row", "schema", "database"] = "row"
+    """How its rows are kept apart."""
     region: Annotated[str | None, Field(description="Data location.")] = None
     security_level: str | None = None
+    """A word of yours, kept for policies."""
     time_zone: str = "UTC"
+    """Where its calendar's windows begin, e.g. Europe/Vienna."""
     allowed_models: Annotated[list[ModelName], Field(description="Patterns over model and alias names.")] = ["*"]
     max_tokens_per_request: Annotated[int | None, Field(ge=1)] = None
+    """The most tokens that one request and its answer may have."""
 
 
 class Tenant(TenantBase):
     """An organisation."""
 
     departments: list[Department] = []
+    """Its parts."""
     users: list[User] = []
+    """Its people."""
     applications: list[Application] = []
+    """Its programs."""
     keys: list[Key] = []
+    """Its keys."""
     limits: list[Limit] = []
+    """Its limits."""
     budgets: list[Budget] = []
+    """Its budgets."""
 
 
 class Document(Part):
     """A whole platform."""
 
     version: Literal[1] = 1
+    """The version of this form."""
     providers: list[Provider] = []
+    """Where models run."""
     models: list[Model] = []
+    """The names that callers use."""
     aliases: list[Alias] = []
+    """Further names for them."""
     keys: Annotated[
         list[Key], Field(description="The platform's own keys: roles owner, operator, auditor, monitor.")
     ] = []
     tenants: list[Tenant] = []
+    """Organisations, with everything that is theirs."""
 
 
 def document_schema() -> dict[str, Any]:

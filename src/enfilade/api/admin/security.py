@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -107,12 +107,11 @@ def _unknown(name: str) -> UnknownTenant:
     return UnknownTenant(message, param="tenant")
 
 
-def require_permissions(app: FastAPI) -> None:
+def require_permission(route: APIRoute) -> None:
     """Refuse to start with a route that declares no permission. Raises InternalError naming it."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema and not any(_needs(route.dependant)):
-            message = f"The route {route.path} declares no permission."
-            raise InternalError(message)
+    if permission_of(route) is None:
+        message = f"The route {route.path} declares no permission."
+        raise InternalError(message)
 
 
 def permission_of(route: APIRoute) -> Needs | None:

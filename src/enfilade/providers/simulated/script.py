@@ -55,10 +55,28 @@ _PLAIN: dict[str, dict[str, object]] = {
     "unreachable": {"unreachable": True},
     "ignores-max": {"ignores_max": True},
 }
-SYNTAX = (
-    "echo, text-N, tools, slow-2s, pace-20ms, fail-429, fail-429-retry-after-2s, fail-503-then-ok, fail-503-then-ok-2, "
-    "flaky-500, cut-after-N, error-after-N, hang, hang-after-N, garbage, no-usage, unreachable, ignores-max"
-)
+DIRECTIVES: dict[str, str] = {
+    "echo": "Answers with what the last user message says; embeddings are made from the input's text.",
+    "text-N": "Answers with exactly N tokens of text (at most 1,000,000).",
+    "tools": "Calls the tools that the request offers (the chosen one, or the first where parallel calls are off), with "
+    "arguments that fit their schemas; once their results are there, answers with text.",
+    "slow-2s": "Waits before the answer begins; `ms` or `s`.",
+    "pace-20ms": "Waits before every further token of a stream.",
+    "fail-429": "Answers every attempt with this status.",
+    "fail-429-retry-after-2s": "The same, with a `retry-after` header.",
+    "fail-503-then-ok": "Fails a call's first attempt, and answers the next.",
+    "fail-503-then-ok-2": "Fails a call's first two attempts, and answers the next.",
+    "flaky-500": "Fails every second call with this status.",
+    "cut-after-N": "Closes the connection after N chunks of a stream.",
+    "error-after-N": "Sends the dialect's error event after N chunks of a stream.",
+    "hang": "Takes the request and never answers.",
+    "hang-after-N": "Stops after N chunks of a stream, without closing the connection.",
+    "garbage": "Answers with bytes that no dialect can read.",
+    "no-usage": "Answers without token counts, so that they have to be estimated.",
+    "unreachable": "Refuses the connection.",
+    "ignores-max": "Writes more than `max_tokens` allows.",
+}
+"""What a model's name may be made of, with `+` between them, and what each part does."""
 
 
 def parse_script(name: str) -> Script:
@@ -84,7 +102,7 @@ def _changes(directive: str, name: str) -> dict[str, object]:
         wait = _seconds(match[2], match[3]) if match[2] else None
         attempts = int(match[4] or 1) if "then-ok" in directive else None
         return {"failure": Failure(int(match[1]), attempts, wait)}
-    message = f"The simulated provider has no model {name!r}; names are made of: {SYNTAX}."
+    message = f"The simulated provider has no model {name!r}; names are made of: {', '.join(DIRECTIVES)}."
     raise UpstreamModelMissing(message)
 
 
