@@ -7,7 +7,7 @@ import typer
 from enfilade.cli.output import done, print_fields, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
 
-APP = typer.Typer(no_args_is_help=True, help="Applications.")
+APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Applications.")
 
 
 @APP.command(name="list")

@@ -14,7 +14,7 @@ from enfilade.cli.source import Source, read_sources
 from enfilade.configuration.errors import UnreadableSource
 from enfilade.settings import Settings
 
-APP = typer.Typer()
+APP = typer.Typer(add_completion=False)
 
 SIGNS = {"create": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red")}
 

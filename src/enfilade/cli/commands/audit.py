@@ -10,7 +10,7 @@ import typer
 from enfilade.cli.output import done, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote
 
-APP = typer.Typer(no_args_is_help=True, help="The audit log.")
+APP = typer.Typer(no_args_is_help=True, add_completion=False, help="The audit log.")
 
 From = Annotated[str | None, typer.Option("--from", help="2026-11-02 or RFC 3339.")]
 To = Annotated[str | None, typer.Option(help="A date includes that day.")]

@@ -9,7 +9,7 @@ from rich.text import Text
 from enfilade.cli.output import NOTHING, done, money, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote
 
-APP = typer.Typer(no_args_is_help=True, help="Budgets, with what is spent and held.")
+APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Budgets, with what is spent and held.")
 
 
 @APP.command(name="list")

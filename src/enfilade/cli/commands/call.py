@@ -8,7 +8,7 @@ from rich.text import Text
 from enfilade.cli.output import money, print_fields, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote, segment
 
-APP = typer.Typer(no_args_is_help=True, help="Calls.")
+APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Calls.")
 COLOURS = {"ok": "green", "refused": "yellow", "cut": "yellow"}
 
 

@@ -11,7 +11,7 @@ from enfilade.cli.output import CONSOLE, Exit, print_json
 from enfilade.cli.remote import AsJson
 from enfilade.cli.starting import Data, settings_with
 
-APP = typer.Typer()
+APP = typer.Typer(add_completion=False)
 
 MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "fault": ("✗", "red")}
 

@@ -10,7 +10,7 @@ import yaml
 from enfilade.cli.output import done, print_json
 from enfilade.cli.remote import AsJson, KeyOption, Url, remote
 
-APP = typer.Typer()
+APP = typer.Typer(add_completion=False)
 
 
 @APP.command()

@@ -9,7 +9,7 @@ import uvloop
 from enfilade.cli.output import CONSOLE, done, note, print_fields, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
 
-APP = typer.Typer(no_args_is_help=True, help="Keys.")
+APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Keys.")
 
 
 @APP.command(name="list")

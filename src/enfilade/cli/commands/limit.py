@@ -7,7 +7,7 @@ import typer
 from enfilade.cli.output import done, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote
 
-APP = typer.Typer(no_args_is_help=True, help="Limits of requests, tokens and concurrency.")
+APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Limits of requests, tokens and concurrency.")
 
 
 @APP.command(name="list")

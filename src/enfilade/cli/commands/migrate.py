@@ -13,7 +13,7 @@ from enfilade.storage.database import Database
 from enfilade.storage.migrations import Step, migrate, pending
 from enfilade.storage.roles import role_statements
 
-APP = typer.Typer()
+APP = typer.Typer(add_completion=False)
 
 
 @APP.command(name="migrate")

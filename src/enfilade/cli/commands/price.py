@@ -8,7 +8,7 @@ from rich.text import Text
 from enfilade.cli.output import CONSOLE, done, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, Url, remote, segment
 
-APP = typer.Typer(no_args_is_help=True, help="Prices, in US dollars per million tokens.")
+APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Prices, in US dollars per million tokens.")
 KINDS = ("input", "cached_input", "cache_write", "output", "reasoning")
 
 

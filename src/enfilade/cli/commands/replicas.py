@@ -6,7 +6,7 @@ from rich.text import Text
 from enfilade.cli.output import print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, Url, remote
 
-APP = typer.Typer()
+APP = typer.Typer(add_completion=False)
 
 
 @APP.command()

@@ -5,7 +5,7 @@ import typer
 from enfilade.cli.output import print_json
 from enfilade.configuration.document import document_schema
 
-APP = typer.Typer()
+APP = typer.Typer(add_completion=False)
 
 
 @APP.command()

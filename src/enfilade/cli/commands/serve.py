@@ -6,7 +6,7 @@ from enfilade.bootstrap.up import Ready, StartOptions
 from enfilade.cli.output import done
 from enfilade.cli.starting import Data, Host, Port, ReadyFile, run, settings_with, write_ready_file
 
-APP = typer.Typer()
+APP = typer.Typer(add_completion=False)
 
 
 @APP.command()

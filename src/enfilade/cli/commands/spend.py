@@ -9,7 +9,7 @@ from rich.text import Text
 from enfilade.cli.output import CONSOLE, money, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote
 
-APP = typer.Typer()
+APP = typer.Typer(add_completion=False)
 BAR_WIDTH = 24
 
 

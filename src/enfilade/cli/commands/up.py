@@ -14,7 +14,7 @@ from enfilade.cli.starting import Data, Host, Port, ReadyFile, load_document, ru
 from enfilade.configuration.document import Document
 from enfilade.settings import PROVIDER_KEYS, Settings
 
-APP = typer.Typer()
+APP = typer.Typer(add_completion=False)
 
 Config = Annotated[
     list[Path] | None,

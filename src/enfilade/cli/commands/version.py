@@ -8,7 +8,7 @@ from enfilade import __version__
 from enfilade.cli.output import print_json
 from enfilade.cli.remote import AsJson
 
-APP = typer.Typer()
+APP = typer.Typer(add_completion=False)
 
 
 @APP.command()
