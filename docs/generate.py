@@ -9,9 +9,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import click
 import typer
 from fastapi.routing import APIRoute
 
@@ -143,7 +142,6 @@ def _type(field: dict[str, Any]) -> str:
 
 def commands() -> str:
     """The command line."""
-    root = cast("click.Group", typer.main.get_command(ROOT))
     parts = [
         (
             "Commands that talk to a server take `--url` and `--key`, or `ENFILADE_URL` and `ENFILADE_KEY`. `--json` "
@@ -152,7 +150,7 @@ def commands() -> str:
         "## Exit codes",
         table(("code", "name"), ((int(code), code.name.lower().replace("_", " ")) for code in Exit)),
     ]
-    for path, command in _walk(root, ("enfilade",)):
+    for path, command in _walk(typer.main.get_command(ROOT), ("enfilade",)):
         parts.append(f"## {' '.join(path)}")
         parts.append((command.help or command.short_help or "").strip())
         rows = [_option(parameter) for parameter in command.params if parameter.name != "help"]
@@ -161,8 +159,9 @@ def commands() -> str:
     return page("Command line", *parts)
 
 
-def _walk(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    context = click.Context(group)
+def _walk(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command below a group. Typer carries its own copy of click, whose classes it does not publish."""
+    context = group.context_class(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         if command is None or command.hidden:
@@ -172,7 +171,7 @@ def _walk(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tuple[str
             yield from _walk(command, (*path, name))
 
 
-def _option(parameter: click.Parameter) -> tuple[str, str, str]:
+def _option(parameter: Any) -> tuple[str, str, str]:
     if parameter.param_type_name == "option":
         flags = ", ".join(parameter.opts + parameter.secondary_opts)
         default = parameter.default
@@ -212,7 +211,7 @@ def api() -> str:
     for route in (route for router in admin_routers() for route in router.routes):
         if isinstance(route, APIRoute) and (needs := permission_of(route)):
             path = PREFIX + route.path
-            rows += [(path, method, needs.permission, route.summary or "") for method in sorted(route.methods)]
+            rows += [(path, method, needs.permission, route.summary or "") for method in sorted(route.methods or ())]
     shown = ((_code(f"{method} {path}"), _code(permission), text) for path, method, permission, text in sorted(rows))
     return page(
         "Admin API",
