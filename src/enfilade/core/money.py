@@ -1,10 +1,12 @@
 """Money: integers in nano-dollars (1e-9 USD). No floats anywhere."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 
 NANO_PER_USD = 1_000_000_000
 MAX_NANO = 2**63 - 1
 """The largest amount that a column of the ledger holds: nine billion dollars."""
+
+_EXACT = Context(prec=60, traps=[InvalidOperation, Inexact])
 
 
 def format_usd(nano: int) -> str:
@@ -20,11 +22,7 @@ def parse_usd(amount: str | int | float | Decimal) -> int:
     Floats are read by their shortest decimal form, as they are written in a configuration file.
     Raises ValueError for what is no finite amount, is finer than a nano-dollar or beyond `MAX_NANO`.
     """
-    try:
-        nano = Decimal(str(amount)).scaleb(9)
-    except InvalidOperation:
-        message = f"{amount!r} is not an amount of money"
-        raise ValueError(message) from None
+    nano = billionths(amount, "an amount of money")
     if not nano.is_finite():
         message = f"{amount!r} is not a finite amount of money"
         raise ValueError(message)
@@ -35,6 +33,18 @@ def parse_usd(amount: str | int | float | Decimal) -> int:
         message = f"{amount!r} is finer than a nano-dollar"
         raise ValueError(message)
     return int(nano)
+
+
+def billionths(figure: str | int | float | Decimal, what: str) -> Decimal:
+    """A decimal figure times a billion.
+
+    Raises ValueError, saying that it is not `what`, for what is no number or has more digits than can be kept.
+    """
+    try:
+        return Decimal(str(figure)).scaleb(9, _EXACT)
+    except (InvalidOperation, Inexact):
+        message = f"{figure!r} is not {what}"
+        raise ValueError(message) from None
 
 
 def price_amount(units: int, nano_per_million: int) -> int:

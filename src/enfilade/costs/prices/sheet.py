@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-from enfilade.core.money import price_amount
+from enfilade.core.money import billionths, price_amount
 from enfilade.core.usage import Usage
 from enfilade.costs.errors import UnpricedServiceTier
 
@@ -126,11 +126,7 @@ def nano_per_million(dollars_per_million: str | int | float | Decimal) -> int:
 
     Raises ValueError for what is negative, not finite, or finer than a nano-dollar per million.
     """
-    try:
-        nano = Decimal(str(dollars_per_million)).scaleb(9)
-    except InvalidOperation:
-        message = f"{dollars_per_million!r} is not a price"
-        raise ValueError(message) from None
+    nano = billionths(dollars_per_million, "a price")
     if not nano.is_finite() or not 0 <= nano <= MAX_PRICE_NANO:
         message = (
             f"a price must be between 0 and {MAX_PRICE_NANO // 10**9} USD per million, not {dollars_per_million!r}"
