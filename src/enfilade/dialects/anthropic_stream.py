@@ -4,7 +4,7 @@ import msgspec
 
 from enfilade.core.messages import Completion, Finish
 from enfilade.core.usage import Usage
-from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.bodies import ENCODER, NOTHING
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 from enfilade.dialects.types import StreamFacts
 
@@ -93,7 +93,7 @@ class StreamEvent(msgspec.Struct, gc=False):
     message: Envelope | None = None
     delta: Envelope | None = None
     usage: AnthropicUsage | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = NOTHING
 
 
 _EVENT = msgspec.json.Decoder(StreamEvent)
@@ -155,7 +155,7 @@ class MessageStreamReader:
         except (msgspec.DecodeError, RecursionError):
             return event  # An event that is new to us: the caller's SDK decides.
         if read.type == "error":
-            facts.error = bytes(read.error or b"")[:500].decode(errors="replace")
+            facts.error = bytes(read.error)[:500].decode(errors="replace")
             facts.done = True
             return b""
         if read.type == "content_block_start":

@@ -28,6 +28,9 @@ _COMMON: tuple[str, ...] = (
 _COMMON += ("temperature", "top_p", "tools", "tool_choice", "system", "n", "stop", "user", "seed", "response_format")
 _QUOTED = {name: f'"{name}"'.encode() for name in _COMMON}
 
+NOTHING = msgspec.Raw()
+"""A raw field that is not there. (`Raw | None` is no type for one: msgspec takes nothing but null for it.)"""
+
 MAX_CHOICES = 128
 MAX_CHECKED_FOR_DUPLICATES = 256_000
 MAX_OUTPUT = 1_000_000_000
@@ -174,6 +177,11 @@ def text_size(value: object) -> int:
         else:
             size += 24
     return size
+
+
+def is_given(raw: msgspec.Raw) -> bool:
+    """Whether a raw field is there, and not null."""
+    return raw is not NOTHING and bytes(raw) not in {b"", b"null"}
 
 
 def raw_json(value: object) -> msgspec.Raw:

@@ -6,7 +6,7 @@ import msgspec
 
 from enfilade.core.messages import Completion, Finish
 from enfilade.core.usage import Usage
-from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.bodies import ENCODER, NOTHING, is_given
 from enfilade.dialects.openai_common import OpenAIUsage, usage_object
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 from enfilade.dialects.types import StreamFacts
@@ -39,7 +39,7 @@ class ChatReply(msgspec.Struct, gc=False):
     created: int | float | None = None
     model: str | None = None
     service_tier: str | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = NOTHING
 
 
 _CHUNK = msgspec.json.Decoder(ChatReply)
@@ -104,7 +104,7 @@ class ChatStreamReader:
             chunk = _CHUNK.decode(data)
         except (msgspec.DecodeError, RecursionError):
             return event  # Not a chunk as we know it: the caller's SDK decides.
-        if chunk.error is not None and bytes(chunk.error) != b"null":
+        if is_given(chunk.error):
             facts.error = bytes(chunk.error)[:500].decode(errors="replace")
             facts.done = True
             return b""

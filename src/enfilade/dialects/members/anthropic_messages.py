@@ -33,10 +33,12 @@ from enfilade.dialects.anthropic_stream import (
 )
 from enfilade.dialects.bodies import (
     ENCODER,
+    NOTHING,
     ModelName,
     OutputBound,
     decode_fields,
     decode_object,
+    is_given,
     raw_json,
     read,
     read_any,
@@ -69,7 +71,7 @@ class MessageReply(msgspec.Struct, gc=False):
 
     type: str | None = None
     model: str | None = None
-    content: msgspec.Raw | None = None
+    content: msgspec.Raw = NOTHING
     stop_reason: str | None = None
     usage: AnthropicUsage | None = None
 
@@ -137,7 +139,7 @@ class AnthropicMessages:
         except (msgspec.DecodeError, RecursionError) as error:
             message = "The provider's reply is not a message."
             raise UnreadableReply(message) from error
-        if reply.type == "error" or reply.content is None:
+        if reply.type == "error" or not is_given(reply.content):
             message = "The provider's reply holds no message."
             raise UnreadableReply(message)
         usage = reply.usage

@@ -29,6 +29,7 @@ from enfilade.dialects.bodies import (
     OutputBound,
     decode_fields,
     decode_object,
+    is_given,
     raw_json,
     read,
     read_any,
@@ -126,7 +127,7 @@ class OpenAIChat:
         except (msgspec.DecodeError, RecursionError) as error:
             message = "The provider's reply is not a chat completion."
             raise UnreadableReply(message) from error
-        if reply.error is not None or reply.choices is None:
+        if is_given(reply.error) or reply.choices is None:
             message = "The provider's reply holds no completion."
             raise UnreadableReply(message)
         usage = reply.usage.neutral() if reply.usage else None

@@ -10,9 +10,11 @@ from enfilade.core.messages import Completion, Conversation, Message, Role, Text
 from enfilade.dialects import openai_common
 from enfilade.dialects.bodies import (
     ENCODER,
+    NOTHING,
     ModelName,
     decode_fields,
     decode_object,
+    is_given,
     raw_json,
     read_any,
     text_size,
@@ -24,7 +26,7 @@ from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request, StreamRea
 class EmbeddingReply(msgspec.Struct, gc=False):
     """As much of a reply as we act on."""
 
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = NOTHING
     usage: openai_common.OpenAIUsage | None = None
     model: str | None = None
 
@@ -85,7 +87,7 @@ class OpenAIEmbeddings:
         except (msgspec.DecodeError, RecursionError) as error:
             message = "The provider's reply holds no embeddings."
             raise UnreadableReply(message) from error
-        if reply.data is None:
+        if not is_given(reply.data):
             message = "The provider's reply holds no embeddings."
             raise UnreadableReply(message)
         return ReplyFacts(reply.usage.neutral() if reply.usage else None, reply.model)
