@@ -128,6 +128,13 @@ class Conflict(EnfiladeError):
     remedy = "Read the current state and try again."
 
 
+class StillInUse(Conflict):
+    """It cannot be removed while something else refers to it."""
+
+    code = "still_in_use"
+    remedy = "Remove or change what refers to it first."
+
+
 class BudgetReached(EnfiladeError):
     """A budget does not cover this call's worst case."""
 

@@ -9,6 +9,7 @@ import msgspec
 
 from enfilade.core.canonical import canonical_text
 from enfilade.core.clock import Clock
+from enfilade.core.errors import StillInUse
 from enfilade.core.families import members
 from enfilade.core.ids import IdFactory
 from enfilade.costs.prices.catalogue import PriceCatalogue
@@ -16,7 +17,7 @@ from enfilade.gateway import store
 from enfilade.gateway import strategies as family
 from enfilade.gateway.aliases import check_alias, model_behind
 from enfilade.gateway.breaker import Breaker
-from enfilade.gateway.errors import InvalidModel, ModelInUse, UnknownAlias, UnknownModel
+from enfilade.gateway.errors import InvalidModel, UnknownAlias, UnknownModel
 from enfilade.gateway.types import AliasSpec, CatalogueRecord, Hints, ModelSpec, Target
 from enfilade.identity.directory import Install
 from enfilade.identity.rows import MODEL_PATTERN, START, check_name, check_version
@@ -201,23 +202,23 @@ class Catalogue:
         return await self.get_model(unit, spec.name), outcome
 
     async def remove_model(self, unit: UnitOfWork, name: str, expected: int | None = None) -> None:
-        """Remove a model that nothing falls back to or stands for any more. Raises ModelInUse."""
+        """Remove a model that nothing falls back to or stands for any more. Raises StillInUse."""
         record = await self.get_model(unit, name)
         check_version(expected, record.version)
         user = await unit.fetch_value(store.USER_OF_MODEL, record.spec.name)
         if user is not None:
             message = f"{user!r} still refers to the model {record.spec.name!r}."
-            raise ModelInUse(message)
+            raise StillInUse(message)
         await unit.execute(store.REMOVE_MODEL, record.id)
         unit.record("ModelRemoved", name=record.spec.name)
         unit.changed()
 
     async def require_unused(self, unit: UnitOfWork, provider: str) -> None:
-        """Raise ModelInUse when a model still has a deployment at the provider."""
+        """Raise StillInUse when a model still has a deployment at the provider."""
         model = await unit.fetch_value(store.MODEL_WITH_PROVIDER, provider)
         if model is not None:
             message = f"The model {model!r} still has a deployment at {provider!r}."
-            raise ModelInUse(message)
+            raise StillInUse(message)
 
     async def page_aliases(self, unit: UnitOfWork, after: str | None, limit: int) -> list[CatalogueRecord]:
         """Aliases in the order of their making."""

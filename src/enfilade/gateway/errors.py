@@ -1,7 +1,6 @@
 """Why a call does not get through the line."""
 
 from enfilade.core.errors import (
-    Conflict,
     EnfiladeError,
     Forbidden,
     InvalidRequest,
@@ -92,13 +91,6 @@ class UnknownAlias(NotFound):
     """There is no such alias in the catalogue."""
 
     code = "alias_not_found"
-
-
-class ModelInUse(Conflict):
-    """Something in the catalogue still refers to it."""
-
-    code = "still_in_use"
-    remedy = "Remove or change what refers to it first."
 
 
 class InvalidHeader(InvalidRequest):

@@ -94,13 +94,6 @@ class AlreadyExists(Conflict):
     remedy = "Choose another name, or change what is there."
 
 
-class StillInUse(Conflict):
-    """It cannot be removed while something else refers to it."""
-
-    code = "still_in_use"
-    remedy = "Remove or change what refers to it first."
-
-
 class VersionMismatch(Conflict):
     """It was changed since it was read."""
 

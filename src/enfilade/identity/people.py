@@ -1,12 +1,12 @@
 """Departments and users of a tenant."""
 
+from enfilade.core.errors import StillInUse
 from enfilade.core.ids import IdFactory
 from enfilade.identity import store
 from enfilade.identity.errors import (
     AlreadyExists,
     InvalidSpecification,
     RightsExceeded,
-    StillInUse,
     UnknownDepartment,
     UnknownPerson,
 )

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from enfilade.storage.errors import StorageFault
@@ -15,9 +15,9 @@ LOGIN_ROLES = (APP, WRITER, OPERATOR)
 class Address:
     """A PostgreSQL database and the owner's way in."""
 
-    url: str
+    url: str = field(repr=False)
     """`postgresql://…` with the owner's name and password."""
-    role_secret: str
+    role_secret: str = field(repr=False)
     """What the other roles' passwords are derived from, so that every replica derives the same."""
     embedded: bool = False
 
