@@ -1,0 +1,20 @@
+"""What can be measured, in the order in which it is."""
+
+from collections.abc import Callable
+
+from bench.report import Row
+from bench.scenarios import calls, flat_memory, latency, memory, open_streams, paced_streams, profile, startup, streams
+from bench.session import Session
+
+SCENARIOS: dict[str, Callable[[Session], list[Row]]] = {
+    "calls": calls.run,
+    "streams": streams.run,
+    "paced_streams": paced_streams.run,
+    "open_streams": open_streams.run,
+    "latency": latency.run,
+    "startup": startup.run,
+    "memory": memory.run,
+    "flat_memory": flat_memory.run,
+    "profile": profile.run,
+}
+DEFAULT = [name for name in SCENARIOS if name != "profile"]
