@@ -11,10 +11,11 @@ UPDATE_PROVIDER = "UPDATE providers SET spec = $2::jsonb, version = version + 1 
 REMOVE_PROVIDER = "UPDATE providers SET removed_at = now(), version = version + 1 WHERE id = $1"
 LOAD_PROVIDERS = f"SELECT {_COLUMNS} FROM providers WHERE removed_at IS NULL"
 
-# Sealed secrets: anybody who may change providers writes them, only the owner reads them.
+# Sealed secrets: anybody who may change providers writes them, only the owner reads them. For PostgreSQL, naming
+# `excluded.sealed` would be reading.
 PUT_SECRET = """
 INSERT INTO secrets (name, sealed, fingerprint) VALUES ($1, $2, $3)
-ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed, fingerprint = excluded.fingerprint, updated_at = now()
+ON CONFLICT (name) DO UPDATE SET sealed = $2, fingerprint = $3, updated_at = now()
 """
 READ_FINGERPRINT = "SELECT fingerprint FROM secrets WHERE name = $1"
 DELETE_SECRET = "DELETE FROM secrets WHERE name = $1"
