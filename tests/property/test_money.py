@@ -1,12 +1,14 @@
 """Amounts of money: text and integers mean the same, nothing is lost, rounding is half-up and happens once."""
 
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+import math
+from decimal import Decimal, localcontext
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enfilade.core.money import MAX_NANO, format_usd, parse_usd, price_amount
+from enfilade.core.money import MAX_NANO, format_usd, parse_usd, price_bound, rounded
 from enfilade.costs.prices.sheet import MAX_PRICE_NANO, nano_per_million
 from tests.support.properties import examples
 
@@ -78,9 +80,7 @@ def test_floats_are_read_by_their_shortest_form(units: int, places: int) -> None
 @given(st.integers(0, 10**9), st.integers(0, MAX_PRICE_NANO))
 @examples(500)
 def test_a_price_is_rounded_half_up_to_a_nano_dollar(units: int, rate: int) -> None:
-    with localcontext() as context:
-        context.prec = 60
-        exact = Decimal(units) * rate / 10**6
-        expected = int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+    exact = Fraction(units) * rate / 10**6
 
-    assert price_amount(units, rate) == expected
+    assert rounded(units * rate) == math.floor(exact + Fraction(1, 2))
+    assert price_bound(units, rate) == math.ceil(exact)

@@ -47,6 +47,11 @@ def billionths(figure: str | int | float | Decimal, what: str) -> Decimal:
         raise ValueError(message) from None
 
 
-def price_amount(units: int, nano_per_million: int) -> int:
-    """The cost of `units` at a price per million units, rounded half-up to a nano-dollar, once."""
-    return (units * nano_per_million + 500_000) // 1_000_000
+def rounded(millionths: int) -> int:
+    """Millionths of a nano-dollar as nano-dollars, rounded half-up: once for a call, over all its tokens."""
+    return (millionths + 500_000) // 1_000_000
+
+
+def price_bound(units: int, nano_per_million: int) -> int:
+    """The most that `units` can add to a cost at a price per million: rounded up, so that bounds may be added up."""
+    return -(-units * nano_per_million // 1_000_000)

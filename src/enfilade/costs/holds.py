@@ -31,7 +31,7 @@ class Demand(msgspec.Struct, frozen=True, gc=False):
     tokens: int
     nano: int
     minimum_nano: int
-    """The least for which starting makes sense, when a budget may cut the call: its input and one token of output."""
+    """The least for which starting makes sense, when a budget may cut the call: its input and one token of output per choice."""
 
 
 @dataclass(slots=True, eq=False)

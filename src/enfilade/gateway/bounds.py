@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from enfilade.core.money import price_amount
+from enfilade.core.money import price_bound
 from enfilade.core.usage import Usage
 from enfilade.costs.errors import UnpricedModel
 from enfilade.costs.holds import Demand
@@ -27,6 +27,7 @@ class Candidate(msgspec.Struct):
     input_bound: int
     output_bound: int
     """For all choices together."""
+    choices: int
     worst_input: int
     output_rate: int
     sets_output: bool
@@ -35,7 +36,12 @@ class Candidate(msgspec.Struct):
     @property
     def worst(self) -> int:
         """The most that the call can cost here, in nano-dollars."""
-        return self.worst_input + price_amount(self.output_bound, self.output_rate)
+        return self.worst_input + price_bound(self.output_bound, self.output_rate)
+
+    @property
+    def least(self) -> int:
+        """The least for which starting makes sense: the input, and one token of output for each choice."""
+        return self.worst_input + price_bound(min(self.choices, self.output_bound), self.output_rate)
 
 
 def input_bound(request: Request, target: Target, text: int | None) -> int:
@@ -75,6 +81,7 @@ def candidate_for(call: Call, target: Target, sheet: PriceSheet, text: int | Non
         sheet=chosen,
         input_bound=bound,
         output_bound=outputs,
+        choices=request.choices,
         worst_input=chosen.worst_input(bound, caching=request.caching),
         output_rate=chosen.worst_output_rate(bound),
         sets_output=tell,
@@ -115,13 +122,11 @@ def demand_of(candidates: Sequence[Candidate]) -> Demand:
     """The worst case over all deployments that may come to answer."""
     first = candidates[0]
     if len(candidates) == 1:
-        nano = first.worst
-        minimum = first.worst_input + price_amount(1, first.output_rate)
-        return Demand(first.input_bound + first.output_bound, nano, min(minimum, nano))
+        return Demand(first.input_bound + first.output_bound, first.worst, first.least)
     return Demand(
         tokens=max(candidate.input_bound + candidate.output_bound for candidate in candidates),
         nano=max(candidate.worst for candidate in candidates),
-        minimum_nano=max(candidate.worst_input + price_amount(1, candidate.output_rate) for candidate in candidates),
+        minimum_nano=max(candidate.least for candidate in candidates),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from enfilade.core.money import billionths, price_amount
+from enfilade.core.money import billionths, price_bound, rounded
 from enfilade.core.usage import Usage
 from enfilade.costs.errors import UnpricedServiceTier
 
@@ -28,29 +28,27 @@ class Rates:
     per_call: int = 0
 
     def cost(self, usage: Usage) -> int:
-        """What usage costs, in nano-dollars; each kind is rounded half-up once."""
+        """What usage costs, in nano-dollars; the sum over all kinds is rounded half-up once."""
         special = usage.cached_input_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens
-        cost = (
-            self.per_call
-            + price_amount(usage.input_tokens - special, self.input)
-            + price_amount(usage.output_tokens - usage.reasoning_tokens, self.output)
-        )
+        cost = (usage.input_tokens - special) * self.input + (
+            usage.output_tokens - usage.reasoning_tokens
+        ) * self.output
         if special:
             cost += (
-                price_amount(usage.cached_input_tokens, self.cached_input)
-                + price_amount(usage.cache_write_tokens, self.cache_write)
-                + price_amount(usage.cache_write_1h_tokens, self.cache_write_1h)
+                usage.cached_input_tokens * self.cached_input
+                + usage.cache_write_tokens * self.cache_write
+                + usage.cache_write_1h_tokens * self.cache_write_1h
             )
         if usage.reasoning_tokens:
-            cost += price_amount(usage.reasoning_tokens, self.reasoning)
-        return cost
+            cost += usage.reasoning_tokens * self.reasoning
+        return self.per_call + rounded(cost)
 
     def worst_input(self, input_bound: int, *, caching: bool) -> int:
         """The most that up to `input_bound` tokens of input, and the call itself, can cost."""
         rate = max(self.cached_input, self.input)
         if caching:
             rate = max(rate, self.cache_write, self.cache_write_1h)
-        return self.per_call + price_amount(input_bound, rate)
+        return self.per_call + price_bound(input_bound, rate)
 
     @property
     def dearest_output(self) -> int:
