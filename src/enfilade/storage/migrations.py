@@ -136,11 +136,13 @@ async def migrate(
                 if on_step is not None:
                     on_step(step)
         finally:
-            if joined:
+            if joined and not connection.is_closed():
                 await leave_settler(connection)
         return steps
     finally:
-        await connection.execute(UNLOCK, MIGRATION_LOCK)
+        # A connection that was lost has given its locks back, and must not hide what lost it.
+        if not connection.is_closed():
+            await connection.execute(UNLOCK, MIGRATION_LOCK)
 
 
 async def _apply(connection: asyncpg.Connection, step: Step) -> None:
@@ -153,7 +155,7 @@ async def _apply(connection: asyncpg.Connection, step: Step) -> None:
             await connection.execute(f'SET LOCAL search_path = "{step.schema}", pg_temp')
             await connection.execute(sql)
             await connection.execute(REGISTER, step.schema, migration.number, migration.name, migration.checksum)
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         message = f"Migration {step.schema}/{migration.number:04d}_{migration.name} failed: {error}"
         raise MigrationFault(message) from error
     log.info("migrated", schema=step.schema, number=migration.number, name=migration.name)
