@@ -103,12 +103,12 @@ class Database:
 
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection as the owner: migrations, partitions and sealed secrets."""
+        """A connection as the owner: migrations, partitions and sealed secrets. Raises DatabaseUnavailable."""
         async with translated_faults():
             connection = await asyncpg.connect(
                 self.address.url, timeout=CONNECT_TIMEOUT_S, server_settings=SESSION_SETTINGS
             )
-        try:
-            yield connection
-        finally:
-            await connection.close()
+            try:
+                yield connection
+            finally:
+                await connection.close()

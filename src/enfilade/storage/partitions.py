@@ -12,6 +12,9 @@ PARTITIONED = ("calls", "ledger", "events")
 MONTHS_AHEAD = 2
 CHECK_EVERY_S = 6 * 3600
 
+PARTITION_LOCK = 0x706172746974696F  # "partitio"
+
+LOCK = "SELECT pg_advisory_lock($1)"
 ENSURE_PARTITION = "SELECT ensure_partition($1, $2)"
 
 log = structlog.get_logger("enfilade.storage.partitions")
@@ -41,6 +44,8 @@ class Partitions:
         for cell in self._cells.all():
             async with cell.database.owner() as connection:
                 await connection.execute(f'SET search_path = "{cell.schema}"')
+                # Several processes look at the same time, e.g. when they start; the lock ends with the connection.
+                await connection.execute(LOCK, PARTITION_LOCK)
                 for parent in PARTITIONED:
                     for month in months_from(today, MONTHS_AHEAD):
                         made += bool(await connection.fetchval(ENSURE_PARTITION, parent, month))
