@@ -161,6 +161,19 @@ def read_any(raw: msgspec.Raw, name: str) -> Any:
         raise WrongType(message, param=name) from None
 
 
+def as_object(value: object) -> dict[str, Any]:
+    """The value if it is an object, else an empty one: what a field holds is the caller's to say."""
+    return value if isinstance(value, dict) else {}
+
+
+_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
+
+
+def may_name(body: bytes, *names: bytes) -> bool:
+    """Whether one of the names may stand in the body: as it is, or written with escapes so that it is not found."""
+    return any(b'"%b"' % name in body for name in names) or _ESCAPED_ASCII.search(body) is not None
+
+
 def text_size(value: object) -> int:
     """The bytes of all texts and names inside a decoded value; a bound of the tokens that they become."""
     size = 0

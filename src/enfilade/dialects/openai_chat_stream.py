@@ -108,8 +108,8 @@ class ChatStreamReader:
             facts.error = bytes(chunk.error)[:500].decode(errors="replace")
             facts.done = True
             return b""
-        if facts.model is None:
-            # The first event introduces the completion.
+        if facts.model is None and chunk.choices:
+            # The first event with a choice introduces the completion; Azure's filter results may come before it.
             facts.model = chunk.model or ""
             self._id, self._created = chunk.id or "", int(chunk.created or 0)
         facts.service_tier = chunk.service_tier or facts.service_tier

@@ -36,9 +36,11 @@ from enfilade.dialects.bodies import (
     NOTHING,
     ModelName,
     OutputBound,
+    as_object,
     decode_fields,
     decode_object,
     is_given,
+    may_name,
     raw_json,
     read,
     read_any,
@@ -109,9 +111,9 @@ class AnthropicMessages:
             size=len(body),
             max_output=known.max_tokens,
             service_tier=known.service_tier,
-            caching=b'"cache_control"' in body,
+            caching=may_name(body, b"cache_control"),
         )
-        if b'"image"' in body or b'"document"' in body or b'"container_upload"' in body:
+        if may_name(body, b"image", b"document", b"container_upload"):
             request.media = _count_media(read_any(messages, "messages"))
         return request
 
@@ -261,7 +263,7 @@ def _count_media(messages: object) -> int:
         if isinstance(item, list):
             pending.extend(item)
         elif isinstance(item, dict):
-            count += item.get("type") in MEDIA_TYPES
+            count += str(item.get("type")) in MEDIA_TYPES
             pending.append(item.get("content"))
     return count
 
@@ -280,7 +282,7 @@ def _part(block: dict[str, Any]) -> Part | None:
 
 
 def _media(block: dict[str, Any]) -> Media:
-    source = block.get("source") or {}
+    source = as_object(block.get("source"))
     return Media(
         str(block["type"]),
         media_type=source.get("media_type"),

@@ -27,9 +27,11 @@ from enfilade.dialects.bodies import (
     Choices,
     ModelName,
     OutputBound,
+    as_object,
     decode_fields,
     decode_object,
     is_given,
+    may_name,
     raw_json,
     read,
     read_any,
@@ -95,7 +97,7 @@ class OpenAIChat:
             wants_usage=not known.stream or (options is not None and bool(options.include_usage)),
             service_tier=known.service_tier,
         )
-        if b'"image_url"' in body or b'"input_audio"' in body or b'"file"' in body:
+        if may_name(body, b"image_url", b"input_audio", b"file"):
             request.media = _count_media(read_any(messages, "messages"))
         return request
 
@@ -214,7 +216,7 @@ def _count_media(messages: object) -> int:
     for message in messages:
         content = message.get("content") if isinstance(message, dict) else None
         if isinstance(content, list):
-            count += sum(isinstance(part, dict) and part.get("type") in MEDIA_TYPES for part in content)
+            count += sum(str(as_object(part).get("type")) in MEDIA_TYPES for part in content)
     return count
 
 
@@ -226,13 +228,15 @@ def _turn(message: dict[str, Any]) -> Message:
         return Message(Role.USER, (ToolResult(str(message.get("tool_call_id", "")), content),))
     parts = list(_parts(message.get("content")))
     if role == "assistant":
-        for call in message.get("tool_calls") or ():
-            function = call.get("function") or {}
-            parts.append(
-                ToolCall(str(call.get("id", "")), str(function.get("name", "")), str(function.get("arguments", "")))
-            )
+        calls = message.get("tool_calls")
+        parts.extend(_tool_call(as_object(call)) for call in (calls if isinstance(calls, list) else ()))
         return Message(Role.ASSISTANT, tuple(parts), name)
     return Message(Role.USER, tuple(parts), name)
+
+
+def _tool_call(call: dict[str, Any]) -> ToolCall:
+    function = as_object(call.get("function"))
+    return ToolCall(str(call.get("id", "")), str(function.get("name", "")), str(function.get("arguments", "")))
 
 
 def _parts(content: object) -> Sequence[Part]:
@@ -244,17 +248,17 @@ def _parts(content: object) -> Sequence[Part]:
     for part in content if isinstance(content, list) else ():
         if not isinstance(part, dict):
             continue
-        kind = part.get("type")
+        kind = str(part.get("type"))
         if kind in {"text", "refusal"}:
             parts.append(Text(str(part.get(kind) or part.get("text") or "")))
         elif kind == "image_url":
-            image = part.get("image_url") or {}
+            image = as_object(part.get("image_url"))
             parts.append(Media("image", url=str(image.get("url", "")), detail=image.get("detail")))
         elif kind == "input_audio":
-            audio = part.get("input_audio") or {}
+            audio = as_object(part.get("input_audio"))
             parts.append(Media("audio", media_type=audio.get("format"), data=audio.get("data")))
         elif kind == "file":
-            file = part.get("file") or {}
+            file = as_object(part.get("file"))
             parts.append(Media("document", data=file.get("file_data"), file_id=file.get("file_id")))
     return parts
 
@@ -280,7 +284,7 @@ def _tool_choice(fields: dict[str, msgspec.Raw]) -> tuple[str | None, bool]:
     raw = fields.get("tool_choice")
     choice = None if raw is None else read_any(raw, "tool_choice")
     if isinstance(choice, dict):
-        choice = (choice.get("function") or {}).get("name")
+        choice = as_object(choice.get("function")).get("name")
     return (choice if isinstance(choice, str) else None), parallel is not False
 
 

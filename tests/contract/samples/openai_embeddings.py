@@ -1,0 +1,32 @@
+"""Embeddings."""
+
+from enfilade.core.messages import Conversation, Message, Role, Text
+from enfilade.core.usage import Usage
+from enfilade.dialects.members.openai_embeddings import DIALECT
+from tests.contract.shapes import DialectSample
+
+SAMPLE = DialectSample(
+    dialect=DIALECT,
+    request={"model": "emb", "input": ["first €", "second"], "dimensions": 8, "a_new_field": {"kept": [1.50, None]}},
+    conversation=Conversation((Message(Role.USER, (Text("first €"),)), Message(Role.USER, (Text("second"),)))),
+    plain={"model": "emb", "input": "Hi"},
+    refused={
+        "no model": ({"model": None}, "missing_field", "model"),
+        "model of another type": ({"model": ["a"]}, "wrong_type", "model"),
+        "no input": ({"input": None}, "missing_field", "input"),
+        "empty text": ({"input": ""}, "missing_field", "input"),
+        "empty array": ({"input": []}, "missing_field", "input"),
+        "input of another type": ({"input": {"text": "Hi"}}, "wrong_type", "input"),
+        "a number as input": ({"input": 7}, "wrong_type", "input"),
+        "streaming": ({"stream": True}, "wrong_type", "stream"),
+    },
+    reply={
+        "object": "list",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.1, -0.2]}],
+        "model": "up-emb",
+        "usage": {"prompt_tokens": 6, "total_tokens": 6},
+    },
+    usage=Usage(input_tokens=6),
+    finish=None,
+    not_replies=(b"", b"<html>", b"[]", b"{}", b'{"error":{"message":"no"}}', b"\xff"),
+)

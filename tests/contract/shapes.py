@@ -1,0 +1,61 @@
+"""What every dialect must bring for the contract to be tried on it: bodies of our own, made from the wire's facts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from enfilade.core.messages import Completion, Conversation, Finish
+from enfilade.core.usage import Usage
+from enfilade.dialects.types import Dialect
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSample:
+    """A stream as a provider sends it, and what must be known of it in the end."""
+
+    name: str
+    wire: bytes
+    usage: Usage | None
+    finish: Finish | None
+    model: str
+    complete: bool = True
+    error: str | None = None
+    """A piece of what the provider said, for the log."""
+    events: int = 0
+    """Events that carried output."""
+    asked: bytes | None = None
+    """What a caller who asked for usage gets; None: what was sent."""
+    unasked: bytes | None = None
+    """What a caller who did not ask for usage gets; None: what was sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DialectSample:
+    """One dialect's bodies."""
+
+    dialect: Dialect
+    request: Mapping[str, Any]
+    """With tools, media and fields that are new to us, where the dialect has such."""
+    conversation: Conversation
+    """The request in the neutral form."""
+    media: int = 0
+    plain: Mapping[str, Any]
+    """The least that the dialect takes."""
+    refused: Mapping[str, tuple[Mapping[str, Any], str, str | None]]
+    """Changes to the least request that make it wrong (None removes a field), the error's code and its field."""
+    reply: Mapping[str, Any]
+    usage: Usage
+    finish: Finish | None
+    not_replies: tuple[bytes, ...]
+    streams: tuple[StreamSample, ...] = ()
+    completions: tuple[Completion, ...] = ()
+    """Completions that the dialect can write."""
+    output_fields: tuple[str, ...] = ()
+    """Where an output bound may stand."""
+    asks_for_usage: Mapping[str, Any] = field(default_factory=dict)
+    """What must stand in a streamed request that goes to a provider, whatever the caller asked."""
+
+
+def sse(*events: str | bytes) -> bytes:
+    """Events with their blank lines."""
+    return b"".join((event.encode() if isinstance(event, str) else event) + b"\n\n" for event in events)
