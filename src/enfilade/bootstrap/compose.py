@@ -190,6 +190,7 @@ class Parts:
         metrics.watch(names.SETTLED, lambda: statistics.settled)
         metrics.watch(names.REVISION, lambda: self.directory.revision)
         metrics.watch(names.FRESH, lambda: float(self.directory.is_fresh))
+        metrics.watch(names.REPLICAS, lambda: self.presence.alive)
         metrics.watch(names.CONNECTIONS, self.client.open_connections)
         metrics.watch(names.CACHE_BYTES, lambda: self.cache.size)
         if (log := self.given.log) is not None:

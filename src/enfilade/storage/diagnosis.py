@@ -11,6 +11,7 @@ from enfilade.storage.address import LOGIN_ROLES
 from enfilade.storage.database import Database, is_connection_fault
 from enfilade.storage.migrations import PLATFORM_SCHEMA, SHARED_SCHEMA, pending
 from enfilade.storage.partitions import PARTITIONED
+from enfilade.storage.replicas import COUNT_REPLICAS, COUNTED_APART
 
 Row = tuple[str, str, str, str | None]
 
@@ -89,6 +90,8 @@ async def _guards(connection: Any, database: Database, diagnosis: Diagnosis) -> 
             f"{', '.join(missing)} have none for this month; rows wait in the default partition",
             "A starting server makes them; is the clock right?",
         )
+    if (serving := await connection.fetchval(COUNT_REPLICAS)) > 1:
+        diagnosis.note("warning", "replicas", f"{serving} processes serve this database", COUNTED_APART)
     orphans = await connection.fetchval(ORPHANS)
     if orphans:
         diagnosis.note("ok", "recovery", f"{orphans} calls are running, or will be settled at the next start")

@@ -18,22 +18,25 @@ POLL_S = 0.4
 """How long a lost notification can hide a change: a revoked key must be dead everywhere within a second."""
 HEARTBEAT_S = 2.0
 KEPT = "30 days"
+COUNTED_APART = (
+    "Each process counts limits and budgets by itself: together they may let through more than one would. "
+    "Run one serving process where they have to be exact."
+)
 
 REGISTER_REPLICA = "INSERT INTO enfilade.replicas (id, host, pid, program_version) VALUES ($1, $2, $3, $4)"
 BEAT = "UPDATE enfilade.replicas SET heartbeat_at = now(), applied_revision = $2 WHERE id = $1"
+_HELD = """EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND ((classid::bigint << 32) | objid::bigint) = hashtextextended({id}, 0))"""
 STOP = "UPDATE enfilade.replicas SET heartbeat_at = now(), stopped_at = now() WHERE id = $1"
 FORGET_OLD = f"DELETE FROM enfilade.replicas WHERE heartbeat_at < now() - interval '{KEPT}'"
-LIST_REPLICAS = """
-SELECT id, host, pid, program_version, started_at, heartbeat_at, applied_revision, stopped_at
-FROM enfilade.replicas WHERE stopped_at IS NULL AND heartbeat_at > now() - interval '1 minute'
-ORDER BY started_at
+LIST_REPLICAS = f"""
+SELECT id, host, pid, program_version, started_at, heartbeat_at, applied_revision
+FROM enfilade.replicas WHERE stopped_at IS NULL AND {_HELD.format(id="id::text")} ORDER BY started_at
 """
+COUNT_REPLICAS = f"SELECT count(*) FROM enfilade.replicas WHERE stopped_at IS NULL AND {_HELD.format(id='id::text')}"
 HOLD_LIFE = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
-IS_ALIVE = """
-SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
-               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-               AND ((classid::bigint << 32) | objid::bigint) = hashtextextended($1, 0))
-"""
+IS_ALIVE = f"SELECT {_HELD.format(id='$1')}"
 
 log = structlog.get_logger("enfilade.storage.replicas")
 
@@ -69,6 +72,8 @@ class ReplicaPresence:
         self._applied_changed = asyncio.Event()
         self.news = asyncio.Event()
         """Set when the configuration may have changed: by a notification, or by the clock as a safety net."""
+        self.alive = 1
+        """How many processes serve this database, this one among them."""
 
     async def register(self) -> None:
         """Announce this process and start listening. Raises what the driver raises."""
@@ -101,6 +106,7 @@ class ReplicaPresence:
                     connection = await self._connect()
                     self.news.set()
                 await connection.execute(BEAT, self.id, self._applied)
+                self._notice(await connection.fetchval(COUNT_REPLICAS))
             except Exception as error:
                 if not is_connection_fault(error):
                     raise
@@ -108,6 +114,11 @@ class ReplicaPresence:
                 self._drop()
             self._applied_changed.clear()
             await self._pause()
+
+    def _notice(self, alive: int) -> None:
+        if alive > 1 and self.alive <= 1:
+            log.warning("limits_are_counted_by_each_process", count=alive, remedy=COUNTED_APART)
+        self.alive = alive
 
     async def _pause(self) -> None:
         try:
@@ -147,7 +158,7 @@ class ReplicaPresence:
 
 
 async def list_replicas(database: Database) -> list[ReplicaState]:
-    """The processes that reported within the last minute and have not stopped."""
+    """The processes that live now: a process that was killed is not among them."""
     async with database.transaction(OPERATOR, readonly=True) as connection:
         rows = await connection.fetch(LIST_REPLICAS)
     return [

@@ -50,6 +50,7 @@ REVISION = Metric(
     "enfilade_directory_revision", "gauge", "The revision of the configuration that this process applies."
 )
 FRESH = Metric("enfilade_directory_fresh", "gauge", "1 while this process is able to learn of changes.")
+REPLICAS = Metric("enfilade_replicas", "gauge", "Processes that serve this database, as this one sees it.")
 CONNECTIONS = Metric("enfilade_upstream_connections", "gauge", "Open connections to providers.")
 CACHE = Metric("enfilade_cache_lookups", "counter", "Look-ups in the reply cache, by result.", ("result",))
 CACHE_BYTES = Metric("enfilade_cache_bytes", "gauge", "Bytes kept in the reply cache.")
