@@ -1,0 +1,49 @@
+"""What the tests with the official SDKs start from."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.support.process import EnfiladeProcess
+from tests.support.sdk import Office, call, forget_surroundings, sdk_process
+from tests.support.world import ACME_KEY
+
+
+@pytest.fixture(scope="session")
+def sdk_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnfiladeProcess]:
+    """One real process for all tests with SDKs."""
+    with sdk_process(tmp_path_factory.mktemp("sdk")) as running:
+        yield running
+
+
+@pytest.fixture
+async def office(sdk_server: EnfiladeProcess) -> AsyncIterator[Office]:
+    """The platform owner's view of that process."""
+    looking = Office(sdk_server)
+    yield looking
+    await looking.close()
+
+
+@pytest.fixture(params=[openai.OpenAI, openai.AsyncOpenAI], ids=["sync", "async"])
+async def openai_client(
+    request: pytest.FixtureRequest, sdk_server: EnfiladeProcess, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Any]:
+    """OpenAI's SDK, pointed at the process, without retries of its own."""
+    forget_surroundings(monkeypatch)
+    made = request.param(base_url=f"{sdk_server.url}/v1", api_key=ACME_KEY, max_retries=0)
+    yield made
+    await call(made.close)
+
+
+@pytest.fixture(params=[anthropic.Anthropic, anthropic.AsyncAnthropic], ids=["sync", "async"])
+async def anthropic_client(
+    request: pytest.FixtureRequest, sdk_server: EnfiladeProcess, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Any]:
+    """Anthropic's SDK, pointed at the process, without retries of its own."""
+    forget_surroundings(monkeypatch)
+    made = request.param(base_url=sdk_server.url, api_key=ACME_KEY, max_retries=0)
+    yield made
+    await call(made.close)
