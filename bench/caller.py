@@ -21,6 +21,9 @@ class Caller(asyncio.Protocol):
         self.wrong: str | None = None
         """What is wrong with the last answer, if anything is."""
         self.started = 0.0
+        self.seen = 0
+        """Chunks of text that have come, in all answers. One that a read has torn counts when its answer ends."""
+        self._seen_before = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -44,11 +47,6 @@ class Caller(asyncio.Protocol):
         self.started = time.perf_counter()
         self.transport.write(self._request)
 
-    @property
-    def events(self) -> int:
-        """How many chunks of text have come of the answer that is arriving."""
-        return b"".join(self._parts).count(CHUNK_MARK)
-
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             data = self._head + data
@@ -62,6 +60,7 @@ class Caller(asyncio.Protocol):
             self._missing = content_length(self._head)
         self._parts.append(data)
         if self._chunked:
+            self.seen += data.count(CHUNK_MARK)
             tail = self._tail = (self._tail + data)[-len(END_OF_CHUNKS) :]
             if tail == END_OF_CHUNKS:
                 self._end(self._fault(b"".join(self._parts)))
@@ -81,6 +80,7 @@ class Caller(asyncio.Protocol):
             return "the stream is not well formed"
         if events.count(CHUNK_MARK) != CHUNKS or not events.endswith(b"data: [DONE]\n\n"):
             return f"the stream has {events.count(CHUNK_MARK)} chunks and ends with {events[-200:]!r}"
+        self.seen = self._seen_before = self._seen_before + CHUNKS
         return None
 
     def _end(self, fault: str | None) -> None:

@@ -11,7 +11,7 @@ import psutil
 import uvloop
 
 from bench.caller import Caller
-from bench.plan import CHUNKS, CHUNKS_BEFORE_HOLDING, Latency, Plan, Result, Target
+from bench.plan import CHUNKS_BEFORE_HOLDING, Latency, Plan, Result, Target
 from bench.wire import render_request
 
 OPEN = "open"
@@ -118,13 +118,13 @@ async def closed_loop(plan: Plan) -> Result:
         caller.send()
     await asyncio.sleep(plan.warm_seconds)
     measurement.begin()
+    seen = sum(caller.seen for caller in callers)
     if plan.calls is None:
         asyncio.get_running_loop().call_later(plan.seconds, measurement.end)
     await measurement.ended.wait()
+    measurement.result.chunks = sum(caller.seen for caller in callers) - seen
     for caller in callers:
         caller.transport.abort()
-    if plan.kind == "streams":
-        measurement.result.chunks = measurement.result.calls * CHUNKS
     return measurement.result
 
 
@@ -144,7 +144,7 @@ async def hold_open(plan: Plan) -> Result:
     deadline = time.perf_counter() + PATIENCE_S
     waiting = deque(callers)
     while waiting and not result.wrong and time.perf_counter() < deadline:
-        if waiting[0].events >= CHUNKS_BEFORE_HOLDING:
+        if waiting[0].seen >= CHUNKS_BEFORE_HOLDING:
             waiting.popleft()
         else:
             await asyncio.sleep(POLL_S)

@@ -63,7 +63,9 @@ class Result(msgspec.Struct):
     """What one measurement found."""
 
     calls: int = 0
+    """Complete answers."""
     chunks: int = 0
+    """Chunks of streams, complete or still coming."""
     seconds: float = 0.0
     wrong: int = 0
     """Answers that were not what had to come; they count nowhere else."""
@@ -87,5 +89,5 @@ class Result(msgspec.Struct):
 
     @property
     def chunks_per_second(self) -> float:
-        """Chunks of right streams."""
+        """Chunks of streams that came."""
         return self.chunks / self.seconds if self.seconds else 0.0
