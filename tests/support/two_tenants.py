@@ -1,0 +1,79 @@
+"""Two tenants with a row of each in every table, for tests that look at tables themselves."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from enfilade.bootstrap.compose import Parts
+from enfilade.costs.rules import BudgetSpec, LimitSpec
+from enfilade.identity.types import ApplicationSpec, KeySpec, UserSpec
+from enfilade.storage import idempotency
+from tests.support.parts import call_event, intent_text, make_tenant, new_ids, unit_in
+
+SCHEMA = "enfilade_shared"
+REFUSED = asyncpg.InsufficientPrivilegeError
+
+TENANT_TABLES = """
+SELECT c.relname AS name, c.relkind::text AS kind, c.relispartition AS is_partition,
+    c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,
+    (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) AS policies
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+WHERE c.relnamespace = 'enfilade_shared'::regnamespace AND c.relkind IN ('r', 'p')
+"""
+NO_ROW_OF_A_TENANT = {
+    "enfilade.aliases",
+    "enfilade.migrations",
+    "enfilade.models",
+    "enfilade.price_books",
+    "enfilade.price_overrides",
+    "enfilade.providers",
+    "enfilade.replicas",
+    "enfilade.secrets",
+    "enfilade_shared.revision_counter",
+}
+
+
+@dataclass
+class World:
+    """Two tenants, with rows in every table that has a tenant."""
+
+    parts: Parts
+    ours: str
+    theirs: str
+    calls: dict[str, str]
+
+    async def role(self, role: str) -> asyncpg.Connection:
+        """A raw connection as one of the sign-in roles."""
+        connection = await self.parts.database.connect(role)
+        await connection.execute(f"SET search_path = {SCHEMA}, enfilade")
+        return connection
+
+    async def tenant_tables(self) -> list[Any]:
+        """Every table with a tenant column, partitions among them, as the catalogue has them."""
+        async with self.parts.database.owner() as owner:
+            return list(await owner.fetch(TENANT_TABLES))
+
+
+async def two_tenants(parts: Parts) -> World:
+    """Make both tenants and their rows."""
+    tenants = {name: (await make_tenant(parts, name)).id for name in ("ours", "theirs")}
+    calls = {}
+    for tenant in tenants.values():
+        calls[tenant], running = new_ids(2)
+        await _fill(parts, tenant)
+        parts.writer.intend(running, lambda t=tenant, i=running: intent_text(t, i, parts.replica))  # type: ignore[misc]
+        await parts.writer.settle(calls[tenant], call_event(tenant, calls[tenant]))
+    return World(parts, tenants["ours"], tenants["theirs"], calls)
+
+
+async def _fill(parts: Parts, tenant: str) -> None:
+    identity = parts.identity
+    async with unit_in(parts, tenant) as unit:
+        await identity.departments.put(unit, "sales")
+        await identity.users.put(unit, UserSpec("ana@example.com", "sales"))
+        await identity.applications.put(unit, ApplicationSpec("copilot", "sales"))
+        await identity.keys.issue(unit, KeySpec("copilot-key", application="copilot"))
+        await parts.limits.put(unit, LimitSpec("tenant", "requests", 10, "minute"))
+        await parts.budgets.put(unit, BudgetSpec("tenant", "month", "10"))
+        await idempotency.claim(unit, "same-key", b"d" * 32)
