@@ -39,7 +39,14 @@ MAX_OUTPUT = 1_000_000_000
 ModelName = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,200}$")]
 OutputBound = Annotated[int, msgspec.Meta(ge=1, le=MAX_OUTPUT)]
 Choices = Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)]
-NAMES_OF_TYPES = {str: "a string", bool: "true or false", int: "a whole number"}
+NAMES_OF_TYPES: dict[type, str] = {
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+}
 
 
 def decode_object(body: bytes) -> dict[str, msgspec.Raw]:

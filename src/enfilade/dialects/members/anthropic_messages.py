@@ -3,7 +3,7 @@
 Source: https://docs.anthropic.com/en/api/messages and the SDK's `anthropic.types`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -269,16 +269,16 @@ def _count_media(messages: object) -> int:
 
 
 def _parts(content: object) -> Sequence[Part]:
+    """The content blocks in the neutral form, without those that have no meaning outside this dialect."""
     if isinstance(content, str):
         return (Text(content),)
-    blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
-    return [part for block in blocks if (part := _part(block)) is not None]
+    return [_BLOCKS[kind](block) for kind, block in _blocks(content) if kind in _BLOCKS]
 
 
-def _part(block: dict[str, Any]) -> Part | None:
-    """A content block in the neutral form; None for kinds that have no meaning outside this dialect."""
-    reader = _BLOCKS.get(str(block.get("type")))
-    return None if reader is None else reader(block)
+def _blocks(content: object) -> Iterator[tuple[str, dict[str, Any]]]:
+    for block in content if isinstance(content, list) else ():
+        if isinstance(block, dict):
+            yield str(block.get("type")), block
 
 
 def _media(block: dict[str, Any]) -> Media:
@@ -298,14 +298,21 @@ def _tool_use(block: dict[str, Any]) -> ToolCall:
 
 
 def _tool_result(block: dict[str, Any]) -> ToolResult:
-    content = tuple(part for part in _parts(block.get("content")) if isinstance(part, Text | Media))
-    return ToolResult(str(block.get("tool_use_id", "")), content, bool(block.get("is_error")))
+    inner = block.get("content")
+    # Only what lies flat is looked at: whoever nests results a thousand deep is not followed.
+    content = (
+        (Text(inner),) if isinstance(inner, str) else [_FLAT[kind](b) for kind, b in _blocks(inner) if kind in _FLAT]
+    )
+    return ToolResult(str(block.get("tool_use_id", "")), tuple(content), bool(block.get("is_error")))
 
 
-_BLOCKS: dict[str, Callable[[dict[str, Any]], Part]] = {
+_FLAT: dict[str, Callable[[dict[str, Any]], Text | Media]] = {
     "text": lambda block: Text(str(block.get("text", ""))),
     "image": _media,
     "document": _media,
+}
+_BLOCKS: dict[str, Callable[[dict[str, Any]], Part]] = {
+    **_FLAT,
     "tool_use": _tool_use,
     "tool_result": _tool_result,
     "thinking": lambda block: Reasoning(str(block.get("thinking", "")), block.get("signature")),
