@@ -104,13 +104,13 @@ class Hold(msgspec.Struct):
         self.tokens += demand.tokens
         self.nano += demand.nano
 
-    def switch(self, meters: "MeterSet", demand: Demand, now_ns: int) -> None:
+    def switch(self, meters: "MeterSet", now_ns: int) -> None:
         """Count for another set of meters, when the call goes to another model than the one it asked for.
 
         What both sets share stays as it is. Raises a refusal of the new ones, and is then as it was.
         """
         fresh = meters.without(self)
-        _ask(fresh, demand, now_ns)
+        _ask(fresh, self.tokens, now_ns)
         for budget in fresh.budgets:
             if not budget.only_warns and self.nano > budget.left(now_ns):
                 raise _budget_refusal(budget, self.nano, now_ns)
@@ -169,7 +169,7 @@ def take(meters: MeterSet, hold: Hold, demand: Demand) -> None:
 
     Raises RequestLimitReached, TokenLimitReached, ConcurrencyLimitReached, BudgetExhausted.
     """
-    _ask(meters, demand, hold.started_ns)
+    _ask(meters, demand.tokens, hold.started_ns)
     hold.tokens = demand.tokens
     hold.nano = _affordable(meters.budgets, demand, hold.started_ns)
     hold.is_cut = hold.nano < demand.nano
@@ -184,7 +184,7 @@ def take(meters: MeterSet, hold: Hold, demand: Demand) -> None:
         hold.budgets.append((budget, budget.take(hold.nano)))
 
 
-def _ask(meters: MeterSet, demand: Demand, now_ns: int) -> None:
+def _ask(meters: MeterSet, tokens: int, now_ns: int) -> None:
     """Raise the first refusal of a limit."""
     for meter in meters.requests:
         if not meter.fits(1, now_ns):
@@ -193,8 +193,8 @@ def _ask(meters: MeterSet, demand: Demand, now_ns: int) -> None:
         if counter.active >= counter.rule.amount:
             raise _concurrency_refusal(counter)
     for meter in meters.tokens:
-        if not meter.fits(demand.tokens, now_ns):
-            raise _limit_refusal(meter, demand.tokens, now_ns)
+        if not meter.fits(tokens, now_ns):
+            raise _limit_refusal(meter, tokens, now_ns)
 
 
 def _affordable(budgets: Sequence[BudgetMeter], demand: Demand, now_ns: int) -> int:

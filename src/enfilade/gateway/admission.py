@@ -41,7 +41,6 @@ class Admission:
     """One admitted call. `async with` it; see the module."""
 
     __slots__ = (
-        "_demand",
         "_desk",
         "_meters",
         "answered_by",
@@ -59,13 +58,10 @@ class Admission:
         "stream_facts",
     )
 
-    def __init__(
-        self, desk: Desk, call: Call, candidates: Sequence[Candidate], meters: MeterSet, demand: Demand
-    ) -> None:
+    def __init__(self, desk: Desk, call: Call, candidates: Sequence[Candidate], meters: MeterSet) -> None:
         """Use `admit` instead: it takes the hold."""
         self._desk = desk
         self._meters = meters
-        self._demand = demand
         self.call = call
         self.candidates = candidates
         self.hold = Hold(call.id, call.scope, candidates[0].target.model, call.started_ns, 0, 0)
@@ -130,7 +126,7 @@ class Admission:
     async def switch_to(self, target: Target) -> None:
         """Count the call for the limits of another model, to which it falls back. Raises their refusals."""
         meters = await self._desk.costs.meters_for(self.call.scope, target.model)
-        self.hold.switch(meters, self._demand, self._desk.clock.now_ns())
+        self.hold.switch(meters, self._desk.clock.now_ns())
         self._meters = meters
         self.hold.model = target.model
 
@@ -208,13 +204,13 @@ async def admit(desk: Desk, call: Call, targets: Sequence[Target]) -> Admission:
         meters = await costs.meters_for(call.scope, model)
     candidates = candidates_for(call, targets)
     demand = demand_of(candidates)
-    admission = Admission(desk, call, candidates, meters, demand)
+    admission = Admission(desk, call, candidates, meters)
     try:
         costs.hold(admission.hold, meters, demand)
     except (BudgetExhausted, TokenLimitReached):
         candidates = candidates_for(call, targets, tight_input(call, targets))
         demand = demand_of(candidates)
-        admission = Admission(desk, call, candidates, meters, demand)
+        admission = Admission(desk, call, candidates, meters)
         costs.hold(admission.hold, meters, demand)
     return admission
 
