@@ -32,8 +32,10 @@ def window_at(period: str, now_ns: int, time_zone: str) -> Window:
         return Window(0, FOREVER_NS)
     local = to_datetime(now_ns).astimezone(_zone(time_zone))
     if period in {"minute", "hour"}:
-        start = local.replace(minute=0 if period == "hour" else local.minute, second=0, microsecond=0)
-        start_ns = to_ns(start.astimezone(UTC))
+        # Back from the moment itself: where clocks change by half an hour, its local hour may not begin where it says.
+        minutes = local.minute if period == "hour" else 0
+        passed = timedelta(minutes=minutes, seconds=local.second, microseconds=local.microsecond)
+        start_ns = to_ns(local.astimezone(UTC) - passed)
         length = timedelta(minutes=1) if period == "minute" else timedelta(hours=1)
         return Window(start_ns, start_ns + int(length.total_seconds()) * 1_000_000_000)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
