@@ -97,6 +97,7 @@ class GroupCommit:
         self._facts: list[Event] = []
         self._intents: dict[str, Callable[[], str]] = {}
         self._in_flight = 0
+        self._writing = False
         self._intent_timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self.statistics = WriterStatistics()
@@ -141,7 +142,7 @@ class GroupCommit:
     async def flush(self) -> None:
         """Return once everything queued so far is committed."""
         waiting = [settlement.written for settlement in self._settlements]
-        if self._in_flight or waiting or self._facts:
+        if self._writing or waiting or self._facts:
             marker = self.settle("", "")
             await marker
         elif self._intents:
@@ -154,7 +155,9 @@ class GroupCommit:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._settlements or self._facts or self._intents:
+                    self._writing = True
                     await self._write(self._take())
+                    self._writing = False
         finally:
             if self._connection is not None:
                 self._connection.terminate()
@@ -183,7 +186,7 @@ class GroupCommit:
                 attempt += 1
                 continue
             self._account(batch, settled, self._clock.monotonic() - started)
-            self._in_flight = 0
+            self._in_flight -= len(batch.settlements)
             for settlement in batch.settlements:
                 if not settlement.written.done():
                     settlement.written.set_result(None)
@@ -247,7 +250,7 @@ class GroupCommit:
             await self._write(half)
         if halves:
             return
-        self._in_flight = 0
+        self._in_flight -= len(batch.settlements)
         log.critical("record_refused_by_database", record=batch.describe(), error=str(error))
         for settlement in batch.settlements:
             if not settlement.written.done():
