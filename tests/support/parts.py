@@ -113,9 +113,9 @@ def intent_text(tenant: str, identifier: str, replica: str, at: datetime = NOON,
 
 
 def new_ids(count: int, at: datetime = NOON) -> list[str]:
-    """Identifiers of calls that began at `at`."""
+    """Identifiers of calls that began at `at`, in their order."""
     factory = IdFactory(SystemClock())
-    return [factory.new_id(to_ns(at)) for _ in range(count)]
+    return sorted(factory.new_id(to_ns(at)) for _ in range(count))
 
 
 @asynccontextmanager
