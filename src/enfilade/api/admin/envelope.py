@@ -69,16 +69,18 @@ class Envelope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         request_id = self._context.ids.new_id().encode()
-        started = False
+        started = ended = False
         changes = scope["method"] in {"POST", "PUT", "PATCH", "DELETE"}
 
         async def named(message: Message) -> None:
-            nonlocal started
+            nonlocal started, ended
             if message["type"] == "http.response.start":
                 started = True
                 if changes and message["status"] < 300:
                     await self._apply_here()
                 message = {**message, "headers": [*message.get("headers", ()), (b"x-request-id", request_id)]}
+            else:
+                ended = not message.get("more_body")
             await send(message)
 
         try:
@@ -91,11 +93,12 @@ class Envelope:
         except EnfiladeError as error:
             await error_reply(error)(scope, receive, named)
         except Exception:
+            # Starlette answers an unforeseen exception, and raises it again for the sake of servers' logs.
             log.exception("admin_request_failed", path=scope["path"], method=scope["method"])
-            if started:
+            if not started:
+                await error_reply(InternalError("Something went wrong inside Enfilade."))(scope, receive, named)
+            elif not ended:
                 raise
-            reply = error_reply(InternalError("Something went wrong inside Enfilade."))
-            await reply(scope, receive, named)
 
     async def _apply_here(self) -> None:
         """Whoever changed something finds it in force at this process when they are told so; elsewhere within a second."""

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from enfilade.api.calls import retry_headers
 from enfilade.configuration.service import path_of
-from enfilade.core.errors import EnfiladeError, Unauthenticated
+from enfilade.core.errors import EnfiladeError, InternalError, Unauthenticated
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 20
@@ -91,6 +91,10 @@ def install_problems(app: FastAPI) -> None:
     @app.exception_handler(EnfiladeError)
     async def known(_request: Request, error: EnfiladeError) -> JSONResponse:
         return error_reply(error)
+
+    @app.exception_handler(Exception)
+    async def unforeseen(_request: Request, _error: Exception) -> JSONResponse:
+        return error_reply(InternalError("Something went wrong inside Enfilade."))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
