@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from enfilade.configuration.values import Amount, Duration, ModelName, Moment, Name
+from enfilade.configuration.values import Amount, Count, Duration, Label, ModelName, Moment, Name, Whole, check_text
 
 SUBJECT_HELP = "`tenant`, `department:NAME`, `application:NAME`, `user:EMAIL`, `key:NAME`, or `KIND:*` for each one"
 
@@ -13,6 +13,12 @@ class Part(BaseModel):
     """The base of all parts: unknown keys are refused, because a misspelt limit would be no limit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        check_text(value)
+        return value
 
 
 class Secret(Part):
@@ -54,12 +60,12 @@ class Provider(Part):
     base_url: Annotated[str | None, Field(description="Optional where the kind knows its own.")] = None
     api_key: Secret | None = None
     """The key that the provider knows us by."""
-    region: Annotated[str | None, Field(description="Where it runs.")] = None
+    region: Annotated[Label | None, Field(description="Where it runs.")] = None
     zone: Literal["on_premise", "private_cloud", "public_cloud"] = "public_cloud"
     """What kind of place it is."""
     timeout: Timeout = Timeout()
     """How long each phase of an attempt may take."""
-    max_concurrency: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    max_concurrency: Annotated[Count | None, Field(le=100_000)] = None
     """How many calls may run there at once."""
     allow_private_network: Annotated[bool, Field(description="May its address be private or loopback?")] = False
     options: Annotated[dict[str, Any], Field(description="proxy, ca_file, client_cert, client_key, output_field.")] = {}
@@ -72,7 +78,7 @@ class Deployment(Part):
     """A provider's name."""
     model: ModelName
     """The name under which the provider has it; `*` repeats what the caller asked for."""
-    weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+    weight: Annotated[Whole, Field(le=1_000_000)] = 1
     """Its share of the calls, beside the others'."""
 
 
@@ -104,9 +110,9 @@ class Model(Part):
     """Where it can be had."""
     strategy: Annotated[str, Field(description="weighted or ordered.")] = "weighted"
     fallbacks: Annotated[list[ModelName], Field(description="Other models, in order.")] = []
-    context_window: Annotated[int | None, Field(ge=1)] = None
+    context_window: Count | None = None
     """The most tokens that a request and its answer may have together."""
-    max_output_tokens: Annotated[int | None, Field(ge=1)] = None
+    max_output_tokens: Count | None = None
     """The most tokens that an answer may have; the bound that is held where a request sets none."""
     price: Annotated[Price | None, Field(description="Without it the price book decides.")] = None
     capabilities: list[str] = []
@@ -154,9 +160,9 @@ class User(Part):
 class Cache(Part):
     """Whether, and how long, identical requests are answered from memory."""
 
-    ttl: Duration
+    ttl: Annotated[Duration, Field(ge=1)]
     """How long an answer may be given again."""
-    max_bytes: Annotated[int, Field(ge=1, le=64_000_000)] = 4_000_000
+    max_bytes: Annotated[Count, Field(le=64_000_000)] = 4_000_000
     """The largest answer that is kept."""
 
 
@@ -196,11 +202,11 @@ class Limit(Part):
 
     scope: Annotated[str, Field(description=SUBJECT_HELP)]
     model: Annotated[ModelName | None, Field(description="Only for this model, or models that match.")] = None
-    requests: Annotated[int | None, Field(ge=0)] = None
+    requests: Whole | None = None
     """So many requests in a window."""
-    tokens: Annotated[int | None, Field(ge=0)] = None
+    tokens: Whole | None = None
     """So many tokens in a window, counted at their worst case until a call has ended."""
-    concurrency: Annotated[int | None, Field(ge=0)] = None
+    concurrency: Whole | None = None
     """So many calls at once."""
     per: Literal["second", "minute", "hour", "day"] | None = None
     """The window of requests and tokens."""
@@ -238,13 +244,13 @@ class TenantBase(Part):
     """The tenant's name."""
     isolation: Literal["row", "schema", "database"] = "row"
     """How its rows are kept apart."""
-    region: Annotated[str | None, Field(description="Data location.")] = None
-    security_level: str | None = None
+    region: Annotated[Label | None, Field(description="Data location.")] = None
+    security_level: Label | None = None
     """A word of yours, kept for policies."""
-    time_zone: str = "UTC"
+    time_zone: Label = "UTC"
     """Where its calendar's windows begin, e.g. Europe/Vienna."""
     allowed_models: Annotated[list[ModelName], Field(description="Patterns over model and alias names.")] = ["*"]
-    max_tokens_per_request: Annotated[int | None, Field(ge=1)] = None
+    max_tokens_per_request: Count | None = None
     """The most tokens that one request and its answer may have."""
 
 

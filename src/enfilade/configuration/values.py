@@ -2,14 +2,30 @@
 
 import re
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, None: 1.0}
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 MAX_SECONDS = 366 * 86_400.0
+
+
+def check_text(value: Any) -> None:
+    """Refuse, with ValueError, text that cannot be stored, wherever it stands in a decoded value."""
+    if isinstance(value, str):
+        if "\x00" in value or (not value.isprintable() and any("\ud800" <= character <= "\udfff" for character in value)):
+            message = "text cannot hold the character NUL or half of a surrogate pair"
+            raise ValueError(message)
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            check_text(name)
+            check_text(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            check_text(entry)
 
 
 def parse_duration(value: Any) -> float:
@@ -21,7 +37,7 @@ def parse_duration(value: Any) -> float:
     if match is None:
         message = f"{value!r} is no duration; it looks like 500ms, 5s, 2m, 1h or 30d"
         raise ValueError(message)
-    seconds = float(match[1]) * _SECONDS[match[2]]
+    seconds = round(float(match[1]) * _SECONDS[match[2]], 6)
     if seconds > MAX_SECONDS:
         message = f"{value!r} is longer than a year"
         raise ValueError(message)
@@ -31,25 +47,27 @@ def parse_duration(value: Any) -> float:
 def format_duration(seconds: float) -> str:
     """The shortest exact form that `parse_duration` reads back."""
     if seconds and seconds < 1:
-        return f"{seconds * 1000:g}ms"
+        return f"{seconds * 1000:.15g}ms"
     for unit in ("d", "h", "m"):
         if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
-            return f"{seconds / _SECONDS[unit]:g}{unit}"
-    return f"{seconds:g}s"
+            return f"{seconds / _SECONDS[unit]:.15g}{unit}"
+    return f"{seconds:.15g}s"
 
 
-def _parse_moment(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        # "expires: 2027-06-30" means that the key works on that day.
-        return datetime.combine(value, time(23, 59, 59), UTC)
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        return _parse_moment(date.fromisoformat(value))
+def parse_moment(value: Any) -> datetime:
+    """A moment from `2027-06-30`, which means that whole day, or from RFC 3339; in UTC. Raises ValueError."""
     if isinstance(value, str):
-        parsed = datetime.fromisoformat(value)
-        return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    return value
+        value = date.fromisoformat(value) if _DAY.fullmatch(value) else datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        try:
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+        except OverflowError:
+            message = f"{value.isoformat()} is beyond the calendar"
+            raise ValueError(message) from None
+    if isinstance(value, date):
+        return datetime.combine(value, time(23, 59, 59), UTC)
+    message = "a moment looks like 2027-06-30 or 2027-06-30T12:00:00Z"
+    raise ValueError(message)
 
 
 def _format_moment(moment: datetime) -> str:
@@ -60,7 +78,19 @@ def _parse_amount(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         message = "an amount is a number such as 0.15"
         raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a validation error
-    return Decimal(str(value))
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        message = f"{value!r} is no amount; it looks like 0.15"
+        raise ValueError(message) from None
+
+
+def _refuse_truth(value: Any) -> Any:
+    """YAML reads `yes` and `on` as true, which would count as 1."""
+    if isinstance(value, bool):
+        message = "a whole number is needed, not yes or no"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a validation error
+    return value
 
 
 def _format_amount(amount: Decimal) -> int | float | str:
@@ -77,7 +107,7 @@ Duration = Annotated[
 ]
 Moment = Annotated[
     datetime,
-    BeforeValidator(_parse_moment),
+    BeforeValidator(parse_moment),
     PlainSerializer(_format_moment, return_type=str),
     WithJsonSchema({"type": "string", "examples": ["2027-06-30", "2027-06-30T12:00:00Z"]}),
 ]
@@ -88,5 +118,8 @@ Amount = Annotated[
     PlainSerializer(_format_amount, return_type=int | float | str),
     WithJsonSchema({"type": ["number", "string"], "minimum": 0, "examples": [0.15, "5000"]}),
 ]
+Whole = Annotated[int, BeforeValidator(_refuse_truth), Field(ge=0, le=2**53)]
+Count = Annotated[Whole, Field(ge=1)]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 ModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]

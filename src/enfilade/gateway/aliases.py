@@ -14,6 +14,7 @@ COMPARISONS = {
     "lt": lambda value, bound: value < bound,
     "lte": lambda value, bound: value <= bound,
 }
+MAX_BOUND = 2**53
 NUMERIC = ("context_tokens", "max_latency_ms")
 TEXTUAL = ("task", "quality", "use_case")
 
@@ -68,4 +69,5 @@ def _check_condition(name: str, condition: Any) -> None:
 
 
 def _is_number(bound: Any) -> bool:
-    return isinstance(bound, int | float) and not isinstance(bound, bool)
+    # The comparison is false for what is no number.
+    return isinstance(bound, int | float) and not isinstance(bound, bool) and abs(bound) <= MAX_BOUND

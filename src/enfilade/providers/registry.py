@@ -3,7 +3,6 @@
 import ssl
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from enfilade.core.clock import Clock
 from enfilade.core.families import members
@@ -12,7 +11,7 @@ from enfilade.providers.credentials import Credential
 from enfilade.providers.errors import InvalidProvider
 from enfilade.providers.http_provider import HttpProvider
 from enfilade.providers.transport.client import HttpClient
-from enfilade.providers.transport.types import parse_origin, parse_proxy
+from enfilade.providers.transport.types import Origin, parse_origin, parse_proxy
 from enfilade.providers.types import ZONES, Provider, ProviderSpec
 
 KNOWN_OPTIONS = {"proxy", "ca_file", "client_cert", "client_key", "output_field"}
@@ -58,10 +57,15 @@ class Adapters:
         if unknown := sorted(set(spec.options) - KNOWN_OPTIONS):
             message = f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(KNOWN_OPTIONS))}"
             raise InvalidProvider(message, param="options")
+        for name, value in spec.options.items():
+            if not isinstance(value, str) or not value.isprintable():
+                message = f"the option {name} must be a printable text"
+                raise InvalidProvider(message, param=f"options.{name}")
         if not hasattr(adapter, "provider"):
             address = self.base_url(spec)
-            _guard_plain_http(spec, address)
-            parse_origin(address, tls=_default_tls(), allow_private=spec.allow_private_network)
+            _guard_plain_http(
+                spec, parse_origin(address, tls=_default_tls(), allow_private=spec.allow_private_network)
+            )
             if proxy := spec.options.get("proxy"):
                 parse_proxy(str(proxy))
 
@@ -91,8 +95,8 @@ class Adapters:
         return HttpProvider(spec, adapter, origin, credential, client, clock, address)
 
 
-def _guard_plain_http(spec: ProviderSpec, address: str) -> None:
-    if urlsplit(address).scheme == "http" and not spec.allow_private_network:
+def _guard_plain_http(spec: ProviderSpec, origin: Origin) -> None:
+    if origin.tls is None and not spec.allow_private_network:
         message = "a provider outside your own network must be reached over https; a key would travel in the open"
         raise InvalidProvider(message, param="base_url")
 

@@ -1,6 +1,6 @@
 """What can go wrong between Enfilade and its database."""
 
-from enfilade.core.errors import EnfiladeError, Unavailable
+from enfilade.core.errors import EnfiladeError, InvalidRequest, Unavailable
 
 
 class DatabaseUnavailable(Unavailable):
@@ -35,3 +35,11 @@ class MigrationFault(StorageFault):
 
     code = "migration_fault"
     remedy = "Run `enfilade migrate`, or install the program version that made the schema."
+
+
+class UnstorableText(InvalidRequest):
+    """A text holds what PostgreSQL has no place for: the character NUL, or half of a surrogate pair."""
+
+    code = "unstorable_text"
+    status = 422
+    remedy = "Send text of Unicode characters without NUL."

@@ -12,9 +12,10 @@ from enfilade.core.events import Event
 from enfilade.core.scope import Scope
 from enfilade.storage.address import APP, OPERATOR
 from enfilade.storage.cells import Cell, CellDirectory
-from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.errors import DatabaseUnavailable, UnstorableText
 from enfilade.storage.migrations import PLATFORM_SCHEMA
 
+UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 REVISION_CHANNEL = "enfilade_revision"
 
 SET_TENANT = "SELECT set_config('enfilade.tenant', $1, true)"
@@ -142,7 +143,7 @@ class Storage:
 
 @asynccontextmanager
 async def translated_conflicts() -> AsyncIterator[None]:
-    """Turn what the database refuses because of somebody else's concurrent work into our own errors."""
+    """Turn what the database refuses for reasons that a caller can mend into our own errors."""
     try:
         yield
     except asyncpg.UniqueViolationError as error:
@@ -154,6 +155,11 @@ async def translated_conflicts() -> AsyncIterator[None]:
     except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError) as error:
         message = "Somebody else changed the same things at the same time; nothing was changed by this."
         raise Conflict(message, retry_after=1) from error
+    except asyncpg.DataError as error:
+        if not isinstance(error, UNSTORABLE) and not isinstance(error.__cause__, UnicodeEncodeError):
+            raise
+        message = "A text in the request holds a character that cannot be stored."
+        raise UnstorableText(message) from error
     except asyncpg.QueryCanceledError as error:
         message = "The database took too long to answer; ask for a shorter period or fewer groups."
         raise DatabaseUnavailable(message, retry_after=5) from error
