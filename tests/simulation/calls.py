@@ -24,6 +24,7 @@ class Ask:
     text: str = "What is in the next room?"
     max_tokens: int | None = 20
     user: str | None = None
+    choices: int = 1
     leaves: str | None = None
     """When the caller hangs up: `unanswered` right after asking, `amid` after the first part of a stream; None never."""
 
@@ -34,6 +35,8 @@ class Ask:
         fields: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": self.text}]}
         if self.max_tokens is not None:
             fields["max_tokens"] = self.max_tokens
+        if self.choices != 1:
+            fields["n"] = self.choices
         return json.dumps(fields | ({"stream": True} if self.stream else {})).encode()
 
     def request(self) -> bytes:

@@ -260,3 +260,19 @@ async def test_a_call_that_waits_keeps_its_hold_and_no_other_takes_it(database: 
         assert again.error["details"]["held_usd"] == format_usd(0)
         assert again.error["details"]["spent_usd"] == format_usd(OUTPUT_NANO)
         await quiet(house)
+
+
+@pytest.mark.parametrize(
+    "script", ["hang", "cut-after-3", "garbage", "no-usage", "fail-500", "text-20", "hang-after-2"]
+)
+@pytest.mark.parametrize(("stream", "choices"), [(False, 1), (False, 3), (True, 1)], ids=["one", "three", "streamed"])
+async def test_a_call_for_which_only_a_part_was_left_costs_no_more_than_that_however_it_ends(
+    database: Address, script: str, stream: bool, choices: int
+) -> None:
+    limit = 5 * 2000 + 1_000
+    model = f"simulated/text-{OUTPUT_TOKENS}" + ("" if script.startswith("text") else f"+{script}")
+    async with open_house(database, house_with(budgets=[budget("tenant", limit, action="cut")])) as house:
+        await crowd(house, [Ask(ACME_KEY, model, stream=stream, choices=choices, max_tokens=OUTPUT_TOKENS)])
+        books = await balanced_books(house)
+    assert books.spent <= limit
+    assert [row["overrun_nano"] for row in books.ledger] == [0]

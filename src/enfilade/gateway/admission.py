@@ -15,7 +15,7 @@ from enfilade.costs.errors import BudgetExhausted, TokenLimitReached
 from enfilade.costs.holds import Demand, Hold, MeterSet
 from enfilade.costs.service import Costs
 from enfilade.dialects.types import StreamFacts
-from enfilade.gateway.bounds import Candidate, affordable_output, candidates_for, demand_of, tight_input
+from enfilade.gateway.bounds import Candidate, candidates_for, cut_to, demand_of, tight_input
 from enfilade.gateway.observer import CallObserver
 from enfilade.gateway.outcomes import Outcome, failed, refused
 from enfilade.gateway.records import REFUSED, CallData, Circumstances, Intent, call_data, encode_event, encode_intent
@@ -100,10 +100,7 @@ class Admission:
 
     def max_output(self, candidate: Candidate) -> int | None:
         """The output bound to send to the provider, where one must be sent."""
-        choices = self.call.request.choices
-        if self.hold.is_cut:
-            return max(1, affordable_output(candidate, self.hold.nano - self.lost_nano, choices))
-        return candidate.output_bound // choices if candidate.sets_output else None
+        return candidate.output_bound // self.call.request.choices if candidate.sets_output else None
 
     def max_events(self, candidate: Candidate) -> float:
         """How many events of output a stream may have before a budget cuts it. An event is at least one token, so
@@ -212,6 +209,8 @@ async def admit(desk: Desk, call: Call, targets: Sequence[Target]) -> Admission:
         demand = demand_of(candidates)
         admission = Admission(desk, call, candidates, meters)
         costs.hold(admission.hold, meters, demand)
+    if admission.hold.is_cut:
+        admission.candidates = [cut_to(entry, admission.hold.nano, call.request.choices) for entry in candidates]
     return admission
 
 

@@ -139,6 +139,12 @@ def tight_input(call: Call, targets: Sequence[Target]) -> int:
     return min(call.request.size, max(call.dialect.text_bound(call.request), *known, 0))
 
 
+def cut_to(candidate: Candidate, nano: int, choices: int) -> Candidate:
+    """The candidate when no more than `nano` may be spent: the provider is told what that pays for."""
+    bound = max(1, affordable_output(candidate, nano, choices)) * choices
+    return msgspec.structs.replace(candidate, output_bound=min(bound, candidate.output_bound), sets_output=True)
+
+
 def affordable_output(candidate: Candidate, nano: int, choices: int) -> int:
     """How many output tokens per choice `nano` pays for after the input."""
     left = nano - candidate.worst_input
