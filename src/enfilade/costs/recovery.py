@@ -5,13 +5,16 @@ its own business; when it is gone, whoever looks next settles them.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import msgspec
 import structlog
 
 from enfilade.core.clock import Clock
 from enfilade.costs import store
+from enfilade.identity.rows import START
 from enfilade.identity.scopes import system_scope
-from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.errors import DatabaseUnavailable, StorageFault
 from enfilade.storage.group_commit import GroupCommit
 from enfilade.storage.replicas import IS_ALIVE
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
@@ -37,24 +40,40 @@ class Recovery:
         self._replica = replica
 
     async def settle_orphans(self) -> int:
-        """Settle every intent whose process is gone; return how many there were. Raises DatabaseUnavailable."""
+        """Settle every intent whose process is gone; return how many could be. Raises DatabaseUnavailable.
+
+        One that cannot be settled is reported and stays: it must not keep the others, or a process's start, from it.
+        """
         recovered = 0
+        position = START
         while True:
             async with self._storage.unit_of_work(system_scope("recovery"), readonly=True) as unit:
                 alive = await self._alive(unit)
-                rows = await unit.fetch(store.LIST_ORPHANED_INTENTS, alive, CHUNK)
+                rows = await unit.fetch(store.LIST_ORPHANED_INTENTS, alive, position, CHUNK)
             if not rows:
                 break
-            written = [
-                self._writer.settle(str(row["call_id"]), self._render(row["body"], self._clock.now_ns()))
-                for row in rows
-            ]
-            for future in written:
-                await future
-            recovered += len(rows)
+            recovered += await self._settle(rows)
+            position = rows[-1]["call_id"]
         if recovered:
             log.warning("calls_recovered", recovered=recovered)
         return recovered
+
+    async def _settle(self, rows: Sequence[Any]) -> int:
+        written = {}
+        for row in rows:
+            call_id = str(row["call_id"])
+            try:
+                written[call_id] = self._writer.settle(call_id, self._render(row["body"], self._clock.now_ns()))
+            except msgspec.DecodeError as error:
+                log.error("call_not_recovered", call=call_id, error=str(error))  # noqa: TRY400
+        refused = 0
+        for call_id, future in written.items():
+            try:
+                await future
+            except StorageFault as error:
+                refused += 1
+                log.error("call_not_recovered", call=call_id, error=error.message)  # noqa: TRY400
+        return len(written) - refused
 
     async def _alive(self, unit: UnitOfWork) -> Sequence[str]:
         alive = [self._replica]
