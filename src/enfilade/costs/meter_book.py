@@ -41,6 +41,7 @@ class MeterBook:
 
     def install(self, rules: dict[str, tuple[Rule, ...]], tenants: Collection[str] | None) -> None:
         """Put new rules in force, for some tenants or for all; what was counted stays counted."""
+        former = [rule for tenant in (self._rules if tenants is None else tenants) for rule in self.rules(tenant)]
         if tenants is None:
             self._rules = rules
         else:
@@ -48,15 +49,19 @@ class MeterBook:
                 self._rules.pop(tenant, None)
             self._rules.update(rules)
         current = {rule.id: rule for group in rules.values() for rule in group}
+        for rule in former:
+            # Also when no meter of it is live: one that is made later has to look into the past by the new rule.
+            if rule.id not in current or not _still_counts_alike(rule, current[rule.id]):
+                self._seeded.discard(rule.id)
         for key, meter in list(self._meters.items()):
             if tenants is not None and meter.rule.tenant not in tenants:
                 continue
-            rule = current.get(key[0])
-            if rule is None or not _still_counts_alike(meter.rule, rule):
+            successor = current.get(key[0])
+            if successor is None or not _still_counts_alike(meter.rule, successor):
                 del self._meters[key]
                 self._seeded.discard(key[0])
             else:
-                meter.rule = rule
+                meter.rule = successor
         self._sets.clear()
 
     # Calls.

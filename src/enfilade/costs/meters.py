@@ -192,7 +192,7 @@ class BudgetMeter:
 
     def is_idle(self, now_ns: int) -> bool:
         """Whether forgetting this meter would change nothing."""
-        return self.held == 0 and (self.spent == 0 or now_ns >= self.window.end_ns)
+        return self.held == 0 and (now_ns >= self.window.end_ns or not (self.spent or self.told_exhausted))
 
 
 def _millionths(share: str) -> int:
