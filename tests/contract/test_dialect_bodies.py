@@ -13,6 +13,7 @@ from enfilade.core.messages import Finish, Text, ToolCall
 from enfilade.dialects.errors import UnreadableReply
 from tests.contract.conftest import SAMPLES
 from tests.contract.shapes import DialectSample
+from tests.support.properties import examples
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
@@ -166,6 +167,7 @@ def test_media_in_disguise_is_counted(sample: DialectSample) -> None:
     assert sample.dialect.parse(body).media == sample.media
 
 
+@examples(300)
 @given(junk=JSON, data=st.data())
 def test_no_value_of_any_field_breaks_the_reading(junk: Any, data: st.DataObject) -> None:
     sample = SAMPLES[data.draw(st.sampled_from(sorted(SAMPLES)))]

@@ -9,6 +9,7 @@ from enfilade.core.messages import Completion, Finish, Text, ToolCall
 from enfilade.dialects.types import StreamReader
 from tests.contract.conftest import SAMPLES, STREAMS
 from tests.contract.shapes import DialectSample, StreamSample
+from tests.support.properties import examples
 
 CUTS = st.lists(st.integers(0, 5000), max_size=30)
 
@@ -57,6 +58,7 @@ def test_a_stream_may_come_byte_by_byte(sample: DialectSample, stream: StreamSam
         check(sample, stream, list(range(len(stream.wire))), asked=asked)
 
 
+@examples(200)
 @given(data=st.data(), cuts=CUTS, asked=st.booleans())
 def test_where_the_pieces_end_does_not_matter(data: st.DataObject, cuts: list[int], asked: bool) -> None:
     name, stream = data.draw(st.sampled_from(STREAMS))
@@ -101,6 +103,7 @@ def test_garbage_in_a_stream_breaks_nothing(sample: DialectSample) -> None:
     assert reader.facts.usage is None
 
 
+@examples(200)
 @given(cuts=CUTS, data=st.data())
 @example(cuts=[], data=None)
 def test_a_completion_is_streamed_and_read_back(cuts: list[int], data: st.DataObject | None) -> None:

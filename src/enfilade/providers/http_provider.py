@@ -101,6 +101,8 @@ class HttpProvider:
             body = await exchange.read()
         except ProviderError:
             body = b""
+        finally:
+            exchange.abort()
         return failure_of(exchange.status, exchange.headers, body, self.adapter.error_message, self.clock.now_ns())
 
     def exact_input(self, dialect: Dialect, request: Request) -> int | None:

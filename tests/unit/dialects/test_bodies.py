@@ -13,6 +13,7 @@ from enfilade.dialects.bodies import decode_object, may_name, read, read_any, re
 from enfilade.dialects.errors import WrongType
 from enfilade.dialects.members.anthropic_messages import DIALECT as MESSAGES
 from enfilade.dialects.members.openai_chat import DIALECT as CHAT
+from tests.support.properties import examples
 
 NAMES = st.sampled_from(["model", "n", "max_tokens", "a", "b", 'q"q', "é", "x\\y"])
 
@@ -22,6 +23,7 @@ def escaped(name: str) -> str:
     return '"' + "".join(f"\\u{ord(letter):04x}" for letter in name) + '"'
 
 
+@examples(150)
 @given(pairs=st.lists(st.tuples(NAMES, st.integers(), st.booleans()), max_size=6))
 def test_a_name_twice_is_refused_and_otherwise_everybody_reads_the_same(pairs: list[tuple[str, int, bool]]) -> None:
     written = [f"{escaped(name) if disguised else json.dumps(name)}: {value}" for name, value, disguised in pairs]
@@ -133,6 +135,7 @@ def test_other_bodies_do_not_name_it(body: bytes) -> None:
     assert not may_name(body, b"temperature")
 
 
+@examples(150)
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_no_text_is_larger_than_its_bound(value: object) -> None:
     def size(item: object) -> int:

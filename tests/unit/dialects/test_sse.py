@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from enfilade.dialects import sse
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.sse import EventCutter, event_data, split_events
+from tests.support.properties import examples
 
 LINE_END = st.sampled_from([b"\n", b"\r\n", b"\r"])
 LINE = st.sampled_from(
@@ -61,6 +62,7 @@ def cut_up(wire: bytes, cuts: list[int]) -> list[bytes]:
     return [wire[start:stop] for start, stop in zip([0, *places], [*places, len(wire)], strict=True)]
 
 
+@examples(200)
 @given(wire=wires(), cuts=st.lists(st.integers(0, 400), max_size=12))
 def test_events_are_found_wherever_the_bytes_are_cut(wire: bytes, cuts: list[int]) -> None:
     cutter = EventCutter()
@@ -71,6 +73,7 @@ def test_events_are_found_wherever_the_bytes_are_cut(wire: bytes, cuts: list[int
     assert BLANK.sub(b"", cutter.rest) == b""
 
 
+@examples(200)
 @given(
     lines=st.lists(st.tuples(LINE | st.just(b""), LINE_END), max_size=12), cuts=st.lists(st.integers(0, 99), max_size=9)
 )
@@ -85,6 +88,7 @@ def test_mixed_line_ends_lose_no_byte_and_no_event(lines: list[tuple[bytes, byte
     assert [data for event in events if (data := event_data(event)).strip(b"\n")] == reference(wire)
 
 
+@examples(200)
 @given(data=st.binary(max_size=200), cuts=st.lists(st.integers(0, 200), max_size=12))
 def test_any_bytes_pass_whole(data: bytes, cuts: list[int]) -> None:
     cutter = EventCutter()

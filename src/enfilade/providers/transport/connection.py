@@ -27,6 +27,7 @@ class Connection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser | None = None
         self._exchange: Exchange | None = None
         self._header_bytes = 0
+        self._unheaded_bytes = 0
         self._ends_by_close = False
         self.is_closed = False
         self.idle_since = 0.0
@@ -48,9 +49,19 @@ class Connection(asyncio.Protocol):
         assert self._parser is not None
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             exchange.fail(UnreadableResponse("The provider's reply is not HTTP."))
             self.abort()
+            return
+        if not exchange.status:
+            # The parser keeps a field until its end, however far that is.
+            self._unheaded_bytes += len(data)
+            if self._unheaded_bytes > MAX_HEADER_BYTES:
+                self._refuse_headers(exchange)
+
+    def _refuse_headers(self, exchange: Exchange) -> None:
+        exchange.fail(UnreadableResponse("The provider's reply has too many header fields, or too long ones."))
+        self.abort()
 
     def eof_received(self) -> bool:
         """See `asyncio.Protocol`."""
@@ -74,7 +85,7 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._exchange = exchange
         self._parser = httptools.HttpResponseParser(self)
-        self._header_bytes = 0
+        self._header_bytes = self._unheaded_bytes = 0
         self.uses += 1
         if len(body) < 16_000:
             self._transport.write(head + body)
@@ -114,8 +125,7 @@ class Connection(asyncio.Protocol):
         self._header_bytes += len(name) + len(value)
         self._exchange.headers.append((name.lower(), value))
         if self._header_bytes > MAX_HEADER_BYTES:
-            self._exchange.fail(UnreadableResponse("The provider's reply has too many header fields."))
-            self.abort()
+            self._refuse_headers(self._exchange)
 
     def on_headers_complete(self) -> None:
         """See httptools."""

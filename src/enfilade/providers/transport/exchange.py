@@ -100,10 +100,13 @@ class Exchange:
             if self._buffered > HIGH_WATER and not self._paused:
                 self._paused = True
                 self._wire.pause()
+                self.deadline = self._last  # Until we go on reading, the provider's silence is ours.
             self._wake()
 
     def on_complete(self) -> None:
         """The reply is whole."""
+        if self._error is not None:
+            return  # It was given up before, for its size or by its reader.
         self.complete = True
         self.deadline = NEVER
         self._sweeper.forget(self)
@@ -179,7 +182,8 @@ class Exchange:
 
     def _resume(self) -> None:
         self._paused = False
-        if not self.complete:
+        if not self.complete and self._error is None:
+            self._moved()
             self._wire.resume()
 
     async def _wait(self) -> None:
