@@ -35,6 +35,13 @@ class Match(msgspec.Struct, frozen=True, omit_defaults=True):
             or (self.contains is not None and self.contains in name)
         )
 
+    def validate(self) -> None:
+        """Raise re.error for a pattern that cannot be read."""
+        if self.regex is not None:
+            re.compile(self.regex)
+        for part in (*(self.any_of or ()), *(self.all_of or ())):
+            part.validate()
+
 
 class Tier(msgspec.Struct, frozen=True):
     """Prices that replace the base ones for all tokens once the input exceeds `above`."""
@@ -148,6 +155,7 @@ class PriceBook(msgspec.Struct, frozen=True):
         for provider in self.providers:
             re.compile(provider.address)
             for model in provider.models:
+                model.match.validate()
                 for price in (*model.history, *(tier.price for tier in model.service_tiers)):
                     _validate(f"{provider.id}/{model.id}", price)
 
@@ -160,6 +168,9 @@ def _validate(label: str, price: PublishedPrice) -> None:
         raise PriceBookFault(message)
     if price.from_date is not None:
         date.fromisoformat(price.from_date)
+    for moment in (price.from_time, price.until_time):
+        if moment is not None:
+            time.fromisoformat(moment)
 
 
 def decode_book(text: str | bytes) -> PriceBook:
