@@ -51,6 +51,16 @@ def finish_of(reason: str | None) -> Finish | None:
     return FINISHES.get(reason, Finish.STOP) if reason else None
 
 
+def _says_nothing(events: bytes) -> bool:
+    """Whether events that follow the first one hold nothing that we act on. False may also mean: look closer."""
+    return (
+        events.count(b'"finish_reason"') == events.count(b'"finish_reason":null')
+        and events.count(b'"usage"') == events.count(b'"usage":null')
+        and b"[DONE]" not in events
+        and b'"error"' not in events
+    )
+
+
 class ChatStreamReader:
     """See `StreamReader`."""
 
@@ -81,18 +91,14 @@ class ChatStreamReader:
         if self._hide_usage:
             region = region.replace(NULL_USAGE, b"")
         # Nearly every event says nothing that we act on, and passes as it is.
-        if (
-            facts.model is not None
-            and region.count(b'"finish_reason"') == region.count(b'"finish_reason":null')
-            and region.count(b'"usage"') == region.count(b'"usage":null')
-            and b"[DONE]" not in region
-            and b'"error"' not in region
-        ):
+        if facts.model is not None and _says_nothing(region):
             return region
         return b"".join(self._look(event) for event in split_events(region))
 
     def _look(self, event: bytes) -> bytes:
         facts = self.facts
+        if facts.model is not None and not facts.done and _says_nothing(event):
+            return event
         data = event_data(event)
         if facts.done or not data:
             return b"" if facts.done else event

@@ -64,6 +64,9 @@ def _end_of_last(data: bytes) -> int:
 
 def split_events(region: bytes) -> list[bytes]:
     """Whole events, each with the blank line that ends it; together they are the region."""
+    if b"\r" not in region:
+        *whole, rest = region.split(b"\n\n")
+        return [event + b"\n\n" for event in whole] + ([rest] if rest else [])
     events = []
     start = 0
     for match in _END_OF_EVENT.finditer(region):
