@@ -17,7 +17,7 @@ from bench.profiler import OUTPUT_VARIABLE
 
 START_PATIENCE_S = 90.0
 POLL_S = 0.005
-KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR")
+KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR")
 SETTINGS = {"ENFILADE_LOG_STYLE": "json", "ENFILADE_LOG_LEVEL": "info"}
 
 
