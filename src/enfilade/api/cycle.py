@@ -94,7 +94,8 @@ class Cycle:
         self._waiter: asyncio.Future[None] | None = None
         self._head: list[bytes] | None = None
         self._chunked = False
-        self._left = 0
+        self._left: int | None = 0
+        """How much of the body is due; None when it ends with the connection."""
         self._is_head = scope["method"] == "HEAD"
 
     # From the connection.
@@ -184,10 +185,12 @@ class Cycle:
                 closes = True
             lines += (name, b": ", value, b"\r\n")
         bodiless = status in {204, 304} or status < 200
-        if length is None and not bodiless:
+        if length is None and not bodiless and self.scope["http_version"] != "1.0":
             self._chunked = True
             lines.append(b"transfer-encoding: chunked\r\n")
-        self._left = 0 if bodiless else length or 0
+        self._left = 0 if bodiless or self._chunked else length
+        if self.more_body:
+            self.keep_alive = False  # The rest of the request will not be read.
         if closes:
             self.keep_alive = False
         elif not self.keep_alive:
@@ -210,10 +213,11 @@ class Cycle:
         if self._chunked:
             _add_chunk(parts, body, more=more)
         elif body:
-            self._left -= len(body)
-            if self._left < 0:
-                text = "the body is longer than its content-length"
-                raise ResponseError(text)
+            if self._left is not None:
+                self._left -= len(body)
+                if self._left < 0:
+                    text = "the body is longer than its content-length"
+                    raise ResponseError(text)
             parts.append(body)
         if len(body) < 16_000:
             if data := b"".join(parts):
@@ -224,7 +228,7 @@ class Cycle:
             self._finish()
 
     def _finish(self) -> None:
-        if self._left > 0:
+        if self._left:
             text = "the body is shorter than its content-length"
             raise ResponseError(text)
         self.complete = True

@@ -28,6 +28,8 @@ BODY_DEADLINE_S = 30.0
 SEND_DEADLINE_S = 60.0
 """How long a caller may leave an answer lying when it has stopped reading."""
 KEEP_ALIVE_S = 75.0
+LINGER_S = 5.0
+"""How long a refused caller may go on sending before the connection is ended all the same."""
 ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 log = structlog.get_logger("enfilade.api.protocol")
@@ -58,11 +60,15 @@ class HttpProtocol(asyncio.Protocol):
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._header_bytes = 0
+        self._hosts = 0
         self._expects_continue = False
         self._in_headers = False
         self._reading = True
         self._drained: asyncio.Future[None] | None = None
         self._refused = False
+        """Nothing more is read from this caller."""
+        self._refusal: EnfiladeError | None = None
+        """What the caller must be told after the answers that are still due."""
         self._closing = False
         self._client: tuple[str, int] | None = None
         self._server: tuple[str, int] | None = None
@@ -84,14 +90,29 @@ class HttpProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
-        if self._refused:
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(MalformedBody("This server does not change protocols."))
-        except httptools.HttpParserError:
-            self._refuse(MalformedBody("This is not a valid HTTP/1.1 request."))
+        while data and not self._refused:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = self._without_offer() + data[offer.args[0] :]
+            except httptools.HttpParserError:
+                self._refuse(MalformedBody("This is not a valid HTTP/1.1 request."))
+            else:
+                return
+
+    def _without_offer(self) -> bytes:
+        """The head that was just read, without the other protocol that it offers, to be read again.
+
+        An offer may be ignored (RFC 9110, section 7.8), but the parser takes all that follows it for that protocol.
+        """
+        parser = self._parser
+        self._parser = httptools.HttpRequestParser(self)
+        if parser.get_method() == b"CONNECT":
+            self._refuse(MalformedBody("This server is no proxy."))
+            return b""
+        lines = [b"%b %b HTTP/%b\r\n" % (parser.get_method(), self._url, parser.get_http_version().encode())]
+        lines += [b"%b: %b\r\n" % header for header in self._headers if header[0] != b"upgrade"]
+        return b"".join([*lines, b"\r\n"])
 
     def eof_received(self) -> bool:
         """See asyncio."""
@@ -114,7 +135,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """See asyncio."""
-        self.deadline = NEVER
+        if not self._refused:
+            self.deadline = NEVER
         self._wake_drained()
 
     def _wake_drained(self) -> None:
@@ -133,12 +155,14 @@ class HttpProtocol(asyncio.Protocol):
         cycle = self._cycle
         if self._drained is not None:
             self._transport.abort()  # It does not read: no answer would reach it.
+        elif self._refused:
+            self._transport.abort()  # It was told, and goes on sending.
         elif self._in_headers:
             self._refuse(RequestTimeout("The request's headers did not arrive in time."))
         elif cycle is None:
             self._transport.close()  # An idle connection.
         elif cycle.more_body and not cycle.started:
-            self._refuse(RequestTimeout("The request's body did not arrive in time."))
+            self._end_with(RequestTimeout("The request's body did not arrive in time."))
         else:
             self._transport.abort()
 
@@ -149,6 +173,7 @@ class HttpProtocol(asyncio.Protocol):
         self._url = b""
         self._headers = []
         self._header_bytes = 0
+        self._hosts = 0
         self._expects_continue = False
         self._in_headers = True
         self._set_deadline(HEADER_DEADLINE_S)
@@ -164,7 +189,9 @@ class HttpProtocol(asyncio.Protocol):
         """See httptools."""
         headers = self._headers
         name = name.lower()
-        if name == b"expect":
+        if name == b"host":
+            self._hosts += 1
+        elif name == b"expect":
             self._expects_continue = value.lower() == b"100-continue"
         headers.append((name, value))
         self._header_bytes += len(name) + len(value)
@@ -173,12 +200,15 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """See httptools."""
-        if self._refused:
+        if self._refused or self._parser.should_upgrade():
             return
         self._in_headers = False
         self.deadline = self._sweeper.now() + BODY_DEADLINE_S
         parser = self._parser
         version = parser.get_http_version()
+        if self._hosts != 1 and (self._hosts or version != "1.0"):
+            self._refuse(MalformedBody("A request must have exactly one `host` header."))
+            return
         path, query = self._split_url()
         scope: dict[str, Any] = {
             "type": "http",
@@ -199,7 +229,7 @@ class HttpProtocol(asyncio.Protocol):
             self,
             scope,
             keep_alive=version != "1.0" and parser.should_keep_alive(),
-            expects_continue=self._expects_continue,
+            expects_continue=self._expects_continue and version != "1.0",
         )
         scope["enfilade.cycle"] = cycle
         self._arriving = cycle
@@ -230,7 +260,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """See httptools: what follows takes as long as it takes."""
-        if not self._refused and self._arriving is not None:
+        if not self._refused and not self._in_headers and self._arriving is not None:
             self.deadline = NEVER
             self._arriving.end()
 
@@ -260,24 +290,28 @@ class HttpProtocol(asyncio.Protocol):
         if cycle.started or cycle.disconnected:
             self._transport.abort()
             return
-        self._refuse(InternalError("Something went wrong inside Enfilade."))
+        self._end_with(InternalError("Something went wrong inside Enfilade."))
 
     def finished(self, cycle: Cycle) -> None:
         """See `Wire.finished`."""
-        if not cycle.keep_alive or self._closing or cycle.more_body:
+        if cycle.more_body:
             # A body that nobody read cannot be told from the next request: the connection ends here.
+            self._linger()
+        elif not cycle.keep_alive or self._closing:
             self._cycle = None
             self._transport.close()
-            return
-        if self._waiting:
+        elif self._waiting:
             following = self._waiting.popleft()
             self.resume_reading()
             self._begin(following)
-            return
-        self._cycle = None
-        self._arriving = None
-        if not self._in_headers:
-            self._set_deadline(KEEP_ALIVE_S)
+        elif self._refusal is not None:
+            self._cycle = None
+            self._end_with(self._refusal)
+        else:
+            self._cycle = None
+            self._arriving = None
+            if not self._in_headers:
+                self._set_deadline(KEEP_ALIVE_S)
 
     def shutdown(self) -> None:
         """End the connection now if it is idle, else after its current answer."""
@@ -320,11 +354,41 @@ class HttpProtocol(asyncio.Protocol):
         )
 
     def _refuse(self, error: EnfiladeError) -> None:
-        """Answer without the application, and end the connection."""
+        """Nothing more can be read: say so, after the answers to the requests that came before."""
         if self._refused or self._transport.is_closing():
             return
-        self._refused = True
+        arriving, cycle = self._arriving, self._cycle
+        if arriving is not None and arriving.more_body and self._waiting and self._waiting[-1] is arriving:
+            self._waiting.pop()  # It will never be whole.
+        if cycle is None or (cycle is arriving and cycle.more_body):
+            self._end_with(error)
+        else:
+            self._refused = True
+            self._refusal = error
+
+    def _end_with(self, error: EnfiladeError) -> None:
+        """Answer without the application, and end the connection."""
+        if self._transport.is_closing():
+            return
         cycle = self._cycle
         if cycle is None or not cycle.started:
             self._transport.write(render_plain_error(error))
-        self._transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        """End our side now, and the connection when the caller has ended its own, or soon.
+
+        A connection that is closed with unread data in it is reset, and the reset can overtake the answer (RFC 9112,
+        section 9.6).
+        """
+        cycle, self._cycle = self._cycle, None
+        self._refused = True
+        self._waiting.clear()
+        if cycle is not None:
+            cycle.lose()
+        if self._closing or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._transport.write_eof()
+        self.resume_reading()
+        self._set_deadline(LINGER_S)
