@@ -153,7 +153,8 @@ async def assert_nothing_held(house: House) -> None:
 def cost_of(record: Mapping[str, Any]) -> Decimal:
     """What a record's tokens cost at `up-model`, in dollars."""
     usage = record["usage"]
-    return (usage["input_tokens"] * INPUT_NANO + usage["output_tokens"] * OUTPUT_NANO) / NANO
+    nano: int = usage["input_tokens"] * INPUT_NANO + usage["output_tokens"] * OUTPUT_NANO
+    return nano / NANO
 
 
 async def answers_well(house: House, path: str = CHAT) -> None:
@@ -228,7 +229,14 @@ def chat_stream(*words: str, usage: Mapping[str, Any] | None = CHAT_USAGE) -> li
 
 def message_stream(*words: str, with_usage: bool = True) -> list[bytes]:
     """A whole stream of a message."""
-    start = {"id": "m1", "type": "message", "role": "assistant", "model": "m", "content": [], "stop_reason": None}
+    start: dict[str, Any] = {
+        "id": "m1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [],
+        "stop_reason": None,
+    }
     usage = {"usage": {"input_tokens": 12, "output_tokens": 1}} if with_usage else {}
     end: dict[str, Any] = {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}}
     deltas = [
