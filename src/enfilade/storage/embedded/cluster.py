@@ -199,6 +199,8 @@ class Cluster:
             "env": {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PATH": os.defpath},
             "preexec_fn": _die_with_parent(),
             "umask": 0o077,
+            # Ctrl-C at a terminal signals a whole group: the server must outlive the calls that are still running.
+            "start_new_session": True,
         }
         if self._descriptor is not None:
             options["pass_fds"] = (self._descriptor,)
