@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from enfilade.bootstrap.compose import Parts
@@ -45,3 +46,15 @@ def settle_all(
 ) -> "list[asyncio.Future[None]]":
     """Queue the records of these calls."""
     return [writer.settle(identifier, call_event(tenant, identifier, **changes)) for identifier in identifiers]
+
+
+@asynccontextmanager
+async def blocked_log(parts: Parts, tenant: str) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
+    """A tenant's log that nobody can append to inside the block; gives a condition: somebody waits to."""
+    async with parts.database.owner() as rival, rival.transaction():
+        await rival.execute("SELECT FROM enfilade_shared.event_heads WHERE tenant_id = $1 FOR UPDATE", tenant)
+
+        async def waits() -> bool:
+            return bool(await rival.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+        yield waits

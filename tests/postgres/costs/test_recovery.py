@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -17,12 +16,6 @@ from enfilade.storage.group_commit import SETTLE
 from tests.support.ledger import log_is_whole, rows, settled
 from tests.support.parts import call_event, intent_text, make_tenant, new_ids, open_parts, service
 from tests.support.waiting import eventually
-
-
-@pytest.fixture
-async def parts(database: Address) -> AsyncIterator[Parts]:
-    async with open_parts(database, ManualClock()) as opened:
-        yield opened
 
 
 @pytest.fixture

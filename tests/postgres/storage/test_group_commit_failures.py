@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -13,7 +12,7 @@ from enfilade.core.clock import Clock, ManualClock, to_ns
 from enfilade.core.events import Event
 from enfilade.storage.errors import DatabaseUnavailable, StorageFault
 from enfilade.storage.group_commit import PATIENCE_S
-from tests.support.ledger import log_is_whole, settle_all, settled
+from tests.support.ledger import blocked_log, log_is_whole, settle_all, settled
 from tests.support.parts import NOON, call_event, make_tenant, new_ids
 from tests.support.waiting import eventually
 
@@ -116,7 +115,7 @@ async def test_a_deadlock_between_two_writers_is_tried_again(parts: Parts, tenan
 
 
 async def test_flush_waits_for_facts_that_are_being_written(parts: Parts, tenant: str) -> None:
-    async with _blocked_log(parts, tenant) as waits:
+    async with blocked_log(parts, tenant) as waits:
         parts.writer.note([Event("Noted", tenant, to_ns(NOON), "system:test", {})])
         await eventually(waits)
         flushing = asyncio.ensure_future(parts.writer.flush())
@@ -128,7 +127,7 @@ async def test_flush_waits_for_facts_that_are_being_written(parts: Parts, tenant
 
 async def test_flush_waits_for_the_rest_of_a_batch_of_which_a_part_was_refused(parts: Parts, tenant: str) -> None:
     bad, good = new_ids(2)
-    async with _blocked_log(parts, tenant) as waits:
+    async with blocked_log(parts, tenant) as waits:
         refused = parts.writer.settle(bad, call_event(tenant, bad, cost_nano=-1))
         accepted = parts.writer.settle(good, call_event(tenant, good))
         with pytest.raises(StorageFault):
@@ -184,18 +183,6 @@ class _Gate:
 
     def opens(self) -> None:
         self._closed = False
-
-
-@contextlib.asynccontextmanager
-async def _blocked_log(parts: Parts, tenant: str) -> AsyncIterator[Callable[[], Awaitable[bool]]]:
-    """A tenant's log that nobody can append to inside the block; gives a condition: somebody waits to."""
-    async with parts.database.owner() as rival, rival.transaction():
-        await rival.execute("SELECT FROM enfilade_shared.event_heads WHERE tenant_id = $1 FOR UPDATE", tenant)
-
-        async def waits() -> bool:
-            return bool(await rival.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-
-        yield waits
 
 
 async def _turns_of_the_loop() -> None:
