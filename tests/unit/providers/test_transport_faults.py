@@ -16,7 +16,7 @@ from enfilade.providers.errors import (
     UnreadableResponse,
 )
 from enfilade.providers.transport import client as client_module
-from enfilade.providers.types import Incoming
+from enfilade.providers.types import Incoming, Provider
 from tests.support.outbound import KEY, Outbound
 from tests.support.upstream import Step, Upstream, hang_up, open_upstream, raw, reply, silence, stream
 from tests.support.waiting import eventually
@@ -47,6 +47,16 @@ async def read_all(incoming: Incoming) -> bytes:
     while piece := await incoming.next_chunk():
         pieces.append(piece)
     return b"".join(pieces)
+
+
+async def read_chunks(provider: Provider, outbound: Outbound) -> bytes:
+    """Make a call and read its reply chunk by chunk."""
+    return await read_all(await provider.send(outbound.ask()))
+
+
+async def read_whole(provider: Provider, outbound: Outbound) -> bytes:
+    """Make a call and read its reply at once."""
+    return await (await provider.send(outbound.ask())).read()
 
 
 async def test_a_refused_connection_is_no_cost_and_may_be_retried(outbound: Outbound) -> None:
@@ -125,9 +135,9 @@ async def test_what_is_no_http_is_unreadable(outbound: Outbound, answer: bytes) 
 async def test_a_reply_that_breaks_off_is_broken(outbound: Outbound, answer: bytes) -> None:
     for whole in (True, False):
         async with open_upstream(raw(answer)) as upstream:
+            provider = outbound.provider(upstream.url)
             with pytest.raises(ConnectionBroken) as failure:
-                incoming = await outbound.provider(upstream.url).send(outbound.ask())
-                await (incoming.read() if whole else read_all(incoming))
+                await (read_whole if whole else read_chunks)(provider, outbound)
             await eventually(lambda: outbound.client.open_connections() == 0)
             assert len(upstream.seen) == 1
         assert failure.value.may_have_cost

@@ -9,6 +9,18 @@ import socket
 from enfilade.providers.errors import AddressForbidden, ConnectFailed
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What the ipaddress module takes for global, and leads inside all the same.
+_INSIDE = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "168.63.129.16/32",  # Azure's metadata and health service
+        "192.0.0.0/24",  # protocol assignments; Oracle's metadata service is one
+        "::/96",  # IPv4-compatible, deprecated
+        "::ffff:0:0:0/96",  # IPv4-translated (SIIT)
+        "64:ff9b:1::/48",  # NAT64 inside a network
+        "fec0::/10",  # site-local, deprecated
+    )
+)
 
 
 def is_public(address: str) -> bool:
@@ -20,7 +32,7 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-    return parsed.is_global and not parsed.is_multicast
+    return parsed.is_global and not parsed.is_multicast and not any(parsed in network for network in _INSIDE)
 
 
 async def resolve(host: str, port: int, *, allow_private: bool) -> list[tuple[int, str]]:

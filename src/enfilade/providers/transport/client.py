@@ -27,12 +27,18 @@ MAX_BODY_BYTES = 64_000_000
 class Pool:
     """The connections to one origin."""
 
-    __slots__ = ("idle", "open")
+    __slots__ = ("connected", "idle", "opening")
 
     def __init__(self) -> None:
         """Start empty."""
         self.idle: deque[Connection] = deque()
-        self.open = 0
+        self.connected: set[Connection] = set()
+        self.opening = 0
+
+    @property
+    def open(self) -> int:
+        """How many connections there are, with those that are being made."""
+        return len(self.connected) + self.opening
 
 
 class HttpClient:
@@ -105,6 +111,7 @@ class HttpClient:
             if not connection.is_closed:
                 if connection.idle_since > oldest:
                     return connection
+                pool.connected.discard(connection)  # It makes room now, however long its farewell takes.
                 connection.close()
         return None
 
@@ -113,17 +120,17 @@ class HttpClient:
         if origin.max_connections is not None and pool.open >= origin.max_connections:
             message = "All connections that the provider's configuration allows are in use."
             raise ProviderBusy(message, retry_after=1)
-        pool.open += 1
+        pool.opening += 1
         try:
             async with asyncio.timeout(timeouts.connect):
                 connection = await self._connect(origin, pool)
         except TimeoutError:
-            pool.open -= 1
             message = "The connection to the provider was not made in time."
             raise ConnectTimeout(message) from None
-        except BaseException:
-            pool.open -= 1
-            raise
+        finally:
+            pool.opening -= 1
+        if not connection.is_closed:
+            pool.connected.add(connection)
         self.opened += 1
         return connection
 
@@ -135,7 +142,7 @@ class HttpClient:
                 connection.close()
 
         def lost(connection: Connection) -> None:
-            pool.open -= 1
+            pool.connected.discard(connection)
             if connection in pool.idle:
                 pool.idle.remove(connection)
 

@@ -1,14 +1,17 @@
 """The nouns of the HTTP client."""
 
 import base64
+import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from enfilade.providers.errors import InvalidProvider
+
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,9 @@ def parse_origin(
     proxy: Proxy | None = None,
 ) -> Origin:
     """The origin behind a base address, built from its parsed parts. Raises InvalidProvider."""
+    if not _VISIBLE.fullmatch(url):
+        message = "base_url must be written in visible ASCII characters; a host's other letters as xn--…"
+        raise InvalidProvider(message, param="base_url")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -121,6 +127,6 @@ def parse_proxy(url: str) -> Proxy:
         raise InvalidProvider(message, param="options.proxy")
     authorization = None
     if parts.username is not None:
-        pair = f"{parts.username}:{parts.password or ''}".encode()
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         authorization = "Basic " + base64.b64encode(pair).decode()
     return Proxy(parts.hostname, port or 3128, authorization)
