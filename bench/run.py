@@ -61,7 +61,7 @@ def main() -> int:
     else:
         console = Console()
         # A table that is written to a file must not be cut to a terminal's width.
-        show(report, console if console.is_terminal else Console(width=150))
+        show(report, console if console.is_terminal else Console(width=160))
     return 1 if report.broken else 0
 
 

@@ -50,7 +50,7 @@ class Session:
     @property
     def warm_seconds(self) -> float:
         """How long calls run before a measurement."""
-        return min(1.5, self.seconds)
+        return 0.3 if self.options.quick else 1.5
 
     @contextmanager
     def gateway(self, profile: Path | None = None) -> Iterator[Gateway]:

@@ -18,7 +18,7 @@ def run(session: Session) -> list[Row]:
             waits = found.latency["gateway"]
             note = (
                 f"{found.cpu_seconds / found.calls * 1e6:.0f} µs of CPU a call, core {found.busy:.0%} busy, "
-                f"p50 {waits.p50:.1f} ms, p99 {waits.p99:.1f} ms"
+                f"p50 {waits.p50:.0f} ms, p99 {waits.p99:.0f} ms"
             )
             figure = f"{connections} connections"
             rows.append(Row("calls", figure, found.calls_per_second, "calls/s", GOAL, bare.calls_per_second, note))
