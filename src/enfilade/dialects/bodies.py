@@ -74,14 +74,19 @@ def decode_object(body: bytes) -> dict[str, msgspec.Raw]:
         raise MalformedBody(message) from None
     for name in fields:
         quoted = _QUOTED.get(name) or b'"%b"' % name.encode()
-        if body.count(quoted) > 1:
+        if body.count(quoted) > 1 and _names_twice(body, quoted):
             _refuse_duplicates(body)
             break
     return fields
 
 
+def _names_twice(body: bytes, quoted: bytes) -> bool:
+    """Whether a colon follows the name more than once: `user` is a field, and the commonest value of `role`."""
+    return sum(after.lstrip().startswith(b":") for after in body.split(quoted)[1:]) > 1
+
+
 def _refuse_duplicates(body: bytes) -> None:
-    """The slow way, for bodies in which a field's name occurs more than once, if only inside a text.
+    """The slow way, for bodies in which a field's name occurs more than once, if only inside another field.
 
     A long body is not looked at: of two fields of one name the last counts, for us and, since we write what goes
     upstream, for the provider too.
@@ -178,7 +183,10 @@ _ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
 
 def may_name(body: bytes, *names: bytes) -> bool:
     """Whether one of the names may stand in the body: as it is, or written with escapes so that it is not found."""
-    return any(b'"%b"' % name in body for name in names) or _ESCAPED_ASCII.search(body) is not None
+    for name in names:
+        if b'"%b"' % name in body:
+            return True
+    return _ESCAPED_ASCII.search(body) is not None
 
 
 def text_size(value: object) -> int:
