@@ -7,6 +7,7 @@ import msgspec
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.messages import Finish
 from enfilade.core.usage import Usage
+from enfilade.costs.prices.sheet import STANDARD_TIERS
 from enfilade.dialects.types import ReplyFacts, StreamFacts
 from enfilade.gateway.bounds import Candidate, estimated_usage
 from enfilade.gateway.errors import ClientGone, Interrupted
@@ -30,7 +31,9 @@ def cost_of(call: Call, candidate: Candidate, usage: Usage, service_tier: str | 
     """What usage costs, by the service tier that the provider reports, if that has a price of its own."""
     sheet = candidate.sheet
     if service_tier is not None and service_tier != call.request.service_tier:
-        sheet = sheet.service_tiers.get(service_tier, sheet)
+        # The chosen sheet may be a tier's own, which knows nothing of the others.
+        base = candidate.target.price.at(call.started_ns) or sheet
+        sheet = base if service_tier in STANDARD_TIERS else base.service_tiers.get(service_tier, sheet)
     return sheet.cost(usage)
 
 
