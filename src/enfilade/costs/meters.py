@@ -4,6 +4,8 @@ Three kinds: a sliding window for requests and tokens, a plain count for concurr
 `fits` asks, `take` counts a worst case, and a later `settle` replaces it by what was really used.
 """
 
+from functools import lru_cache
+
 from enfilade.costs.types import PER_SECONDS, Action, BudgetRule, LimitRule
 from enfilade.costs.windows import Window, window_at
 
@@ -195,6 +197,7 @@ class BudgetMeter:
         return self.held == 0 and (now_ns >= self.window.end_ns or not (self.spent or self.told_exhausted))
 
 
+@lru_cache(maxsize=512)
 def _millionths(share: str) -> int:
     whole, _, part = share.partition(".")
     return int(whole or "0") * 1_000_000 + int((part + "000000")[:6])
