@@ -48,7 +48,7 @@ class SecretSources:
     def read(self, reference: SecretReference) -> str | None:
         """The secret behind a variable or a file; None when there is none or it may not be read."""
         if reference.env is not None:
-            return self.environment.get(reference.env) if self._may_read(reference.env) else None
+            return self.environment.get(reference.env, "").strip() or None if self._may_read(reference.env) else None
         if reference.file is not None and (path := self._path(reference.file)) is not None:
             try:
                 with path.open(encoding="utf-8") as file:
@@ -68,7 +68,7 @@ class Credential:
         self._reference = reference
         self._sources = sources
         self._clock = clock
-        self._value = opened
+        self._value = opened.strip() if opened is not None else None
         self._read_at = float("-inf")
 
     @property

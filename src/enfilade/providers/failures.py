@@ -22,15 +22,19 @@ from enfilade.providers.errors import (
 )
 
 MAX_MESSAGE = 400
+MAX_CLEANED = 1000
 MAX_RETRY_AFTER_S = 3600.0
 
-_ADDRESS = re.compile(r"\b(?:https?|wss?)://\S+|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b|\b[\w-]+(?:\.[\w-]+)+(?::\d+)\b")
+_ADDRESS = re.compile(
+    r"\b(?:https?|wss?)://\S+|\[[0-9a-fA-F:.]{2,}\](?::\d+)?|\b(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?\b|\b[\w-]+(?:\.[\w-]+)+(?::\d+)\b"
+)
 _KEY = re.compile(r"\b(?:sk|pk|rk|key|gsk|xai|AIza|Bearer)[-_ ][\w*.…-]{4,}|\b\w*\*{3,}\w*", re.IGNORECASE)
 
 MessageReader = Callable[[bytes], str | None]
 
 _ERRORS: dict[int, tuple[type[ProviderError], str]] = {
     401: (CredentialsRefused, "The provider does not accept the key that Enfilade holds for it."),
+    402: (CredentialsRefused, "The provider wants to be paid before it answers Enfilade's key."),
     403: (CredentialsRefused, "The provider does not let Enfilade's key do this."),
     404: (UpstreamModelMissing, "The provider does not know the deployment's model."),
     408: (ProviderTimeout, "The provider gave up waiting."),
@@ -92,8 +96,17 @@ def _bounded(seconds: float) -> float | None:
 
 def clean(text: str) -> str:
     """A provider's words without addresses and keys, shortened."""
-    text = " ".join(text.split())[:MAX_MESSAGE]
-    return _KEY.sub("[key]", _ADDRESS.sub("[address]", text))
+    text = " ".join(text[: 4 * MAX_CLEANED].split())
+    if len(text) > MAX_CLEANED:
+        text = text[:MAX_CLEANED].rpartition(" ")[0]  # Half a key at the end would not be known for one.
+    return _KEY.sub("[key]", _ADDRESS.sub("[address]", text))[:MAX_MESSAGE]
+
+
+def without(text: str, key: str | None, host: str) -> str:
+    """A text without this key and this host, however unlike a key or an address they look."""
+    if key:
+        text = text.replace(key, "[key]")
+    return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", "[address]", text, flags=re.IGNORECASE)
 
 
 def message_of_error_object(body: bytes) -> str | None:

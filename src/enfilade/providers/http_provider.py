@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enfilade.core.clock import Clock
 from enfilade.dialects.types import Dialect, Request
 from enfilade.providers.credentials import Credential
-from enfilade.providers.errors import ProviderError, UnreadableResponse
-from enfilade.providers.failures import failure_of, message_of_error_object
+from enfilade.providers.errors import CredentialMissing, ProviderError, UnreadableResponse
+from enfilade.providers.failures import failure_of, message_of_error_object, without
 from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.transport.exchange import Exchange
 from enfilade.providers.transport.types import HttpRequest, Origin, Timeouts, render_head
@@ -90,6 +90,8 @@ class HttpProvider:
         defaults = tuple(header for header in adapter.default_headers if header[0] not in brought)
         known = self._heads.get((dialect, defaults))
         if known is None or known[0] != key:
+            if key is not None and not (key.isascii() and key.isprintable()):
+                raise CredentialMissing("The provider's key holds characters that no header can carry.")
             headers = BASE_HEADERS + adapter.authorize(key) + defaults
             known = key, render_head(self.origin, adapter.paths[dialect], headers)
             self._heads[dialect, defaults] = known
@@ -103,7 +105,12 @@ class HttpProvider:
             body = b""
         finally:
             exchange.abort()
-        return failure_of(exchange.status, exchange.headers, body, self.adapter.error_message, self.clock.now_ns())
+        return failure_of(exchange.status, exchange.headers, body, self._said, self.clock.now_ns())
+
+    def _said(self, body: bytes) -> str | None:
+        text = self.adapter.error_message(body)
+        key = self.credential.value() if self.credential.is_set else None
+        return None if text is None else without(text, key, self.origin.host)
 
     def exact_input(self, dialect: Dialect, request: Request) -> int | None:
         """See `Provider.exact_input`: unknown; the tokenizers are the providers' own."""
