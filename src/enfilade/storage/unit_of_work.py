@@ -20,6 +20,8 @@ REVISION_CHANNEL = "enfilade_revision"
 
 SET_TENANT = "SELECT set_config('enfilade.tenant', $1, true)"
 SET_PLACE = "SELECT set_config('enfilade.tenant', $1, true), set_config('search_path', $2, true)"
+# Changes to one tenant are made one after the other: what a change has read is still true when it writes.
+LOCK_TENANT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 APPEND_EVENTS = "SELECT append_events($1, $2, $3, $4)"
 BUMP_REVISION = "UPDATE revision_counter SET revision = revision + 1 RETURNING revision"
 MARK_TENANT = """
@@ -76,6 +78,7 @@ class UnitOfWork:
             message = "only the platform may act in a tenant that is not its own"
             raise PermissionError(message)
         await self._connection.execute(SET_TENANT, tenant)
+        await self._connection.execute(LOCK_TENANT, tenant)
         self.tenant = tenant
 
     def record(self, event_type: str, **data: Any) -> None:
@@ -135,6 +138,8 @@ class Storage:
         role = OPERATOR if scope.is_platform else APP
         async with translated_conflicts(), cell.database.transaction(role, readonly=readonly) as connection:
             await connection.execute(SET_PLACE, scope.tenant, search_path(cell))
+            if not readonly:
+                await connection.execute(LOCK_TENANT, scope.tenant)
             unit = UnitOfWork(connection, scope, self._clock)
             yield unit
             if not readonly:
