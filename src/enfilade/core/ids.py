@@ -21,6 +21,8 @@ class IdFactory:
         self._random_bytes = random_bytes
         self._pool = ""
         self._offset = 0
+        self._latest = 0
+        self._count = 0
 
     def new_id(self, time_ns: int | None = None) -> str:
         """A new identifier as lower-case text, stamped with `time_ns` or the clock's time."""
@@ -32,9 +34,15 @@ class IdFactory:
             offset = 0
         self._offset = offset + 20
         entropy = self._pool[offset : offset + 20]
+        if milliseconds != self._latest:
+            self._latest = milliseconds
+            self._count = int(entropy[:3], 16) & 0x7FF
+        else:
+            # Those of one millisecond keep their order (RFC 9562, section 6.2): lists are read in it.
+            self._count = self._count + 1 & 0xFFF
         stamp = f"{milliseconds:012x}"
         variant = "89ab"[int(entropy[3], 16) & 3]
-        return f"{stamp[:8]}-{stamp[8:]}-7{entropy[:3]}-{variant}{entropy[4:7]}-{entropy[7:19]}"
+        return f"{stamp[:8]}-{stamp[8:]}-7{self._count:03x}-{variant}{entropy[4:7]}-{entropy[7:19]}"
 
 
 def id_time_ms(identifier: str) -> int:
