@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from enfilade.configuration import document as doc
 from enfilade.configuration import specs
 from enfilade.configuration.errors import InvalidDocument
+from enfilade.configuration.faults import message_of, path_of
 from enfilade.configuration.pruning import Pruner
 from enfilade.configuration.rooms import Rooms
 from enfilade.core.errors import EnfiladeError
@@ -67,7 +68,7 @@ def read_document(content: Any) -> doc.Document:
         first = error.errors(include_url=False, include_input=False)[0]
         path = path_of(first["loc"])
         others = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        message = f"{path or 'the document'}: {first['msg']}{others}"
+        message = f"{path or 'the document'}: {message_of(first, doc.Document, first['loc'])}{others}"
         raise InvalidDocument(message, path) from None
 
 
@@ -232,14 +233,3 @@ def _at(path: str) -> Iterator[None]:
             raise
         place = f"{path}.{error.param}" if error.param else path
         raise InvalidDocument(f"{place}: {error.message}", place, {"cause": error.code}) from error
-
-
-def path_of(location: tuple[int | str, ...]) -> str:
-    """A pydantic location as `tenants[0].limits[2].per`."""
-    path = ""
-    for step in location:
-        if isinstance(step, int):
-            path += f"[{step}]"
-        elif step != "__root__":
-            path += f".{step}" if path else str(step)
-    return path

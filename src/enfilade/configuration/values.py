@@ -16,7 +16,9 @@ MAX_SECONDS = 366 * 86_400.0
 def check_text(value: Any) -> None:
     """Refuse, with ValueError, text that cannot be stored, wherever it stands in a decoded value."""
     if isinstance(value, str):
-        if "\x00" in value or (not value.isprintable() and any("\ud800" <= character <= "\udfff" for character in value)):
+        if "\x00" in value or (
+            not value.isprintable() and any("\ud800" <= character <= "\udfff" for character in value)
+        ):
             message = "text cannot hold the character NUL or half of a surrogate pair"
             raise ValueError(message)
     elif isinstance(value, dict):

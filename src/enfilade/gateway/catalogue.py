@@ -22,6 +22,7 @@ from enfilade.gateway.types import AliasSpec, CatalogueRecord, Hints, ModelSpec,
 from enfilade.identity.directory import Install
 from enfilade.identity.rows import MODEL_PATTERN, START, check_name, check_version
 from enfilade.identity.types import Outcome
+from enfilade.providers.errors import UnknownProvider
 from enfilade.providers.service import Providers
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -183,8 +184,10 @@ class Catalogue:
     ) -> tuple[CatalogueRecord, Outcome]:
         """Declare a model. Raises InvalidModel, VersionMismatch, UnknownProvider."""
         self._check_model(spec)
-        for deployment in spec.deployments:
-            await self._providers.get(unit, deployment.provider)
+        for position, deployment in enumerate(spec.deployments):
+            if await self._providers.find(unit, deployment.provider) is None:
+                message = f"There is no provider {deployment.provider!r}."
+                raise UnknownProvider(message, param=f"deployments[{position}].provider")
         present = await self.find_model(unit, spec.name)
         if present is None:
             await unit.execute(store.INSERT_MODEL, self._ids.new_id(), spec.name, canonical_text(spec))

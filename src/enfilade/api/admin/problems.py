@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from enfilade.api.calls import retry_headers
-from enfilade.configuration.service import path_of
+from enfilade.configuration.faults import message_of, path_of
 from enfilade.core.errors import EnfiladeError, InternalError, Unauthenticated
 
 MEDIA_TYPE = "application/problem+json"
@@ -97,9 +97,14 @@ def install_problems(app: FastAPI) -> None:
         return error_reply(InternalError("Something went wrong inside Enfilade."))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         # The input itself is not repeated: it may hold a secret.
-        errors = [{"path": path_of(tuple(e["loc"])), "message": str(e["msg"])} for e in error.errors()[:MAX_ERRORS]]
+        body = getattr(request.scope.get("route"), "body_field", None)
+        model = body.field_info.annotation if body is not None else None
+        errors = [
+            {"path": path_of(fault["loc"]), "message": message_of(fault, model, fault["loc"][1:])}
+            for fault in error.errors()[:MAX_ERRORS]
+        ]
         first = errors[0]
         return problem_reply(422, "invalid_request", f"{first['path']}: {first['message']}", errors=errors)
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from enfilade.api.admin.security import Actor, Context, Needs
@@ -59,10 +60,10 @@ Reader = Annotated[Actor, Depends(Needs(CONFIGURATION_READ))]
 Writer = Annotated[Actor, Depends(Needs(CONFIGURATION_WRITE, "platform"))]
 
 
-@ROUTER.get("", response_model=Document, response_model_exclude_defaults=True)
-async def export(context: Context, actor: Reader) -> dict[str, Any]:
-    """Export the running state."""
-    return plain(await export_document(context.rooms, actor.scope))
+@ROUTER.get("", response_model=Document)
+async def export(context: Context, actor: Reader) -> JSONResponse:
+    """Export the running state, without what has its default value."""
+    return JSONResponse(plain(await export_document(context.rooms, actor.scope)))
 
 
 @ROUTER.get("/schema")
