@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from enfilade.core.errors import EnfiladeError
 from enfilade.core.money import price_bound
 from enfilade.core.usage import Usage
 from enfilade.costs.errors import UnpricedModel
@@ -155,10 +156,13 @@ def affordable_output(candidate: Candidate, nano: int, choices: int) -> int:
 
 def estimated_input(call: Call, candidate: Candidate) -> int:
     """What the input probably came to."""
-    exact = candidate.target.provider.exact_input(call.dialect, call.request)
-    if exact is not None:
-        return exact
-    return min(candidate.input_bound, -(-call.dialect.text_bound(call.request) // BYTES_PER_TOKEN))
+    try:
+        exact = candidate.target.provider.exact_input(call.dialect, call.request)
+        text = call.dialect.text_bound(call.request) if exact is None else 0
+    except EnfiladeError:
+        # What was nested just bearably for the parser can be too deep here, and a settlement must not fail.
+        return candidate.input_bound
+    return exact if exact is not None else min(candidate.input_bound, -(-text // BYTES_PER_TOKEN))
 
 
 def estimated_usage(call: Call, candidate: Candidate, facts: StreamFacts | None, output_bytes: int = 0) -> Usage:
