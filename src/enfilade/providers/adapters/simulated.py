@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -127,10 +128,18 @@ def _wanted(conversation: Conversation) -> tuple[Tool, ...]:
 
 def _call(tool: Tool, index: int) -> ToolCall:
     """A call with an argument of the right type for each property of the tool's schema."""
-    properties = (tool.parameters or {}).get("properties") or {}
     examples = {"string": "example", "integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
-    arguments = {name: examples.get(str((schema or {}).get("type"))) for name, schema in properties.items()}
+    arguments = {
+        name: examples.get(str(_inside(schema, "type")))
+        for name, schema in (_inside(tool.parameters, "properties") or {}).items()
+    }
     return ToolCall(f"call_sim_{index}", tool.name, msgspec.json.encode(arguments).decode())
+
+
+def _inside(schema: object, name: str) -> Any:
+    """What a caller's schema says under a name; nobody has checked that it is one."""
+    found = schema.get(name) if isinstance(schema, dict) else None
+    return found if name == "type" or isinstance(found, dict) else None
 
 
 def _stream(outgoing: Outgoing, completion: Completion, pieces: list[str], calls: list[ToolCall]) -> Plan:
