@@ -60,12 +60,12 @@ class Cluster:
         self._account: Account | None = None
         self._binaries: Binaries | None = None
         self._descriptor: int | None = None
-        self._socket_directory = Path()
+        self._socket_directory: Path | None = None
 
     @property
     def address(self) -> Address:
         """How the owner reaches the server."""
-        return socket_address(str(self._socket_directory), OWNER, self._password(), DATABASE)
+        return socket_address(str(self._require_socket_directory()), OWNER, self._password(), DATABASE)
 
     @property
     def version(self) -> int:
@@ -92,7 +92,7 @@ class Cluster:
         would be stopped when that thread ends.
         """
         settings = SETTINGS | SETTINGS_BY_VERSION.get(self.version, {})
-        settings["unix_socket_directories"] = str(self._socket_directory)
+        settings["unix_socket_directories"] = str(self._require_socket_directory())
         command = [self._require_binaries().program("postgres"), "-D", self._path_for_server()]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
@@ -131,13 +131,22 @@ class Cluster:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-        shutil.rmtree(self._socket_directory, ignore_errors=True)
+        # Only what was made here is removed: a start that failed earlier has made nothing.
+        if self._socket_directory is not None:
+            shutil.rmtree(self._socket_directory, ignore_errors=True)
+            self._socket_directory = None
 
     def _require_binaries(self) -> Binaries:
         if self._binaries is None or self._account is None:
             message = "the cluster was not prepared"
             raise RuntimeError(message)
         return self._binaries
+
+    def _require_socket_directory(self) -> Path:
+        if self._socket_directory is None:
+            message = "the cluster was not prepared"
+            raise RuntimeError(message)
+        return self._socket_directory
 
     def _password(self) -> str:
         path = self._root / "owner.password"
@@ -154,7 +163,7 @@ class Cluster:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(mode=0o700)
         account.own(staging, 0o700)
-        password_file = self._socket_directory / "initial-password"
+        password_file = self._require_socket_directory() / "initial-password"
         password_file.write_text(self._password())
         account.own(password_file, 0o400)
         self._descriptor = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
