@@ -77,8 +77,8 @@ def postmaster(data: Path) -> tuple[int, bool] | None:
 
 
 @asynccontextmanager
-async def opened_books(data: Path) -> AsyncIterator[Books]:
-    """The books of the embedded server under `data`, which must be running."""
+async def owner_connection(data: Path) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the embedded server under `data`, which must be running."""
     lines = (data / "postgres" / "postmaster.pid").read_text().splitlines()
     connection = await asyncpg.connect(
         host=lines[4],
@@ -88,6 +88,13 @@ async def opened_books(data: Path) -> AsyncIterator[Books]:
         database="enfilade",
     )
     try:
-        yield Books(connection)
+        yield connection
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def opened_books(data: Path) -> AsyncIterator[Books]:
+    """The books of the embedded server under `data`, which must be running."""
+    async with owner_connection(data) as connection:
+        yield Books(connection)
