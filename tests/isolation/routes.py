@@ -1,0 +1,94 @@
+"""Every operation of the admin API, and how the walk exercises it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+NEVER = {
+    "tenants": "umbrella",
+    "departments": "umbrella-sales",
+    "users": "ana@umbrella.example",
+    "applications": "umbrella-app",
+    "keys": "umbrella-key",
+}
+"""Names alike to acme's, which nobody has."""
+PRICE = {"input": 1, "output": 2}
+MODEL = {"name": "walked", "deployments": [{"provider": "sim", "model": "echo"}], "price": PRICE}
+PLATFORM_NOUNS = ("providers", "models", "aliases", "prices")
+SCOPED = ("department:{departments}", "application:{applications}", "user:{users}", "key:{keys}")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How the walk exercises an operation."""
+
+    noun: str | None = None
+    """What the last parameter in its path names; None when it has none."""
+    bodies: tuple[dict[str, Any], ...] = ()
+    """Bodies in which `{departments}` and the like stand for a reference, and `{it}` for what the path names."""
+    filters: tuple[tuple[str, str], ...] = ()
+    """Query parameters and the noun that each names."""
+    platform: bool = False
+    """For the platform alone: a tenant's administrator gets 403, whatever is asked for."""
+    lists: bool = False
+
+
+def _crud(noun: str, body: dict[str, Any], *, platform: bool = False, changes: bool = True) -> dict[str, Route]:
+    name = {"limits": "id", "budgets": "id", "users": "email", "prices": "model"}.get(noun, "name")
+    routes = {
+        f"GET /{noun}": Route(lists=True, platform=platform),
+        f"POST /{noun}": Route(bodies=(body,), platform=platform),
+        f"GET /{noun}/{{{name}}}": Route(noun, platform=platform),
+        f"PUT /{noun}/{{{name}}}": Route(noun, bodies=(body,), platform=platform),
+        f"DELETE /{noun}/{{{name}}}": Route(noun, platform=platform),
+    }
+    if not changes:
+        del routes[f"PUT /{noun}/{{{name}}}"]
+    return routes
+
+
+ROUTES: dict[str, Route] = {
+    **_crud("departments", {"name": "{it}"}, changes=False),
+    **_crud("users", {"email": "{it}", "department": "{departments}"}),
+    **_crud("applications", {"name": "{it}", "department": "{departments}"}),
+    **_crud("keys", {"name": "{it}", "application": "{applications}"}),
+    **_crud("limits", {}),
+    **_crud("budgets", {}),
+    **_crud("tenants", {"name": "{it}"}, platform=True),
+    **_crud("providers", {"name": "walked", "kind": "simulated"}, platform=True),
+    **_crud("models", MODEL, platform=True),
+    **_crud("aliases", {"name": "walked", "model": "chat"}, platform=True),
+    **_crud("prices", {"price": PRICE}, platform=True),
+    # A tenant may look at itself.
+    "GET /tenants": Route(lists=True),
+    "GET /tenants/{name}": Route("tenants"),
+    "POST /keys": Route(
+        bodies=({"name": "walked", "application": "{applications}"}, {"name": "walked", "user": "{users}"})
+    ),
+    "POST /keys/{name}/rotate": Route("keys", bodies=({"grace": "1h"},)),
+    "POST /limits": Route(bodies=tuple({"scope": scope, "requests": 5, "per": "minute"} for scope in SCOPED)),
+    "PUT /limits/{id}": Route("limits", bodies=({"amount": 1},)),
+    "POST /budgets": Route(bodies=tuple({"scope": scope, "window": "day", "limit_usd": 1} for scope in SCOPED)),
+    "PUT /budgets/{id}": Route("budgets", bodies=({"limit_usd": 1},)),
+    "GET /calls": Route(
+        lists=True,
+        filters=(
+            ("department", "departments"),
+            ("application", "applications"),
+            ("user", "users"),
+            ("key", "keys"),
+        ),
+    ),
+    "GET /calls/{id}": Route("calls"),
+    "GET /events": Route(lists=True),
+    "GET /events/export": Route(lists=True),
+    "GET /spend": Route(lists=True),
+    "GET /whoami": Route(lists=True),
+    "GET /configuration": Route(lists=True),
+    "GET /configuration/schema": Route(lists=True),
+    "POST /configuration/plan": Route(bodies=({"version": 1},), platform=True),
+    "POST /configuration/apply": Route(bodies=({"version": 1},), platform=True),
+    "GET /deployments": Route(platform=True),
+    "GET /replicas": Route(platform=True),
+}
+del ROUTES["POST /prices"]
+LISTS = sorted(name.split(" ")[1] for name, route in ROUTES.items() if route.lists and not route.platform)

@@ -1,0 +1,128 @@
+"""Two tenants with rows in every table. Everything of acme's carries `acme` in its name, so that a leak shows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from enfilade.core.clock import ManualClock
+from enfilade.storage.address import Address
+from tests.support.house import House, HouseOptions, open_house
+from tests.support.waiting import eventually
+from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, GLOBEX_KEY, OWNER_KEY, world
+
+TENANTS = ("acme", "globex")
+KEYS = {"acme": ACME_KEY, "globex": GLOBEX_KEY}
+ADMINS = {"acme": ACME_ADMIN_KEY, "globex": GLOBEX_ADMIN_KEY}
+NEVER_ID = "01a19c21-7200-7000-8000-00000000dead"
+SHARED_KEY = "the-same-idempotency-key"
+NOUNS = ("departments", "users", "applications", "keys", "limits", "budgets", "calls")
+
+
+def document() -> dict[str, Any]:
+    content = world()
+    content["tenants"] = [_tenant("acme"), _tenant("globex")]
+    content["models"].append(
+        {
+            "name": "acme-private",
+            "deployments": [{"provider": "sim", "model": "echo"}],
+            "price": {"input": 1, "output": 2},
+        }
+    )
+    content["tenants"][1]["allowed_models"] = ["simulated/*", "chat", "fast"]
+    return content
+
+
+def _tenant(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "departments": [{"name": f"{name}-sales"}],
+        "users": [{"email": f"ana@{name}.example", "department": f"{name}-sales", "roles": ["developer"]}],
+        "applications": [{"name": f"{name}-app", "department": f"{name}-sales", "cache": {"ttl": "1h"}}],
+        "keys": [
+            {"name": f"{name}-key", "application": f"{name}-app", "secret": {"value": KEYS[name]}},
+            {"name": f"{name}-admin", "roles": ["admin"], "secret": {"value": ADMINS[name]}},
+        ],
+        "limits": [{"scope": f"application:{name}-app", "requests": 1000, "per": "minute"}],
+        "budgets": [{"scope": f"user:ana@{name}.example", "window": "month", "limit_usd": 10}],
+    }
+
+
+@dataclass(slots=True)
+class TwoTenants:
+    """The house, and what acme has in it."""
+
+    house: House
+    ids: dict[str, list[str]] = field(default_factory=dict)
+    """Acme's ids by noun: tenants, departments, …, calls."""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Acme's names by noun."""
+        return {
+            "tenants": "acme",
+            "departments": "acme-sales",
+            "users": "ana@acme.example",
+            "applications": "acme-app",
+            "keys": "acme-key",
+        }
+
+    def everything_of_acme(self) -> set[str]:
+        """No reply to anybody else may hold any of this."""
+        return {"acme", *(identifier for group in self.ids.values() for identifier in group)}
+
+    def as_admin(self, tenant: str) -> httpx2.AsyncClient:
+        """A client with a tenant's administrator's key."""
+        return self.house.client(ADMINS[tenant])
+
+
+@asynccontextmanager
+async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
+    """Both tenants at work: calls were answered, refused and are running, changes were made."""
+    clock = ManualClock()
+    async with open_house(address, HouseOptions(document=document(), clock=clock)) as house:
+        both = TwoTenants(house)
+        for tenant in TENANTS:
+            await _use(house, tenant)
+        clock.advance(1)  # Reports end at the present moment, without it.
+        for noun in NOUNS:
+            reply = await both.as_admin("acme").get(f"/api/v1/{noun}")
+            both.ids[noun] = [item["id"] for item in reply.json()["items"]]
+            assert both.ids[noun], noun
+        both.ids["tenants"] = [house.tenant_id("acme")]
+        async with asyncio.TaskGroup() as group:
+            for tenant in TENANTS:
+                group.create_task(_ask(house, tenant, "simulated/text-5+slow-2s"))
+            await eventually(lambda: len(house.parts.meter_book.holds) == len(TENANTS))
+            await eventually(lambda: _intents(house))
+            yield both
+            clock.advance(2)
+
+
+async def _use(house: House, tenant: str) -> None:
+    answered = await _ask(house, tenant, "simulated/echo")
+    assert answered.status_code == 200
+    assert (await _ask(house, tenant, "no-such-model")).status_code == 404
+    body = {"name": f"{tenant}-second"}
+    headers = {"idempotency-key": f"{tenant}-of-its-own"}
+    made = await house.client(ADMINS[tenant]).post("/api/v1/departments", json=body, headers=headers)
+    assert made.status_code == 201
+
+
+async def _ask(house: House, tenant: str, model: str) -> httpx2.Response:
+    body = {"model": model, "messages": [{"role": "user", "content": f"The plans of {tenant}"}], "max_tokens": 9}
+    reply: httpx2.Response = await house.client(KEYS[tenant]).post("/v1/chat/completions", json=body)
+    return reply
+
+
+async def _intents(house: House) -> bool:
+    async with house.unit() as unit:
+        return bool(await unit.fetch_value("SELECT count(*) = $1 FROM intents", len(TENANTS)))
+
+
+def as_owner(both: TwoTenants) -> httpx2.AsyncClient:
+    """A client of the platform's owner."""
+    return both.house.client(OWNER_KEY)
