@@ -52,6 +52,10 @@ class DialectSample:
     """Completions that the dialect can write."""
     output_fields: tuple[str, ...] = ()
     """Where an output bound may stand."""
+    error_envelope: Mapping[str, Any]
+    """What stands around the error object, beside the request's id."""
+    error_types: Mapping[int, str]
+    """The error's type for each status, as the official SDK's documentation has it."""
     asks_for_usage: Mapping[str, Any] = field(default_factory=dict)
     """What must stand in a streamed request that goes to a provider, whatever the caller asked."""
 

@@ -73,7 +73,7 @@ def error_object(error: EnfiladeError, request_id: str) -> dict[str, object]:
     """The `error` object, with our stable code and what a program may want to know."""
     content: dict[str, object] = {
         "message": f"{error.message} {error.remedy}",
-        "type": ERROR_TYPES.get(error.status, "server_error"),
+        "type": ERROR_TYPES.get(error.status, "server_error" if error.status >= 500 else "invalid_request_error"),
         "param": error.param,
         "code": error.code,
         "request_id": request_id,

@@ -218,6 +218,21 @@ STREAMS = (
     ),
 )
 
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    502: "api_error",
+    503: "api_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
 SAMPLE = DialectSample(
     dialect=DIALECT,
     request=REQUEST,
@@ -261,5 +276,7 @@ SAMPLE = DialectSample(
         ),
         Completion("id-4", "up-1", 7, (Text("No."),), Finish.CONTENT_FILTER, Usage(5, output_tokens=1)),
     ),
+    error_envelope={"type": "error"},
+    error_types=ERROR_TYPES,
     output_fields=("max_tokens",),
 )

@@ -205,6 +205,21 @@ STREAMS = (
     shared("cut in the middle", sse(ROLE, HELLO), usage=None, finish=None, complete=False, events=1),
 )
 
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    502: "server_error",
+    503: "server_error",
+    504: "server_error",
+}
+
 SAMPLE = DialectSample(
     dialect=DIALECT,
     request=REQUEST,
@@ -258,6 +273,8 @@ SAMPLE = DialectSample(
         ),
         Completion("id-4", "up-1", 7, (Text("No."),), Finish.CONTENT_FILTER, None),
     ),
+    error_envelope={},
+    error_types=ERROR_TYPES,
     output_fields=("max_completion_tokens", "max_tokens"),
     asks_for_usage={"stream_options": {"include_usage": True}},
 )

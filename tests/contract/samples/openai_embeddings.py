@@ -3,6 +3,7 @@
 from enfilade.core.messages import Conversation, Message, Role, Text
 from enfilade.core.usage import Usage
 from enfilade.dialects.members.openai_embeddings import DIALECT
+from tests.contract.samples.openai_chat import ERROR_TYPES
 from tests.contract.shapes import DialectSample
 
 SAMPLE = DialectSample(
@@ -28,5 +29,7 @@ SAMPLE = DialectSample(
     },
     usage=Usage(input_tokens=6),
     finish=None,
+    error_envelope={},
+    error_types=ERROR_TYPES,
     not_replies=(b"", b"<html>", b"[]", b"{}", b'{"error":{"message":"no"}}', b"\xff"),
 )

@@ -215,8 +215,9 @@ class AnthropicMessages:
         return 529 if error.code in OVERLOADED_CODES else error.status
 
     def _error_object(self, error: EnfiladeError, request_id: str) -> dict[str, object]:
+        status = self.error_status(error)
         content: dict[str, object] = {
-            "type": ERROR_TYPES.get(self.error_status(error), "api_error"),
+            "type": ERROR_TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error"),
             "message": f"{error.message} {error.remedy}",
             "code": error.code,
         }
