@@ -44,8 +44,8 @@ class Actor:
 class Needs:
     """A dependency: the caller holds the permission, and the tenant is one that they may see."""
 
-    def __init__(self, permission: str, reach: Reach = "any") -> None:
-        """Require `permission`."""
+    def __init__(self, permission: str | None, reach: Reach = "any") -> None:
+        """Require `permission`, or with None no more than a valid key."""
         self.permission = permission
         self.reach = reach
 
@@ -59,7 +59,7 @@ class Needs:
         """Authenticate and authorise. Raises Unauthenticated, Forbidden, UnknownTenant, TenantRequired."""
         context: AdminContext = request.app.state.context
         principal = authenticate(context, request.scope)
-        if not principal.scope.may(self.permission):
+        if self.permission is not None and not principal.scope.may(self.permission):
             message = f"The key's roles do not include `{self.permission}`."
             raise PermissionMissing(message, details={"permission": self.permission})
         if not principal.scope.is_platform:

@@ -9,7 +9,7 @@ from pydantic import Field
 from enfilade import __version__
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import View
-from enfilade.identity.permissions import CATALOGUE_READ, REPLICAS_READ
+from enfilade.identity.permissions import REPLICAS_READ
 from enfilade.storage.replicas import list_replicas
 
 
@@ -46,7 +46,7 @@ class WhoAmI(View):
 
 ROUTER = APIRouter(tags=["operations"])
 Operator = Annotated[Actor, Depends(Needs(REPLICAS_READ, "platform"))]
-Anybody = Annotated[Actor, Depends(Needs(CATALOGUE_READ))]
+Anybody = Annotated[Actor, Depends(Needs(None))]
 
 
 @ROUTER.get("/replicas")
