@@ -41,11 +41,11 @@ class Script:
 
 
 _DURATION = r"(\d{1,7}(?:\.\d+)?)(ms|s)"
-_FAILURE = re.compile(rf"fail-(\d{{3}})(?:-retry-after-{_DURATION})?(?:-then-ok(?:-(\d{{1,2}}))?)?")
+_FAILURE = re.compile(rf"fail-([45]\d\d)(?:-retry-after-{_DURATION})?(?:-then-ok(?:-(\d{{1,2}}))?)?")
 _TEXT = re.compile(r"text-(\d{1,7})")
 _COUNTED = re.compile(r"(cut|error|hang)-after-(\d{1,6})")
 _TIMED = re.compile(rf"(slow|pace)-{_DURATION}")
-_FLAKY = re.compile(r"flaky-(\d{3})")
+_FLAKY = re.compile(r"flaky-([45]\d\d)")
 _PLAIN: dict[str, dict[str, object]] = {
     "echo": {},
     "tools": {"tools": True},
