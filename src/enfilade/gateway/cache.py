@@ -9,6 +9,8 @@ from enfilade.core.messages import Finish
 from enfilade.gateway.types import Call
 
 MAX_BYTES = 64_000_000
+ANSWER_BYTES = 500
+"""What keeping an answer takes beside its body, so that many small ones are bounded too."""
 TENANT_SHARE = 4
 """One tenant keeps at most a quarter of the space: nobody can push out everybody else's answers."""
 
@@ -23,6 +25,11 @@ class KeptAnswer:
     expires: float
     tenant: str
     finish: Finish | None
+
+    @property
+    def size(self) -> int:
+        """The room that it takes."""
+        return ANSWER_BYTES + len(self.body)
 
 
 class ReplyCache:
@@ -69,16 +76,18 @@ class ReplyCache:
         application = call.principal.application
         assert application is not None
         settings = application.spec.settings
-        if len(body) > min(settings.cache_max_bytes, self._max_bytes // TENANT_SHARE):
+        if len(body) > settings.cache_max_bytes:
             return
-        self._drop(key)
         tenant = call.scope.tenant
         answer = KeptAnswer(
             content_type, body, call.request.model, self._clock.monotonic() + settings.cache_ttl_s, tenant, finish
         )
+        if answer.size > self._max_bytes // TENANT_SHARE:
+            return
+        self._drop(key)
         self._answers[key] = answer
-        self.size += len(body)
-        self._tenant_bytes[tenant] = self._tenant_bytes.get(tenant, 0) + len(body)
+        self.size += answer.size
+        self._tenant_bytes[tenant] = self._tenant_bytes.get(tenant, 0) + answer.size
         while self._tenant_bytes.get(tenant, 0) > self._max_bytes // TENANT_SHARE:
             self._drop(next(k for k, kept in self._answers.items() if kept.tenant == tenant))
         while self.size > self._max_bytes:
@@ -94,8 +103,8 @@ class ReplyCache:
         answer = self._answers.pop(key, None)
         if answer is None:
             return
-        self.size -= len(answer.body)
-        left = self._tenant_bytes[answer.tenant] - len(answer.body)
+        self.size -= answer.size
+        left = self._tenant_bytes[answer.tenant] - answer.size
         if left:
             self._tenant_bytes[answer.tenant] = left
         else:
