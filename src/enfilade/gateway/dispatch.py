@@ -90,7 +90,6 @@ class Dispatcher:
             if not breaker.allows():
                 continue
             if not await self._counts(admission, candidate):
-                breaker.gave_up()
                 remaining.remove(candidate)
                 continue
             try:
@@ -107,18 +106,18 @@ class Dispatcher:
     async def _attempt(self, admission: Admission, candidate: Candidate) -> Incoming:
         call, target = admission.call, candidate.target
         admission.attempts += 1
-        body = call.dialect.render_request(
-            call.request,
-            target.upstream_model,
-            max_output=admission.max_output(candidate),
-            max_output_field=target.provider.output_field,
-        )
-        outgoing = Outgoing(
-            call.id, call.dialect, call.request, body, target.upstream_model, call.headers, admission.attempts
-        )
-        # From here on the call may cost something, also if it is cancelled before an answer.
-        admission.answered_by, admission.in_flight = candidate, outgoing
         try:
+            body = call.dialect.render_request(
+                call.request,
+                target.upstream_model,
+                max_output=admission.max_output(candidate),
+                max_output_field=target.provider.output_field,
+            )
+            outgoing = Outgoing(
+                call.id, call.dialect, call.request, body, target.upstream_model, call.headers, admission.attempts
+            )
+            # From here on the call may cost something, also if it is cancelled before an answer.
+            admission.answered_by, admission.in_flight = candidate, outgoing
             incoming = await target.provider.send(outgoing)
         except ProviderError as error:
             self._judge(candidate, error)
@@ -157,7 +156,12 @@ class Dispatcher:
         try:
             await admission.switch_to(candidate.target)
         except (BudgetReached, LimitReached):
+            candidate.target.breaker.gave_up()
             return False
+        except BaseException:
+            # The one trial of a half-open breaker must not stay claimed by a call that never makes it.
+            candidate.target.breaker.gave_up()
+            raise
         return True
 
     async def _wait(self, turn: int, failure: ProviderError) -> bool:
