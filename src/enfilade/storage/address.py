@@ -9,6 +9,8 @@ from enfilade.storage.errors import StorageFault
 
 APP, WRITER, OPERATOR = "app", "writer", "operator"
 LOGIN_ROLES = (APP, WRITER, OPERATOR)
+SOCKET_PORT = 5432
+"""Part of the name of the embedded server's socket; no port is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +63,7 @@ def external_address(url: str, role_secret: str | None) -> Address:
 
 def socket_address(directory: str, user: str, password: str, database: str) -> Address:
     """The address of the embedded server, on its unix socket."""
-    url = f"postgresql://{quote(user)}:{quote(password)}@/{quote(database)}?host={quote(directory, safe='/')}"
+    # Whatever is left out would be read from PGPORT, PGSSLMODE and the like, which are about other servers.
+    place = f"host={quote(directory, safe='/')}&port={SOCKET_PORT}&sslmode=disable&target_session_attrs=any"
+    url = f"postgresql://{quote(user)}:{quote(password)}@/{quote(database)}?{place}"
     return Address(url, password, embedded=True)

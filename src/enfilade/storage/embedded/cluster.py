@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from enfilade.storage.address import Address, socket_address
+from enfilade.storage.address import SOCKET_PORT, Address, socket_address
 from enfilade.storage.embedded.account import Account, can_reach, choose_account
 from enfilade.storage.embedded.binaries import Binaries, find_binaries
 from enfilade.storage.errors import EmbeddedServerFault
@@ -31,6 +31,7 @@ PR_SET_PDEATHSIG = 1
 
 SETTINGS = {
     "listen_addresses": "",
+    "port": str(SOCKET_PORT),
     "unix_socket_permissions": "0700",
     "max_connections": "60",
     "shared_buffers": "128MB",
@@ -105,7 +106,7 @@ class Cluster:
         """The process id of a server that still runs on these files, if any.
 
         A zombie (an ended server that nobody reaped, as in containers without an init process) or a stranger that
-        got the number after a reboot is not our server, but PostgreSQL would refuse to start beside it: the mark is
+        got the number after a reboot, another PostgreSQL server even, is not our server, but PostgreSQL would refuse to start beside it: the mark is
         removed here, which the data directory's lock makes safe.
         """
         mark = self._files / "postmaster.pid"
@@ -113,7 +114,7 @@ class Cluster:
             pid = int(mark.read_text().split("\n", 1)[0])
         except (OSError, ValueError):
             return None
-        if _is_running_postgres(pid):
+        if _is_running_postgres(pid, self._files):
             return pid
         mark.unlink(missing_ok=True)
         return None
@@ -151,9 +152,13 @@ class Cluster:
     def _password(self) -> str:
         path = self._root / "owner.password"
         if not path.exists():
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            # Written aside first: a process that is killed here must not leave half a password.
+            staging = path.with_suffix(".new")
+            staging.unlink(missing_ok=True)
+            descriptor = os.open(staging, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_urlsafe(32))
+            staging.rename(path)
         return path.read_text().strip()
 
     def _initialise(self) -> None:
@@ -242,11 +247,14 @@ class Cluster:
             self.log_path.replace(self.log_path.with_suffix(".log.1"))
 
 
-def _is_running_postgres(pid: int) -> bool:
+def _is_running_postgres(pid: int, files: Path) -> bool:
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and process.name().startswith("postgres")
-    except psutil.Error:
+        if process.status() == psutil.STATUS_ZOMBIE or not process.name().startswith("postgres"):
+            return False
+        # A server works in its data directory: one that works elsewhere is somebody else's, and must be left alone.
+        return files.samefile(process.cwd())
+    except (psutil.Error, OSError):
         return False
 
 
