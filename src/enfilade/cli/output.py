@@ -44,9 +44,10 @@ class Exit(enum.IntEnum):
 
 def fail(message: str, remedy: str | None = None) -> None:
     """Say on the error stream what went wrong, and what to do."""
-    ERRORS.print(Text.assemble(("✗ ", "bold red"), message))
+    # Not folded: a path that is broken over two lines cannot be copied or searched for.
+    ERRORS.print(Text.assemble(("✗ ", "bold red"), message), soft_wrap=True)
     if remedy:
-        ERRORS.print(Text.assemble(("  → ", "dim"), (remedy, "dim")))
+        ERRORS.print(Text.assemble(("  → ", "dim"), (remedy, "dim")), soft_wrap=True)
 
 
 def done(message: str) -> None:

@@ -1,6 +1,7 @@
 """The root of the command line. Commands are loaded when they are asked for: most need little of the program."""
 
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 
 import typer
@@ -73,10 +74,23 @@ def root() -> None:
 
 def main() -> None:
     """Run the command line; errors become a message and an exit code that means something."""
+    code: Exit | None = None
     try:
         ROOT()
-    except EnfiladeError as error:
-        fail(error.message, error.remedy)
-        sys.exit(Exit.of_status(error.status))
-    except KeyboardInterrupt:
-        sys.exit(Exit.INTERRUPTED)
+    except* EnfiladeError as faults:
+        # What fails beside a running service comes out of its task group bound into groups.
+        for error in _leaves(faults):
+            fail(error.message, error.remedy)
+            code = Exit.of_status(error.status)
+    except* KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    if code is not None:
+        sys.exit(code)
+
+
+def _leaves(group: BaseExceptionGroup[EnfiladeError]) -> Iterator[EnfiladeError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -23,7 +23,19 @@ from enfilade.settings import Settings
 Port = Annotated[int | None, typer.Option(help="The port; 0 takes a free one. ENFILADE_PORT.", show_default="8080")]
 Host = Annotated[str | None, typer.Option(help="The address. ENFILADE_HOST.", show_default="127.0.0.1")]
 Data = Annotated[Path | None, typer.Option(help="The data directory. ENFILADE_DATA.", show_default=".enfilade")]
-ReadyFile = Annotated[Path | None, typer.Option(help="Write a JSON object there once the server answers.")]
+
+
+def _with_a_directory(path: Path | None) -> Path | None:
+    if path is not None and not os.access(path.parent, os.W_OK | os.X_OK):
+        message = f"{path.parent} is no directory in which files can be made."
+        raise typer.BadParameter(message)
+    return path
+
+
+ReadyFile = Annotated[
+    Path | None,
+    typer.Option(help="Write a JSON object there once the server answers.", callback=_with_a_directory),
+]
 
 
 def run(options: StartOptions, status: Status | None = None) -> None:
