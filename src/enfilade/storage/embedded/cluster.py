@@ -82,6 +82,7 @@ class Cluster:
         self._binaries = find_binaries(self._files, self._account)
         self._socket_directory = self._make_socket_directory()
         if not (self._files / "PG_VERSION").exists():
+            self._require_empty()
             self._initialise()
         self._descriptor = os.open(self._files, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._rotate_log()
@@ -136,6 +137,14 @@ class Cluster:
         if self._socket_directory is not None:
             shutil.rmtree(self._socket_directory, ignore_errors=True)
             self._socket_directory = None
+
+    def _require_empty(self) -> None:
+        if self._files.exists() and any(self._files.iterdir()):
+            message = (
+                f"{self._files} holds something, but no PG_VERSION: it is a damaged cluster, or none. Restore it from a "
+                "backup, or choose another directory with --data."
+            )
+            raise EmbeddedServerFault(message)
 
     def _require_binaries(self) -> Binaries:
         if self._binaries is None or self._account is None:

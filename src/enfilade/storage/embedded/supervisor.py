@@ -55,8 +55,12 @@ class EmbeddedPostgres:
 
         Raises DataDirectoryInUse or EmbeddedServerFault.
         """
-        self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock.acquire()
+        try:
+            self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock.acquire()
+        except OSError as error:
+            message = f"The data directory {self._data} cannot be used: {error.strerror}. Choose another with --data."
+            raise EmbeddedServerFault(message) from error
         try:
             self._cluster.prepare()
             await self._start_until_answering()
@@ -129,7 +133,7 @@ class EmbeddedPostgres:
         """The server ended while starting: the remains of a killed one may still hold its shared memory."""
         words = self._cluster.last_words()
         if "shared memory block" not in words and "Is another postmaster" not in words:
-            message = f"PostgreSQL ended while starting: {words}"
+            message = f"PostgreSQL on {self._data} ended while starting: {words}"
             raise EmbeddedServerFault(message)
         await self._clock.sleep(POLL_S * 5)
         self._spawn()
@@ -166,6 +170,12 @@ class EmbeddedPostgres:
             connection = await asyncpg.connect(self.address.url, database="postgres", timeout=5)
         except _STARTING:
             return False
+        except asyncpg.InvalidAuthorizationSpecificationError as error:
+            message = (
+                f"PostgreSQL on {self._data} does not take the password in {self._data / 'owner.password'}: the file was "
+                "lost or changed. Restore it from a backup."
+            )
+            raise EmbeddedServerFault(message) from error
         await connection.close()
         return True
 
