@@ -50,8 +50,8 @@ def test_a_configuration_file_that_is_not_there_is_named(tmp_path: Path) -> None
     ("content", "place", "words"),
     [
         ("version: 1\ntenants:\n  - name: acme\n    colour: blue\n", ":4", "colour"),
-        ("version: 1\nmodels:\n  - name: chat\n    max_output_tokens: many\n", ":4", "max_output_tokens"),
-        ("version: 1\ntenants: [\n", ":", "YAML"),
+        ("version: 1\nmodels:\n  - name: chat\n    deployments: none\n", ":4", "models[0].deployments"),
+        ("version: 1\ntenants: [\n", ":3", "did not find expected node"),
     ],
 )
 def test_a_bad_configuration_is_refused_with_file_and_line(
