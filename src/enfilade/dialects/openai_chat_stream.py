@@ -61,6 +61,17 @@ def _says_nothing(events: bytes) -> bool:
     )
 
 
+def _in_one_line(data: bytes) -> bytes:
+    """An event's data as one line can hold it: line ends in JSON are only ever between its tokens."""
+    return data.replace(b"\n", b" ")
+
+
+def _without_usage(data: bytes) -> bytes:
+    fields = _FIELDS.decode(_in_one_line(data))
+    fields.pop("usage", None)
+    return b"data: " + ENCODER.encode(fields) + b"\n\n"
+
+
 class ChatStreamReader:
     """See `StreamReader`."""
 
@@ -121,22 +132,20 @@ class ChatStreamReader:
         facts.service_tier = chunk.service_tier or facts.service_tier
         for choice in chunk.choices or ():
             facts.finish = finish_of(choice.finish_reason) or facts.finish
-        return event if chunk.usage is None else self._take_usage(event, data, chunk)
+        return self._take_usage(event, data, chunk)
 
     def _take_usage(self, event: bytes, data: bytes, chunk: ChatReply) -> bytes:
-        assert chunk.usage is not None
+        """What is left of the event for now, when its usage is read, and hidden or kept for the end."""
+        if chunk.usage is None:
+            return _without_usage(data) if self._hide_usage and b'"usage"' in data else event
         # Figures of a running stream are cumulative: the last ones count.
         self.facts.usage = chunk.usage.neutral() or self.facts.usage
         if not self._hide_usage:
             if chunk.choices:
                 return event
-            self._usage_event = data
+            self._usage_event = _in_one_line(data)
             return b""
-        if not chunk.choices:
-            return b""
-        fields = _FIELDS.decode(data)
-        fields.pop("usage", None)
-        return b"data: " + ENCODER.encode(fields) + b"\n\n"
+        return _without_usage(data) if chunk.choices else b""
 
     def finish(self) -> bool:
         """See `StreamReader.finish`: some servers leave `[DONE]` out, which only matters without a finish reason."""

@@ -125,6 +125,22 @@ def with_null(event: str) -> str:
     return event[:-1] + ',"usage":null}'
 
 
+def spaced(event: str) -> str:
+    """The event as a server writes it that puts spaces into its JSON."""
+    return "data: " + json.dumps(json.loads(event[6:]))
+
+
+def written_again(event: str) -> str:
+    """A spaced event from which a field was taken: what is inside the other fields stays as it was."""
+    fields = json.loads(event[6:])
+    return "data: {" + ",".join(f'"{name}":{json.dumps(value)}' for name, value in fields.items()) + "}"
+
+
+def in_lines(event: str) -> str:
+    """The event as a server writes it that breaks its JSON into lines."""
+    return "\n".join("data: " + line for line in json.dumps(json.loads(event[6:]), indent=1).split("\n"))
+
+
 def shared(name: str, wire: bytes, unasked: bytes | None = None, **more: Any) -> StreamSample:
     """A stream with the usual end."""
     known: dict[str, Any] = {"usage": USAGE, "finish": Finish.STOP, "model": "up-1"}
@@ -180,6 +196,19 @@ STREAMS = (
         events=2,
         # The usage chunk is held back and written anew.
         asked=sse(*PLAIN_EVENTS).replace(b"\n", b"\r\n") + sse(LAST_USAGE) + (DONE + "\r\n\r\n").encode(),
+    ),
+    shared(
+        "spaces in its JSON",
+        sse(*(spaced(with_null(event)) for event in PLAIN_EVENTS), spaced(LAST_USAGE), DONE),
+        sse(*map(written_again, PLAIN_EVENTS), DONE),
+        events=2,
+    ),
+    shared(
+        "data in several lines",
+        sse(ROLE, HELLO, WORLD, STOP, *map(in_lines, (LAST_USAGE,)), DONE),
+        sse(*PLAIN_EVENTS, DONE),
+        events=2,
+        asked=sse(*PLAIN_EVENTS, "data: " + json.dumps(json.loads(LAST_USAGE[6:]), indent=1).replace("\n", " "), DONE),
     ),
     shared(
         "an error after two chunks",
