@@ -111,13 +111,13 @@ class Catalogue:
         return spec
 
     def _make_entry(self, name: str, spec: ModelSpec) -> Entry:
-        rest = name[len(spec.name) - 1 :] if spec.name.endswith("*") else ""
+        rest = name[len(spec.name) - 1 :] if spec.name.endswith("*") else None
         targets = []
         for deployment in spec.deployments:
             provider = self._providers.get_ready(deployment.provider)
             if provider is None:
                 continue
-            upstream = deployment.model.replace("*", rest) if rest else deployment.model
+            upstream = deployment.model if rest is None else deployment.model.replace("*", rest)
             label = f"{deployment.provider}/{upstream}"
             price = self._prices.source(spec.name, provider.spec.kind, provider.base_url, upstream)
             targets.append(
