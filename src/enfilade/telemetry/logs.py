@@ -5,6 +5,7 @@ are written by a thread, so that a reader that stalls cannot stop the server.
 """
 
 import logging
+import re
 import sys
 import threading
 from collections import deque
@@ -16,6 +17,7 @@ import structlog
 
 MAX_WAITING = 50_000
 FLUSH_S = 0.05
+_DETAILS = re.compile(r"[\n(]")
 
 ALLOWED_FIELDS = frozenset(
     {
@@ -135,4 +137,6 @@ class _Bridge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger(record.name)
-        log.log(record.levelno, "library", logger=record.name, hint=str(record.msg)[:200], exc_info=record.exc_info)
+        # What asyncio says of a failed task or callback goes on with its exception's text and its arguments.
+        hint = _DETAILS.split(str(record.msg), maxsplit=1)[0].strip()[:200]
+        log.log(record.levelno, "library", logger=record.name, hint=hint, exc_info=record.exc_info)
