@@ -1,5 +1,6 @@
 """Traces by OpenTelemetry (GenAI semantic conventions). Loaded by `bootstrap` only when an endpoint is set."""
 
+import re
 from collections.abc import Mapping
 from random import Random  # noqa: TID251 - the type of what the caller passes in
 
@@ -9,6 +10,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_TRACE_PARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
+"""What W3C Trace Context defines; a header of another form decides nothing."""
 
 
 class OtelTracer:
@@ -27,8 +31,9 @@ class OtelTracer:
 
     def sampled(self, trace_parent: str | None) -> bool:
         """See `CallTracer.sampled`."""
-        if trace_parent is not None:
-            return trace_parent.rpartition("-")[2][-1:] in {"1", "3", "5", "7", "9", "b", "d", "f"}
+        decided = _TRACE_PARENT.fullmatch(trace_parent) if trace_parent is not None else None
+        if decided is not None:
+            return int(decided[1], 16) & 1 == 1
         return self._random.random() < self._rate
 
     def record(
