@@ -86,8 +86,10 @@ class HttpProvider:
         """The request's unchanging beginning: made once for each dialect and key, and again when the key changes."""
         adapter, dialect = self.adapter, outgoing.dialect.name
         key = self.credential.value() if self.credential.is_set or adapter.needs_key else None
-        brought = {name for name, _ in outgoing.headers}
-        defaults = tuple(header for header in adapter.default_headers if header[0] not in brought)
+        defaults = adapter.default_headers
+        if defaults and outgoing.headers:
+            brought = {name for name, _ in outgoing.headers}
+            defaults = tuple(header for header in defaults if header[0] not in brought)
         known = self._heads.get((dialect, defaults))
         if known is None or known[0] != key:
             if key is not None and not (key.isascii() and key.isprintable()):
