@@ -1,5 +1,6 @@
 """Where a provider may be: the guard at connect time, on the address itself."""
 
+import asyncio
 import ipaddress
 import socket
 import ssl
@@ -69,7 +70,7 @@ def names_lead_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[
     """Let names resolve to these addresses, one answer after the other; returns the names that were asked for."""
     asked: list[str] = []
 
-    def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+    async def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
         addresses = answers[min(len(asked), len(answers) - 1)]
         asked.append(host)
         families = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in addresses]
@@ -78,7 +79,7 @@ def names_lead_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[
             for family, address in zip(families, addresses, strict=True)
         ]
 
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     return asked
 
 
@@ -162,10 +163,10 @@ async def test_the_next_address_is_tried_when_the_first_does_not_answer(
 
 
 async def test_a_name_without_addresses_cannot_be_reached(outbound: Outbound, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> Any:
+    async def fail(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "nodename nor servname provided, or not known")
 
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", fail)
     with pytest.raises(ConnectFailed, match="cannot be resolved"):
         await outbound.provider("http://gone.example/v1").send(outbound.ask())
 
