@@ -100,7 +100,7 @@ async def test_keys_of_others_do_not_meet(owner: AsyncClient, shared: House) -> 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "a\tb", "ü"])
 async def test_a_key_that_is_none_is_refused(owner: AsyncClient, key: str) -> None:
-    headers = {"idempotency-key": key.encode("latin-1")}
+    headers = {b"idempotency-key": key.encode("latin-1")}
     reply = await owner.post(PATH, json={"name": "x"}, params=QUERY, headers=headers)
     assert (reply.status_code, reply.json()["code"]) == (422, "invalid_idempotency_key")
 

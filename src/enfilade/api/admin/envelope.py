@@ -39,10 +39,9 @@ class RequestInProgress(Conflict):
 
 @dataclass(slots=True)
 class _Recorder:
-    """Passes a reply on, and keeps a copy."""
+    """Holds a reply back until it is kept: whoever has it may repeat the request at once."""
 
-    send: Send
-    request_id: bytes
+    messages: list[Message] = field(default_factory=list)
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytearray = field(default_factory=bytearray)
@@ -51,11 +50,9 @@ class _Recorder:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = {name.decode(): value.decode("latin-1") for name, value in message.get("headers", ())}
-            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id)]
-            message = {**message, "headers": headers}
         else:
             self.body += message.get("body", b"")
-        await self.send(message)
+        self.messages.append(message)
 
 
 class Envelope:
@@ -127,7 +124,7 @@ class Envelope:
         if earlier is not None:
             await _repeat(earlier, digest, scope, replay, send)
             return
-        recorder = _Recorder(send, b"")
+        recorder = _Recorder()
         try:
             await self._app(scope, replay, recorder)
         finally:
@@ -137,6 +134,8 @@ class Envelope:
                     await idempotency.keep(unit, key, recorder.status, kept, _without_secrets(bytes(recorder.body)))
                 else:
                     await idempotency.release(unit, key)
+        for message in recorder.messages:
+            await send(message)
 
 
 class _Replay:
