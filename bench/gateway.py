@@ -135,8 +135,11 @@ class Gateway:
             json.dumps(body).encode(),
             {"authorization": f"Bearer {self._key}", "content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            reply.read()
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                reply.read()
+        except OSError as error:
+            raise BrokenRun(f"the gateway does not answer its first call: {error}\n{self._last_words()}") from error
 
     def _last_words(self) -> str:
         return (self._home / "output.txt").read_text(errors="replace")[-2000:]

@@ -6,7 +6,7 @@ import msgspec
 
 REPLY_MODEL = "reply"
 """Answers a whole reply of about 1 KB."""
-STREAM_MODEL = "stream"
+STREAM_MODEL = "burst"
 """Answers a stream as fast as it can be written, each chunk with a write of its own."""
 PACED_MODEL = "paced"
 """Answers a stream at a set pace."""

@@ -55,8 +55,8 @@ class Session:
     @contextmanager
     def gateway(self, profile: Path | None = None) -> Iterator[Gateway]:
         """The gateway in a process of the scenario's own, so that no scenario depends on those before it."""
-        self.installation.start(profile=profile)
         try:
+            self.installation.start(profile=profile)
             yield self.installation
         finally:
             self.installation.stop()
