@@ -16,6 +16,7 @@ from tests.isolation.two_tenants import NEVER_ID, SHARED_KEY, TwoTenants, as_own
 from tests.support.world import ACME_KEY, GLOBEX_KEY
 
 REQUEST_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+ANOTHER_ID = NEVER_ID.replace("dead", "beef")
 CALLED = ("/v1/chat/completions", "/v1/messages", "/v1/embeddings")
 CALL = {"model": "simulated/echo", "messages": [{"role": "user", "content": "The plans of acme"}], "max_tokens": 9}
 NAMED: dict[str, dict[str, Any]] = {
@@ -81,8 +82,9 @@ def requests(both: TwoTenants, operation: str, route: Route) -> Iterator[tuple[R
         for kind in NEVER:
             if body is not None and any(f"{{{kind}}}" in str(entry) for entry in body.values()):
                 for theirs, nobodys in pairs(both, kind):
-                    yield request.asking_for(own).asking_for(theirs, kind), request.asking_for(own).asking_for(
-                        nobodys, kind
+                    yield (
+                        request.asking_for(own).asking_for(theirs, kind),
+                        request.asking_for(own).asking_for(nobodys, kind),
                     )
         settled = _with_own_references(request)
         if route.noun is not None:
@@ -98,7 +100,7 @@ def _own(operation: str, route: Route) -> str:
     """What globex may name itself: something it has, or, to be created, something it does not have yet."""
     noun = route.noun or operation.split("/")[1]
     if noun not in NEVER:
-        return "chat" if noun in PLATFORM_NOUNS else NEVER_ID
+        return "chat" if noun in PLATFORM_NOUNS else ANOTHER_ID
     own = NEVER[noun].replace("umbrella", "globex")
     return own if route.noun else f"new-{own}"
 
