@@ -47,8 +47,9 @@ class DeadlineSweeper:
         """Expire what is late. Each item is told once: it is forgotten first."""
         now = self._clock.monotonic()
         for item in [item for item in self._watched if item.deadline < now]:
-            self._watched.discard(item)
-            item.expire()
+            if item in self._watched:  # Unless one before it had it forgotten.
+                self._watched.discard(item)
+                item.expire()
 
     async def run(self) -> None:
         """Sweep until cancelled."""
