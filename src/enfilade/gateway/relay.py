@@ -94,7 +94,9 @@ class Relay:
         tail = reader.tail(format_usd(admission.cost_nano))
         await written
         if copy is not None and key is not None:
-            self._cache.keep(key, call, EVENT_STREAM, b"".join([*copy, tail]), facts.finish)
+            # Whoever is answered from the cache pays nothing, and the stream says so.
+            kept = b"".join([*copy, reader.tail(format_usd(0))])
+            self._cache.keep(key, call, EVENT_STREAM, kept, facts.finish)
         if not outlet.started:
             await outlet.start(200, self._headers(admission, answer))
         await outlet.finish(tail)
