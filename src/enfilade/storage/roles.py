@@ -25,7 +25,7 @@ ITERATIONS = 4096
 
 FIND_ROLES = "SELECT rolname FROM pg_roles WHERE rolname = ANY($1)"
 FIND_VERIFIER_RIGHT = "SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"
-IS_MEMBER = "SELECT pg_has_role(current_user, $1, 'MEMBER')"
+IS_MEMBER = "SELECT pg_has_role(current_user, $1, $2)"
 
 
 def scram_verifier(password: str, salt: bytes | None = None) -> str:
@@ -75,11 +75,14 @@ def role_statements(address: Address, present: set[str] | frozenset[str] = froze
     statements.append("GRANT enfilade_app TO enfilade_operator")
     for role in LOGIN_ROLES:
         user, password = address.login(role)
-        verb = "ALTER" if user in present else "CREATE"
-        statements.append(
-            f"{verb} ROLE {_quoted(user)} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB "
-            f"PASSWORD '{scram_verifier(password)}'"
-        )
+        if user in present:
+            # Only a superuser may so much as name the other attributes in an ALTER.
+            statements.append(f"ALTER ROLE {_quoted(user)} LOGIN PASSWORD '{scram_verifier(password)}'")
+        else:
+            statements.append(
+                f"CREATE ROLE {_quoted(user)} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB "
+                f"PASSWORD '{scram_verifier(password)}'"
+            )
         statements.append(f"GRANT enfilade_{role} TO {_quoted(user)}")
         statements.append(f"GRANT CONNECT ON DATABASE {_quoted(address.database)} TO {_quoted(user)}")
         # A tenant's statement must not run for ever; reports by operators may take longer.
@@ -90,7 +93,9 @@ def role_statements(address: Address, present: set[str] | frozenset[str] = froze
 
 async def join_settler(connection: asyncpg.Connection) -> bool:
     """Make the owner a member of `settler` for the length of a migration; tell whether it was not one before."""
-    if await connection.fetchval(IS_MEMBER, SETTLER):
+    # Since PostgreSQL 16 the maker of a role is a member that may administer it, which is not to act as it.
+    kind = "SET" if connection.get_server_version().major >= 16 else "MEMBER"
+    if await connection.fetchval(IS_MEMBER, SETTLER, kind):
         return False
     await connection.execute(f"GRANT {SETTLER} TO CURRENT_USER")
     return True
