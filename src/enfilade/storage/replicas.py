@@ -129,9 +129,13 @@ class ReplicaPresence:
 
     async def _connect(self) -> asyncpg.Connection:
         connection = await self._database.connect(OPERATOR)
-        await connection.execute("SET statement_timeout = 0")
-        await connection.execute(HOLD_LIFE, self.id)
-        await connection.add_listener(REVISION_CHANNEL, self._hear)
+        try:
+            await connection.execute("SET statement_timeout = 0")
+            await connection.execute(HOLD_LIFE, self.id)
+            await connection.add_listener(REVISION_CHANNEL, self._hear)
+        except BaseException:
+            connection.terminate()  # A session that nobody knows of would go on holding the lock.
+            raise
         self._connection = connection
         return connection
 
