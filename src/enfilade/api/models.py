@@ -1,7 +1,5 @@
 """`GET /v1/models` and `/v1/models/{id}`: what the key may ask for, in a form that both vendors' SDKs read."""
 
-from urllib.parse import unquote
-
 import msgspec
 
 from enfilade.api.asgi import HeaderList, Receive, Scope, Send, send_reply
@@ -37,9 +35,7 @@ class ModelList:
         try:
             principal = self._authenticate(scope)
             path: str = scope["path"]
-            body = (
-                self._one(principal, unquote(path[len(PREFIX) :])) if path.startswith(PREFIX) else self._all(principal)
-            )
+            body = self._one(principal, path[len(PREFIX) :]) if path.startswith(PREFIX) else self._all(principal)
         except EnfiladeError as error:
             await send_reply(send, error.status, list(JSON), plain_error_body(error))
             return
