@@ -17,7 +17,7 @@ class StreamSample:
     wire: bytes
     usage: Usage | None
     finish: Finish | None
-    model: str
+    model: str | None
     complete: bool = True
     error: str | None = None
     """A piece of what the provider said, for the log."""

@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -204,6 +205,19 @@ def test_figures_may_be_fractions_or_absurd_but_never_break(sample: DialectSampl
         facts = sample.dialect.read_reply(json.dumps(dict(sample.reply) | {"usage": changed}).encode())
         assert facts.usage is not None
         assert facts.usage.is_plausible() is False or figure == 3.0
+
+
+@examples(300)
+@given(junk=JSON, data=st.data())
+def test_no_value_in_a_reply_breaks_the_reading(junk: Any, data: st.DataObject) -> None:
+    sample = SAMPLES[data.draw(st.sampled_from(sorted(SAMPLES)))]
+    reply = json.loads(json.dumps(dict(sample.reply)))
+    holder, key = data.draw(st.sampled_from(list(places(reply))))
+    holder[key] = junk
+    with suppress(UnreadableReply):
+        facts = sample.dialect.read_reply(json.dumps(reply).encode())
+        assert facts.usage is None or all(isinstance(figure, int) for figure in msgspec.structs.astuple(facts.usage))
+        assert facts.finish is None or isinstance(facts.finish, Finish)
 
 
 def test_what_is_no_reply_is_refused(sample: DialectSample) -> None:

@@ -1,6 +1,7 @@
 """Every dialect: streams, cut into pieces anywhere."""
 
 import json
+from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -9,8 +10,10 @@ from enfilade.core.messages import Completion, Finish, Text, ToolCall
 from enfilade.dialects.types import StreamReader
 from tests.contract.conftest import SAMPLES, STREAMS
 from tests.contract.shapes import DialectSample, StreamSample
+from tests.contract.test_dialect_bodies import JSON, places
 from tests.support.properties import examples
 
+OBJECT = b'data: {"'
 CUTS = st.lists(st.integers(0, 5000), max_size=30)
 
 
@@ -42,7 +45,7 @@ def check(sample: DialectSample, stream: StreamSample, cuts: list[int], *, asked
     assert (stream.error or "") in (facts.error or "")
     expected = stream.asked if asked else stream.unasked
     if expected is None:
-        expected = stream.asked or stream.wire
+        expected = stream.wire if stream.asked is None else stream.asked
     if complete:
         passed += reader.tail(None)
     assert passed == expected
@@ -70,7 +73,9 @@ def test_nothing_is_held_back_that_could_go_on(sample: DialectSample, stream: St
     reader = reader_of(sample, asked=True)
     gap = b"\r\n\r\n" if b"\r\n" in stream.wire else b"\n\n"
     events = [piece + gap for piece in stream.wire.split(gap) if piece]
-    going_on = len(events) - 3 if stream.complete else (stream.asked or stream.wire).count(gap)
+    going_on = (
+        len(events) - 3 if stream.complete else (stream.wire if stream.asked is None else stream.asked).count(gap)
+    )
     assert all(reader.feed(event) == event for event in events[:going_on])
 
 
@@ -121,6 +126,25 @@ def test_a_completion_is_streamed_and_read_back(cuts: list[int], data: st.DataOb
             assert facts.usage is not None
             assert facts.usage.output_tokens == completion.usage.output_tokens
             assert facts.usage.input_tokens == completion.usage.input_tokens
+
+
+@examples(300)
+@given(data=st.data(), junk=JSON, cuts=CUTS, asked=st.booleans())
+def test_no_value_in_any_event_breaks_the_reading(data: st.DataObject, junk: Any, cuts: list[int], asked: bool) -> None:
+    name, stream = data.draw(st.sampled_from([entry for entry in STREAMS if OBJECT in entry[1].wire]))
+    lines = stream.wire.replace(b"\r\n", b"\n").split(b"\n")
+    position = data.draw(st.sampled_from([at for at, line in enumerate(lines) if line.startswith(OBJECT)]))
+    event = json.loads(lines[position][6:])
+    holder, key = data.draw(st.sampled_from(list(places(event))))
+    holder[key] = junk
+    lines[position] = b"data: " + json.dumps(event).encode()
+    reader = reader_of(SAMPLES[name], asked=asked)
+    wire = b"\n".join(lines)
+    passed = b"".join(reader.feed(piece) for piece in pieces_of(wire, cuts))
+    reader.length_end()
+    if reader.finish():
+        passed += reader.tail("0.000000001")
+    assert len(passed) <= len(wire) + 200
 
 
 def test_a_stream_that_we_cut_ends_as_if_it_had_reached_its_length(sample: DialectSample, stream: StreamSample) -> None:

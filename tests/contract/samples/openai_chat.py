@@ -198,6 +198,23 @@ STREAMS = (
         asked=sse(*PLAIN_EVENTS).replace(b"\n", b"\r\n") + sse(LAST_USAGE) + (DONE + "\r\n\r\n").encode(),
     ),
     shared(
+        "no blank line after [DONE]",
+        sse(*PLAIN_EVENTS) + DONE.encode(),
+        usage=None,
+        events=2,
+        asked=sse(*PLAIN_EVENTS, DONE),
+    ),
+    shared(
+        "an error instead of a stream",
+        b'{"error":{"message":"Overloaded"}}',
+        usage=None,
+        finish=None,
+        model=None,
+        complete=False,
+        asked=b"",
+        unasked=b"",
+    ),
+    shared(
         "spaces in its JSON",
         sse(*(spaced(with_null(event)) for event in PLAIN_EVENTS), spaced(LAST_USAGE), DONE),
         sse(*map(written_again, PLAIN_EVENTS), DONE),
