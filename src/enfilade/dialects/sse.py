@@ -30,8 +30,8 @@ class EventCutter:
                 self._keep(data)
                 return b""
             data = b"".join([*self._rest, data])
+            self._rest, self._seam, self._size = [], b"", 0
         end = _end_of_last(data)
-        self._rest, self._seam, self._size = [], b"", 0
         if end == len(data):
             return data
         self._keep(data[end:])
