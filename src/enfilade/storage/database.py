@@ -23,8 +23,10 @@ UNREACHABLE = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InternalClientError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
 )
-"""What the driver raises when the server is away, starting, stopping or full, rather than unwilling.
+"""What the driver raises when the server is away, starting, stopping or full, rather than unwilling. The last is what
+it says of a database that takes no connections for now, as during maintenance.
 
 `InterfaceError` is not among them: it also tells of mistakes in our own code, see `is_connection_fault`.
 """
