@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 CONSOLE = Console(highlight=False)
+WIDE = Console(highlight=False, width=10_000)
 ERRORS = Console(stderr=True, highlight=False)
 
 
@@ -28,6 +29,7 @@ class Exit(enum.IntEnum):
     REFUSED = 5
     UNAVAILABLE = 6
     UNHEALTHY = 7
+    UNCONFIRMED = 8
     INTERRUPTED = 130
 
     @classmethod
@@ -52,12 +54,12 @@ def fail(message: str, remedy: str | None = None) -> None:
 
 def done(message: str) -> None:
     """Say on the error stream that something was done; the output stream is for results."""
-    ERRORS.print(Text.assemble(("✓ ", "bold green"), message))
+    ERRORS.print(Text.assemble(("✓ ", "bold green"), message), soft_wrap=True)
 
 
 def note(message: str) -> None:
     """Say something in passing, on the error stream."""
-    ERRORS.print(Text(message, style="dim"))
+    ERRORS.print(Text(message, style="dim"), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -74,20 +76,28 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
+        table.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left")
     for row in filled:
         table.add_row(*row)
-    CONSOLE.print(table)
+    _print_whole(table)
 
 
 def print_fields(fields: dict[str, Any]) -> None:
     """Names and values, one a line."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
-    table.add_column(overflow="fold")
+    table.add_column()
     for name, value in fields.items():
         table.add_row(name.replace("_", " "), _cell(value))
-    CONSOLE.print(table)
+    _print_whole(table)
+
+
+def _print_whole(table: Table) -> None:
+    """At its own width: a cell that is broken over lines can be neither searched for nor copied."""
+    with WIDE.capture() as capture:
+        WIDE.print(table)
+    for line in capture.get().splitlines():
+        sys.stdout.write(line.rstrip() + "\n")
 
 
 def _cell(value: object) -> Text:
@@ -95,11 +105,15 @@ def _cell(value: object) -> Text:
         return Text(NOTHING, style="dim")
     if isinstance(value, bool):
         return Text("yes" if value else "no")
+    return value if isinstance(value, Text) else Text(_plain(value))
+
+
+def _plain(value: object) -> str:
     if isinstance(value, list):
-        return Text(", ".join(str(entry) for entry in value))
+        return ", ".join(_plain(entry) for entry in value)
     if isinstance(value, dict):
-        return Text(msgspec.json.encode(value).decode())
-    return value if isinstance(value, Text) else Text(str(value))
+        return " ".join(f"{name}={_plain(entry)}" for name, entry in value.items() if entry not in (None, "", []))
+    return str(value)
 
 
 def money(amount: str) -> Text:

@@ -1,5 +1,6 @@
 """Talking to a server's admin API."""
 
+import atexit
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ TenantOption = Annotated[
     str | None, typer.Option("--tenant", "-t", help="The tenant's name, where the key is the platform's.")
 ]
 TIMEOUT_S = 60.0
+REMEDIES = {"tenant_required": "Add --tenant NAME."}
+"""What to do at a command line, where it is something else than over HTTP."""
 
 
 class Remote:
@@ -38,11 +41,7 @@ class Remote:
         try:
             reply = self._client.request(method, f"/api/v1{path}", params=params, **options)
         except httpx2.TransportError as error:
-            fail(
-                f"No answer from {self._client.base_url}: {type(error).__name__}.",
-                "Is the server running? Set its address with --url or ENFILADE_URL.",
-            )
-            raise typer.Exit(Exit.UNAVAILABLE) from None
+            raise self._no_answer(error) from None
         if reply.status_code >= 400:
             if explain is None or reply.status_code != 422 or not explain(reply):
                 _tell(reply)
@@ -69,26 +68,42 @@ class Remote:
     def stream(self, path: str, **params: Any) -> Iterator[Iterator[bytes]]:
         """A reply's bytes as they come."""
         given = {name: value for name, value in params.items() if value is not None}
-        with self._client.stream("GET", f"/api/v1{path}", params=given) as reply:
-            if reply.status_code >= 400:
-                reply.read()
-                _tell(reply)
-                raise typer.Exit(Exit.of_status(reply.status_code))
-            yield reply.iter_bytes()
+        try:
+            with self._client.stream("GET", f"/api/v1{path}", params=given) as reply:
+                if reply.status_code >= 400:
+                    reply.read()
+                    _tell(reply)
+                    raise typer.Exit(Exit.of_status(reply.status_code))
+                yield reply.iter_bytes()
+        except httpx2.TransportError as error:
+            raise self._no_answer(error) from None
+
+    def _no_answer(self, error: httpx2.TransportError) -> typer.Exit:
+        address = str(self._client.base_url).rstrip("/")
+        fail(
+            f"No answer from {address}: {str(error) or type(error).__name__}",
+            "Is the server running? Set its address with --url or ENFILADE_URL.",
+        )
+        return typer.Exit(Exit.UNAVAILABLE)
 
 
 def remote(url: str | None, key: str | None) -> Remote:
     """A client for a server, from options or the environment."""
     settings = Settings()
+    address = (url or settings.url).rstrip("/")
+    if not address.startswith(("http://", "https://")):
+        fail(f"{address!r} is no server's address.", "It looks like http://127.0.0.1:8080; see --url and ENFILADE_URL.")
+        raise typer.Exit(Exit.USAGE)
     secret = key or (settings.key.get_secret_value() if settings.key else None)
     if secret is None:
         fail("This command needs a key.", "Give one with --key, or set ENFILADE_KEY.")
         raise typer.Exit(Exit.UNAUTHORISED)
     client = httpx2.Client(
-        base_url=(url or settings.url).rstrip("/"),
+        base_url=address,
         headers={"authorization": f"Bearer {secret}", "user-agent": "enfilade-cli"},
         timeout=TIMEOUT_S,
     )
+    atexit.register(client.close)
     return Remote(client)
 
 
@@ -114,10 +129,11 @@ def _tell(reply: httpx2.Response) -> None:
         problem = {}
     if not isinstance(problem, dict):
         problem = {}
-    message = (
-        problem.get("detail") or problem.get("error", {}).get("message") or f"The server answered {reply.status_code}."
-    )
     code = problem.get("code")
-    fail(f"{message}" + (f" [{code}]" if code else ""), problem.get("remedy"))
-    for error in problem.get("errors") or []:
-        fail(f"{error['path']}: {error['message']}")
+    suffix = f" [{code}]" if code else ""
+    faults = problem.get("errors") or []
+    for fault in faults:
+        fail(f"{fault['path'].partition('.')[2] or fault['path']}: {fault['message']}{suffix}")
+    if not faults:
+        message = problem.get("detail") or f"The server answered {reply.status_code}; is it an Enfilade?"
+        fail(f"{message}{suffix}", REMEDIES.get(str(code)) or problem.get("remedy"))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from difflib import get_close_matches
 from importlib import import_module
 
 import typer
@@ -43,6 +44,13 @@ class LazyGroup(TyperGroup):
         del ctx
         return list(COMMANDS)
 
+    def resolve_command(self, ctx, args):  # type: ignore[no-untyped-def]
+        """The command that the arguments name; one that does not exist is told with what was probably meant."""
+        nearest = get_close_matches(args[0], COMMANDS, 1)
+        if args[0] not in COMMANDS and nearest:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {nearest[0]!r}?")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def,override]
         """The command of that name, loaded."""
         del ctx
@@ -62,7 +70,8 @@ ROOT = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="One address between a company's applications and every model they use.",
-    epilog="Remote commands talk to --url / ENFILADE_URL with --key / ENFILADE_KEY.",
+    epilog="Remote commands talk to --url / ENFILADE_URL with --key / ENFILADE_KEY. Exit codes: 0 done, 1 failed, 2 wrong "
+    "usage, 3 not allowed, 4 not found, 5 refused, 6 no answer, 7 unhealthy, 8 changes wait for --yes, 130 interrupted.",
     add_completion=True,
 )
 

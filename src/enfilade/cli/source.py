@@ -1,5 +1,6 @@
 """Configuration files: read, merged, and remembered by line, so that an error can say where it is."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,6 +11,7 @@ import yaml
 
 from enfilade.configuration.errors import UnreadableSource
 
+PLAIN = (str, int, float, date, type(None))
 SUFFIXES = {".yaml", ".yml", ".json"}
 NAMED_BY = ("name", "email")
 MAX_FILE_BYTES = 16_000_000
@@ -176,12 +178,14 @@ def _locate(node: yaml.Node, file: str) -> Located:
         return Located(entries, place)
     if isinstance(node, yaml.SequenceNode):
         return Located([_locate(entry, file) for entry in node.value], place)
-    constructor = yaml.constructor.SafeConstructor()
     try:
-        return Located(constructor.construct_object(node), place)
+        value = yaml.constructor.SafeConstructor().construct_object(node)
     except (yaml.YAMLError, ValueError):
+        value = math.nan
+    if not isinstance(value, PLAIN) or (isinstance(value, float) and not math.isfinite(value)):
         message = f"{place}: {getattr(node, 'value', '')!r} cannot be read"
-        raise UnreadableSource(message) from None
+        raise UnreadableSource(message)
+    return Located(value, place)
 
 
 def _merge(first: Located, second: Located) -> Located:

@@ -8,7 +8,7 @@ import httpx2
 import typer
 from rich.text import Text
 
-from enfilade.cli.output import CONSOLE, ERRORS, Exit, done, fail, print_json
+from enfilade.cli.output import CONSOLE, ERRORS, Exit, done, fail, note, print_json
 from enfilade.cli.remote import AsJson, KeyOption, Remote, Url, confirm, remote
 from enfilade.cli.source import Source, read_sources
 from enfilade.configuration.errors import UnreadableSource
@@ -29,18 +29,23 @@ def apply(
     url: Url = None,
     key: KeyOption = None,
 ) -> None:
-    """Show what would change, and change it: all of it, or nothing."""
+    """Show what would change, and change it: all of it, or nothing.
+
+    With --json but without --yes the plan is printed and nothing is changed; it exits with 8 if there is anything to do.
+    """
     source = _read(file)
     server = remote(url, key)
     plan = _post(server, source, "plan", prune=prune)
     if not as_json:
         print_plan(plan["changes"])
-    if dry_run or not plan["changes"]:
+    if dry_run or not plan["changes"] or (as_json and not yes):
         if as_json:
             print_json(plan)
+        if plan["changes"] and not dry_run:
+            note("Nothing was changed: with --json, changes are made with --yes only.")
+            raise typer.Exit(Exit.UNCONFIRMED)
         return
-    if not as_json or not yes:
-        confirm("Apply these changes?", yes=yes)
+    confirm("Apply these changes?", yes=yes)
     result = _post(server, source, "apply", prune=prune)
     if as_json:
         print_json(result)

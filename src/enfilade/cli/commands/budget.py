@@ -1,7 +1,7 @@
 """`enfilade budget`."""
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.text import Text
@@ -9,6 +9,8 @@ from rich.text import Text
 from enfilade.cli.output import NOTHING, done, money, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote
 
+Window = Literal["minute", "hour", "day", "week", "month", "quarter", "year", "total"]
+Action = Literal["block", "cut", "warn"]
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Budgets, with what is spent and held.")
 
 
@@ -34,7 +36,7 @@ def list_(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None,
         )
         for b in items
     )
-    columns = ("tenant", "scope", "per", "limit#", "spent#", "held#", "used#", "action", "resets", "id")
+    columns = ("tenant", "scope", "per", "limit#", "spent#", "held#", "used#", "action", "resets (UTC)", "id")
     print_table(columns, rows, empty="There is no budget yet.")
 
 
@@ -51,12 +53,12 @@ def used(budget: dict[str, Any]) -> Text:
 def set_(
     scope: Annotated[str, typer.Argument(help="tenant, application:NAME, user:*, …")],
     limit_usd: Annotated[str, typer.Argument(help="Dollars, e.g. 5000.")],
-    window: Annotated[str, typer.Option("--per", help="minute … year, or total.")] = "month",
+    window: Annotated[Window, typer.Option("--per", help="The window.")] = "month",
     tenant: TenantOption = None,
     alerts: Annotated[
         list[str] | None, typer.Option("--alert", help="A share such as 0.8; repeat for several.")
     ] = None,
-    action: Annotated[str, typer.Option(help="block, cut or warn.")] = "block",
+    action: Annotated[Action, typer.Option(help="What happens when it is used up.")] = "block",
     model: Annotated[str | None, typer.Option(help="Only for this model.")] = None,
     as_json: AsJson = False,
     url: Url = None,

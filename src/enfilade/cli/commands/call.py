@@ -1,6 +1,6 @@
 """`enfilade call`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.text import Text
@@ -9,13 +9,14 @@ from enfilade.cli.output import money, print_fields, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote, segment
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Calls.")
+Status = Literal["ok", "failed", "cut", "abandoned", "interrupted", "refused"]
 COLOURS = {"ok": "green", "refused": "yellow", "cut": "yellow"}
 
 
 @APP.command(name="list")
 def list_(
     limit: Annotated[int, typer.Option("--limit", "-n", help="How many at most.")] = 20,
-    status: Annotated[str | None, typer.Option(help="ok, failed, cut, abandoned, interrupted or refused.")] = None,
+    status: Annotated[Status | None, typer.Option(help="How it ended.")] = None,
     model: Annotated[str | None, typer.Option(help="The model.")] = None,
     application: Annotated[str | None, typer.Option("--app", help="The application; with --tenant.")] = None,
     start: Annotated[str | None, typer.Option("--from", help="2026-11-02 or RFC 3339.")] = None,

@@ -35,6 +35,6 @@ def doctor(
 
 def _print(finding: Finding) -> None:
     mark, colour = MARKS[finding.level]
-    CONSOLE.print(Text.assemble((f"{mark} ", colour), (f"{finding.subject}: ", "bold"), finding.text))
+    CONSOLE.print(Text.assemble((f"{mark} ", colour), (f"{finding.subject}: ", "bold"), finding.text), soft_wrap=True)
     if finding.remedy:
-        CONSOLE.print(Text(f"  → {finding.remedy}", style="dim"))
+        CONSOLE.print(Text(f"  → {finding.remedy}", style="dim"), soft_wrap=True)

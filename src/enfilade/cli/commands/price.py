@@ -35,7 +35,14 @@ def _row(item: dict[str, Any]) -> tuple[object, ...]:
         figures = [Text("free", style="green")] + [None] * (len(KINDS) - 1)
     else:
         figures = [price.get(kind) for kind in KINDS]
-    return (item["model"], item["deployment"], *figures, item["source"] or Text("no price", style="red"))
+    return (item["model"], item["deployment"], *figures, _source(item["source"]))
+
+
+def _source(label: str | None) -> Text:
+    if label is None:
+        return Text("no price", style="red")
+    name, _, moment = label.partition("@")
+    return Text(f"set on {moment[:10]}" if name.startswith("override:") else label)
 
 
 @APP.command()

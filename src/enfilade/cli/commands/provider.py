@@ -7,7 +7,9 @@ import typer
 from enfilade.cli.output import done, print_fields, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, Url, confirm, remote, segment
 
-APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Providers. New ones are declared in a file: `enfilade apply`.")
+APP = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Providers. New ones are declared in a file: `enfilade apply`."
+)
 
 
 @APP.command(name="list")

@@ -1,7 +1,7 @@
 """`enfilade spend`."""
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.text import Text
@@ -11,13 +11,12 @@ from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote
 
 APP = typer.Typer(add_completion=False)
 BAR_WIDTH = 24
+Grouping = Literal["tenant", "department", "application", "user", "key", "model", "day"]
 
 
 @APP.command()
 def spend(
-    group_by: Annotated[
-        str | None, typer.Option("--by", "-b", help="tenant, department, application, user, key, model or day.")
-    ] = "model",
+    group_by: Annotated[Grouping, typer.Option("--by", "-b", help="What to sum up by.")] = "model",
     start: Annotated[str | None, typer.Option("--from", help="2026-11-02 or RFC 3339; the month's beginning.")] = None,
     to: Annotated[str | None, typer.Option(help="A date includes that day; now.")] = None,
     tenant: TenantOption = None,
@@ -46,7 +45,7 @@ def spend(
         for group in report["groups"]
     )
     columns = (
-        group_by or "",
+        group_by,
         *(["tenant"] if group_by != "tenant" else []),
         "calls#",
         "tokens#",

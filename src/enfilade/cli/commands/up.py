@@ -66,7 +66,9 @@ def print_banner(state: Ready, settings: Settings) -> None:
     """The address, the keys, and three things to try."""
     url = state.listening.url
     CONSOLE.print(f"\n[bold green]Enfilade {__version__}[/] is serving at [bold]{url}[/]", highlight=False)
-    CONSOLE.print(f"[dim]admin API {url}/api/docs · metrics {url}/metrics · database {state.database}[/]\n")
+    CONSOLE.print(
+        f"[dim]admin API {url}/api/docs · metrics {url}/metrics · database {state.database}[/]\n", soft_wrap=True
+    )
     print_keys(state)
     applications = [key for key in state.applied.keys if key.application is not None]
     print_examples(url, applications[0].secret if applications else "YOUR_KEY")
@@ -90,11 +92,11 @@ def print_keys(state: Ready) -> None:
         )
         return
     CONSOLE.print("[bold]Keys[/] [dim](shown this once; only their hashes are kept)[/]")
-    if state.admin_key is not None:
-        CONSOLE.print(f"  admin            {escape(state.admin_key)}", soft_wrap=True)
-    for key in made:
-        label = f"{key.tenant or 'platform'}/{key.application or key.name}"
-        CONSOLE.print(f"  {label:<16} {escape(key.secret)}", soft_wrap=True)
+    shown = [("admin", state.admin_key)] if state.admin_key is not None else []
+    shown += [(f"{key.tenant or 'platform'}/{key.application or key.name}", key.secret) for key in made]
+    width = max(len(label) for label, _ in shown)
+    for label, secret in shown:
+        CONSOLE.print(f"  {escape(label.ljust(width))}  {escape(secret)}", soft_wrap=True)
     CONSOLE.print()
 
 
