@@ -109,7 +109,7 @@ async def test_a_database_killed_again_while_it_recovers_comes_back(tmp_path: Pa
             assert before is not None
             os.kill(before[0], signal.SIGKILL)
             # As soon as the next one exists, ready or not, it is killed in its turn.
-            await eventually(lambda old=before[0]: (now := postmaster(data)) is not None and now[0] != old)  # type: ignore[misc]
+            await eventually(lambda old=before[0]: (now := postmaster(data)) is not None and now[0] != old, within=60)  # type: ignore[misc]
         await load.run(20)
         await _is_ready(process)
         async with opened_books(data) as books:
@@ -175,7 +175,7 @@ async def _are_noted(data: Path, calls: set[str]) -> None:
         async with opened_books(data) as books:
             return calls <= await books.intents()
 
-    await eventually(noted)
+    await eventually(noted, within=60)
 
 
 def _compare(told: dict[str, str | None], entries: dict[str, Entry]) -> None:
@@ -212,7 +212,7 @@ async def _everything_ended(process: EnfiladeProcess) -> None:
                 line.removesuffix(".0") for line in lines
             }
 
-        await eventually(idle)
+        await eventually(idle, within=60)
 
 
 async def _nothing_is_held(process: EnfiladeProcess, entries: dict[str, Entry]) -> None:

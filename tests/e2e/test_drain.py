@@ -166,7 +166,7 @@ async def _first_refusal(client: httpx2.AsyncClient) -> httpx2.Response:
             refused.append(reply)
         return bool(refused)
 
-    await eventually(is_refused)
+    await eventually(is_refused, within=60)
     assert refused[0].status_code == 503
     return refused[0]
 
@@ -176,7 +176,7 @@ async def _are_noted(data: Path, count: int) -> None:
         async with opened_books(data) as books:
             return len(await books.intents()) == count
 
-    await eventually(noted)
+    await eventually(noted, within=60)
 
 
 async def _all_whole(streams: list[OpenStream]) -> bool:

@@ -88,12 +88,12 @@ async def test_a_key_revoked_or_made_at_one_is_known_to_the_other(database: Addr
                 made = await admin.post("/api/v1/keys", params={"tenant": "acme"}, json=body)
                 assert made.status_code == 201, made.text
                 secret = made.json()["secret"]
-                await eventually(lambda secret=secret: _is_known(caller, secret))  # type: ignore[misc]
+                await eventually(lambda secret=secret: _is_known(caller, secret), within=60)  # type: ignore[misc]
 
                 revoked = await admin.delete(f"/api/v1/keys/{body['name']}", params={"tenant": "acme"})
                 assert revoked.status_code == 204, revoked.text
                 began = monotonic()
-                await eventually(lambda secret=secret: _is_refused(caller, secret))  # type: ignore[misc]
+                await eventually(lambda secret=secret: _is_refused(caller, secret), within=60)  # type: ignore[misc]
                 delays.append(monotonic() - began)
         # The promise is a second; a busy machine may delay one of them, and is given three chances.
         assert min(delays) < PROMISED_S
@@ -132,7 +132,7 @@ async def test_replicas_are_listed_while_they_serve(database: Address, tmp_path:
                 pids = {item["pid"] for item in listed["items"]}
                 return pids == {one.process.pid, other.process.pid} and revisions == {listed["revision"]}
 
-            await eventually(both_applied_it)
+            await eventually(both_applied_it, within=60)
             assert other.stop() == 0
             left = (await admin.get("/api/v1/replicas")).json()["items"]
             assert [(item["pid"], item["is_this"]) for item in left] == [(one.process.pid, True)]
@@ -153,7 +153,7 @@ async def test_a_third_process_settles_what_a_killed_one_left_and_nothing_else(
             async def are_noted() -> bool:
                 return len(await books.intents()) == 8
 
-            await eventually(are_noted)
+            await eventually(are_noted, within=60)
             doomed.kill()
             third = EnfiladeProcess(tmp_path / "third", ["serve", "--port", "0"], environment)
             try:

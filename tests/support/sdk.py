@@ -112,7 +112,7 @@ class Office:
                     return True
             return False
 
-        await eventually(is_there)
+        await eventually(is_there, within=60)
         return found
 
     @asynccontextmanager
@@ -148,7 +148,7 @@ class Office:
             reply = await self._client.get(f"/v1/models/{model}", headers={"authorization": f"Bearer {ACME_KEY}"})
             return reply.status_code == 200
 
-        await eventually(is_served)
+        await eventually(is_served, within=60)
 
 
 def joined(pieces: Iterable[str | None]) -> str:
