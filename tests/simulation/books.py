@@ -23,7 +23,7 @@ CALLS = """
 SELECT call_id::text AS id, tenant_id::text AS tenant, department_id::text AS department,
     application_id::text AS application, user_id::text AS "user", key_id::text AS key, model,
     started_at, amount_nano AS nano, estimated, status, http_status, stream,
-    input_tokens + output_tokens AS tokens, error_code
+    input_tokens + output_tokens AS tokens, error_code, attempts
 FROM calls ORDER BY started_at, call_id
 """
 EVENTS = "SELECT tenant_id::text AS tenant, seq, at, type, body, leaf FROM events ORDER BY tenant_id, seq"

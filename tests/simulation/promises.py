@@ -25,8 +25,10 @@ class Promises:
     """Follows the budgets' changes."""
 
     changes: dict[str, list[Change]] = field(default_factory=lambda: defaultdict(list))
-    turned_back: list[tuple[int, int]] = field(default_factory=list)
-    """From when to when the wall clock was set: in such a span, nobody can say which window was meant."""
+    uncertain: list[tuple[int, int]] = field(default_factory=list)
+    """Spans of which nobody can say to which window they belong: over which the wall clock was turned back, or that
+    passed between a call's arrival and its admission.
+    """
 
     def note(self, rule: BudgetRule, used: dict[str, int], at_ns: int) -> None:
         """A budget is in force from now on."""
@@ -34,12 +36,12 @@ class Promises:
         self.changes[rule.id].append(Change(at_ns, limit, used))
 
     def is_vague(self, window: Window) -> bool:
-        """Whether the clock was turned back over an end of this window."""
+        """Whether an end of this window lies in a span that is uncertain."""
         return any(
             first < window.end_ns
             and last >= window.start_ns
             and not (window.start_ns <= first and last < window.end_ns)
-            for first, last in self.turned_back
+            for first, last in self.uncertain
         )
 
     def most(self, rule: BudgetRule, subject: str, window: Window) -> int:

@@ -40,7 +40,7 @@ class Simulation:
         self.chance = random.Random(seed)
         self.keys = [Key(tenant, name, secret) for tenant in TENANTS for name, secret in cast.KEYS[tenant].items()]
         self.revoked: list[Key] = []
-        self.promises = Promises()
+        self.promises = Promises(uncertain=stage.admitted_late)
         self.told: list[str] = []
         """What has happened, for whoever looks at a failure."""
         self._numbers = iter(range(1, 1_000_000))
@@ -118,7 +118,7 @@ class Simulation:
         now_ns = self.stage.clock.now_ns()
         self.stage.clock.jump(seconds)
         if seconds < 0:
-            self.promises.turned_back.append((self.stage.clock.now_ns(), now_ns))
+            self.promises.uncertain.append((self.stage.clock.now_ns(), now_ns))
         await self.stage.called()
 
     # Administrators.
@@ -259,7 +259,7 @@ class Simulation:
                 posted = books.spent_for(rule, meter.subject, meter.window.start_ns, meter.window.end_ns)
                 # When a window comes a second time, because the clock was turned back, memory cannot know of the first.
                 if not self.promises.is_vague(meter.window):
-                    assert meter.spent == posted, (rule, meter.window)
+                    assert meter.spent == posted, (rule, meter.subject, meter.window, meter.spent, posted)
             self.promises.check_windows(rule, books)
 
     async def _check_report(self, tenant: str, books: Books) -> None:

@@ -276,3 +276,13 @@ async def test_a_call_for_which_only_a_part_was_left_costs_no_more_than_that_how
         books = await balanced_books(house)
     assert books.spent <= limit
     assert [row["overrun_nano"] for row in books.ledger] == [0]
+
+
+async def test_attempts_after_the_end_of_a_window_are_not_paid_from_the_next(database: Address) -> None:
+    """A call's cost belongs to the window in which it began; when that has passed, there is nothing left to take."""
+    options = house_with(budgets=[budget("tenant", OUTPUT_NANO, window="minute")])
+    async with open_house(database, options) as house:
+        await crowd(house, [Ask(ACME_KEY, "simulated/hang", max_tokens=OUTPUT_TOKENS)])
+        books = await balanced_books(house)
+    assert [row["attempts"] for row in books.calls] == [1]
+    assert books.spent == OUTPUT_NANO

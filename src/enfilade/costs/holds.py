@@ -93,8 +93,11 @@ class Hold(msgspec.Struct):
         for meter, _ in self.token_meters:
             if not meter.fits(demand.tokens, now_ns):
                 raise _limit_refusal(meter, demand.tokens, now_ns)
-        for budget, _ in self.budgets:
-            if not budget.only_warns and demand.nano > budget.left(now_ns):
+        for budget, window in self.budgets:
+            # What a call costs belongs to the window in which it began: of one that has passed nobody knows any more
+            # what is left.
+            left = budget.left(now_ns)
+            if not budget.only_warns and (demand.nano > left or window != budget.window):
                 raise _budget_refusal(budget, demand.nano, now_ns)
         for meter, slot in self.token_meters:
             meter.settle(slot, demand.tokens)
@@ -112,7 +115,9 @@ class Hold(msgspec.Struct):
         fresh = meters.without(self)
         _ask(fresh, self.tokens, now_ns)
         for budget in fresh.budgets:
-            if not budget.only_warns and self.nano > budget.left(now_ns):
+            left = budget.left(now_ns)
+            began_in_it = budget.window.start_ns <= self.started_ns < budget.window.end_ns
+            if not budget.only_warns and (self.nano > left or not began_in_it):
                 raise _budget_refusal(budget, self.nano, now_ns)
         self._leave(meters)
         self.requests += [(meter, meter.take(1)) for meter in fresh.requests]
@@ -120,7 +125,9 @@ class Hold(msgspec.Struct):
         for counter in fresh.concurrency:
             counter.active += 1
             self.concurrency.append(counter)
-        self.budgets += [(budget, budget.take(self.nano)) for budget in fresh.budgets]
+        for budget in fresh.budgets:
+            if budget.window.start_ns <= self.started_ns < budget.window.end_ns:
+                self.budgets.append((budget, budget.take(self.nano)))
 
     def _leave(self, meters: "MeterSet") -> None:
         """Give back what was taken from meters that no longer concern this call; its request stays counted."""
