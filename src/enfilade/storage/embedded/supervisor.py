@@ -13,6 +13,7 @@ import structlog
 
 from enfilade.core.clock import Clock
 from enfilade.storage.address import Address
+from enfilade.storage.database import is_connection_fault
 from enfilade.storage.embedded.binaries import vector_instructions_missing
 from enfilade.storage.embedded.cluster import DATABASE, Cluster
 from enfilade.storage.embedded.lock import DataDirectoryLock
@@ -22,7 +23,6 @@ START_DEADLINE_S = 60.0
 """Recovery after a crash replays the write-ahead log; with a checkpoint every 15 minutes this is ample."""
 STOP_DEADLINE_S = 20.0
 POLL_S = 0.02
-_STARTING = (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError)
 
 log = structlog.get_logger("enfilade.storage.embedded")
 
@@ -168,14 +168,17 @@ class EmbeddedPostgres:
     async def _answers(self) -> bool:
         try:
             connection = await asyncpg.connect(self.address.url, database="postgres", timeout=5)
-        except _STARTING:
-            return False
         except asyncpg.InvalidAuthorizationSpecificationError as error:
             message = (
                 f"PostgreSQL on {self._data} does not take the password in {self._data / 'owner.password'}: the file was "
                 "lost or changed. Restore it from a backup."
             )
             raise EmbeddedServerFault(message) from error
+        except Exception as error:
+            # A server that is killed while it is asked says so in many ways; none may end the one who keeps it running.
+            if is_connection_fault(error):
+                return False
+            raise
         await connection.close()
         return True
 
