@@ -281,8 +281,14 @@ async def test_a_call_for_which_only_a_part_was_left_costs_no_more_than_that_how
 async def test_attempts_after_the_end_of_a_window_are_not_paid_from_the_next(database: Address) -> None:
     """A call's cost belongs to the window in which it began; when that has passed, there is nothing left to take."""
     options = house_with(budgets=[budget("tenant", OUTPUT_NANO, window="minute")])
+    assert options.document is not None
+    deployments = [{"provider": "sim", "model": name} for name in ("hang", "text-20")]
+    price = {"input": 0, "output": 2}
+    options.document["models"].append(
+        {"name": "two", "deployments": deployments, "strategy": "ordered", "price": price}
+    )
     async with open_house(database, options) as house:
-        await crowd(house, [Ask(ACME_KEY, "simulated/hang", max_tokens=OUTPUT_TOKENS)])
+        await crowd(house, [Ask(ACME_KEY, "two", max_tokens=OUTPUT_TOKENS)])
         books = await balanced_books(house)
     assert [row["attempts"] for row in books.calls] == [1]
     assert books.spent == OUTPUT_NANO
