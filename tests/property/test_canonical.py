@@ -22,7 +22,7 @@ values = st.recursive(
 
 
 @given(values)
-@examples(500)
+@examples(250)
 def test_records_are_written_as_rfc_8785_says(value: Any) -> None:
     expected = rfc8785.dumps(value)
 

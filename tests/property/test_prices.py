@@ -68,13 +68,13 @@ def naive_cost(sheet: PriceSheet, usage: Usage) -> int:
 
 
 @given(sheets(), usages())
-@examples(400)
+@examples(250)
 def test_the_cost_is_the_exact_one_rounded_half_up_once(sheet: PriceSheet, usage: Usage) -> None:
     assert sheet.cost(usage) == naive_cost(sheet, usage)
 
 
 @given(sheets(), usages(), amount, amount, st.booleans())
-@examples(400)
+@examples(250)
 def test_the_worst_case_is_never_less_than_the_charge(
     sheet: PriceSheet, usage: Usage, more_input: int, more_output: int, caching: bool
 ) -> None:

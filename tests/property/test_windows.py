@@ -27,7 +27,7 @@ near_changes = st.builds(
 
 
 @given(st.sampled_from(PERIODS), st.one_of(moments, near_changes), st.sampled_from(ZONES))
-@examples(600)
+@examples(400)
 def test_a_window_holds_its_moment(period: str, now_ns: int, zone: str) -> None:
     window = window_at(period, now_ns, zone)
 
@@ -52,7 +52,7 @@ def test_windows_hold_every_half_hour_of_the_months_in_which_clocks_change(zone:
     st.one_of(moments, near_changes),
     st.sampled_from(ZONES),
 )
-@examples(400)
+@examples(250)
 def test_days_and_longer_windows_follow_one_another_without_a_gap(period: str, now_ns: int, zone: str) -> None:
     window = window_at(period, now_ns, zone)
 
