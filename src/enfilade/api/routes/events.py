@@ -52,7 +52,9 @@ Reader = Annotated[Actor, Depends(Needs(AUDIT_READ))]
 class EventPeriod(Period):
     """Which events to export."""
 
-    type: Annotated[str | None, Field(pattern="^[A-Z][A-Za-z]{0,99}$", description="e.g. CallSettled or KeyRevoked.")] = None
+    type: Annotated[
+        str | None, Field(pattern="^[A-Z][A-Za-z]{0,99}$", description="e.g. CallSettled or KeyRevoked.")
+    ] = None
 
 
 class EventQuery(Listing, EventPeriod):
