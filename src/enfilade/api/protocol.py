@@ -284,6 +284,9 @@ class HttpProtocol(asyncio.Protocol):
             if not cycle.complete and not cycle.disconnected:
                 log.error("response_incomplete", path=cycle.scope["path"])
                 await self._fail(cycle)
+        finally:
+            # Each holds the other: without this the whole request would stay in memory until a garbage collection.
+            cycle.scope.pop("enfilade.cycle", None)
 
     async def _fail(self, cycle: Cycle) -> None:
         """Say that something went wrong, if the caller can still be told."""
