@@ -109,7 +109,14 @@ class Parts:
         self.limits = Limits(ids, self.identity)
         self.budgets = Budgets(ids, self.identity)
         self.prices = PriceCatalogue(self.storage, clock)
-        self.recovery = Recovery(self.storage, self.writer, clock, self.replica, recovered_event)
+        self.recovery = Recovery(
+            self.storage,
+            self.writer,
+            clock,
+            self.replica,
+            recovered_event,
+            has_company=not given.address.embedded,
+        )
         self.audit = Audit()
         self.client = HttpClient(clock, self.sweeper)
         sources = SecretSources(given.environment, given.secret_env, given.secret_dirs)
@@ -176,6 +183,7 @@ class Parts:
             self.presence.run,
             self.directory.run,
             self.meter_book.prune,
+            self.meter_book.watch_clock,
             self.partitions.run,
             self.recovery.run,
         ]

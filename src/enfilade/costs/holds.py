@@ -171,14 +171,14 @@ class Hold(msgspec.Struct):
         self.budgets = [entry for entry in self.budgets if entry[0].rule.id not in rules]
 
 
-def take(meters: MeterSet, hold: Hold, demand: Demand) -> None:
+def take(meters: MeterSet, hold: Hold, demand: Demand, *, may_cut: bool = True) -> None:
     """Fill `hold` with `demand` from all meters, or raise one refusal and count nothing.
 
-    Raises RequestLimitReached, TokenLimitReached, ConcurrencyLimitReached, BudgetExhausted.
+    A budget that cuts gives what is left, unless `may_cut` says that a smaller demand is to be tried first. Raises RequestLimitReached, TokenLimitReached, ConcurrencyLimitReached, BudgetExhausted.
     """
     _ask(meters, demand.tokens, hold.started_ns)
     hold.tokens = demand.tokens
-    hold.nano = _affordable(meters.budgets, demand, hold.started_ns)
+    hold.nano = _affordable(meters.budgets, demand, hold.started_ns, may_cut=may_cut)
     hold.is_cut = hold.nano < demand.nano
     for meter in meters.requests:
         hold.requests.append((meter, meter.take(1)))
@@ -204,14 +204,14 @@ def _ask(meters: MeterSet, tokens: int, now_ns: int) -> None:
             raise _limit_refusal(meter, tokens, now_ns)
 
 
-def _affordable(budgets: Sequence[BudgetMeter], demand: Demand, now_ns: int) -> int:
+def _affordable(budgets: Sequence[BudgetMeter], demand: Demand, now_ns: int, *, may_cut: bool) -> int:
     """What all budgets together let this call hold."""
     allowed = demand.nano
     for budget in budgets:
         left = budget.left(now_ns)
         if demand.nano <= left or budget.only_warns:
             continue
-        if not budget.cuts or demand.minimum_nano > left:
+        if not (may_cut and budget.cuts) or demand.minimum_nano > left:
             raise _budget_refusal(budget, demand.nano, now_ns)
         allowed = min(allowed, left)
     return allowed

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 
+import structlog
+
 from enfilade.core.clock import Clock
 from enfilade.core.scope import Scope
 from enfilade.costs.holds import Demand, Hold, MeterSet, take
@@ -11,6 +13,12 @@ from enfilade.costs.types import BudgetRule, LimitRule, Measure, Rule
 
 MAX_CACHED_SETS = 50_000
 PRUNE_EVERY_S = 60.0
+CLOCK_LOOK_S = 1.0
+NANOSECONDS = 1_000_000_000
+JUMP_NS = 2 * NANOSECONDS
+"""Less than this is a clock being set right in small steps."""
+
+log = structlog.get_logger("enfilade.costs.meters")
 
 
 def applies(rule: Rule, scope: Scope, model: str) -> str | None:
@@ -78,9 +86,9 @@ class MeterBook:
                 self._sets[key] = found
         return found
 
-    def take(self, meters: MeterSet, hold: Hold, demand: Demand) -> None:
+    def take(self, meters: MeterSet, hold: Hold, demand: Demand, *, may_cut: bool = True) -> None:
         """Take a hold; see `holds.take`. The call counts as running until `settle`."""
-        take(meters, hold, demand)
+        take(meters, hold, demand, may_cut=may_cut)
         self.holds[hold.call_id] = hold
 
     def forget(self, hold: Hold) -> None:
@@ -163,9 +171,29 @@ class MeterBook:
         self._seeded.update(rule.id for rule in rules)
         self._sets.clear()
 
+    def is_current(self, rule: Rule) -> bool:
+        """Whether the rule still counts what it counted when `rule` was read."""
+        return any(rule.id == now.id and _still_counts_alike(rule, now) for now in self.rules(rule.tenant))
+
     def is_seeded(self, rule: Rule) -> bool:
         """Whether the rule's meters hold everything that happened before."""
         return rule.id in self._seeded
+
+    def start_over(self) -> None:
+        """Forget all figures. Every rule looks into the ledger again when the next call meets it."""
+        self._seeded.clear()
+        self.detach([rule for rules in self._rules.values() for rule in rules])
+
+    async def watch_clock(self) -> None:
+        """Start over when the wall clock jumps, until cancelled: windows then end, or begin again, that were counted."""
+        clock = self._clock
+        offset = clock.now_ns() - clock.monotonic() * NANOSECONDS
+        while True:
+            await clock.sleep(CLOCK_LOOK_S)
+            former, offset = offset, clock.now_ns() - clock.monotonic() * NANOSECONDS
+            if abs(offset - former) > JUMP_NS:
+                log.warning("clock_jumped", seconds=round((offset - former) / NANOSECONDS, 3))
+                self.start_over()
 
     async def prune(self) -> None:
         """Forget idle meters now and then, until cancelled: subjects come and go, memory must not grow."""

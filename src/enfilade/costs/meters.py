@@ -172,8 +172,8 @@ class BudgetMeter:
         if window != self.window:
             return []  # The window has passed: the ledger has the amount, nothing is counted here any more.
         self.held -= held
-        before, self.spent = self.spent, self.spent + spent
-        return self._crossed(before) if spent else []
+        self.spent += spent
+        return self._crossed() if spent else []
 
     def seed(self, window: Window, nano: int) -> None:
         """Count what the ledger says was spent before; its alerts were raised then."""
@@ -181,12 +181,10 @@ class BudgetMeter:
             self.spent += nano
             self._fired.update(share for share in self.rule.alerts if self._reached(share, self.spent))
 
-    def _crossed(self, before: int) -> list[str]:
-        crossed = []
-        for share in self.rule.alerts:
-            if share not in self._fired and self._reached(share, self.spent) and not self._reached(share, before):
-                self._fired.add(share)
-                crossed.append(share)
+    def _crossed(self) -> list[str]:
+        """The thresholds that nobody was told of yet; also those that a lower limit has put below what is spent."""
+        crossed = [share for share in self.rule.alerts if share not in self._fired and self._reached(share, self.spent)]
+        self._fired.update(crossed)
         return crossed
 
     def _reached(self, share: str, spent: int) -> bool:

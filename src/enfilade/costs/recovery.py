@@ -1,7 +1,7 @@
 """What a crash leaves behind: calls that were admitted and never settled. They are settled at their worst case, once.
 
-An intent belongs to the process that wrote it. While that process lives (it holds an advisory lock), its intents are
-its own business; when it is gone, whoever looks next settles them.
+An intent belongs to the process that wrote it. While that process lives, its intents are its own business; when it is
+gone, whoever looks next settles them.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,11 +16,11 @@ from enfilade.identity.rows import START
 from enfilade.identity.scopes import system_scope
 from enfilade.storage.errors import DatabaseUnavailable, StorageFault
 from enfilade.storage.group_commit import GroupCommit
-from enfilade.storage.replicas import IS_ALIVE
+from enfilade.storage.replicas import is_alive
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
 CHUNK = 500
-LOOK_EVERY_S = 30.0
+LOOK_EVERY_S = 10.0
 
 Render = Callable[[str, int], str]
 """From an intent's text, and the time, to the text of the event that settles its call."""
@@ -31,8 +31,21 @@ log = structlog.get_logger("enfilade.costs.recovery")
 class Recovery:
     """Settles what dead processes left."""
 
-    def __init__(self, storage: Storage, writer: GroupCommit, clock: Clock, replica: str, render: Render) -> None:
-        """Work for the process `replica`, whose own intents are left alone; `render` makes events of the others'."""
+    def __init__(
+        self,
+        storage: Storage,
+        writer: GroupCommit,
+        clock: Clock,
+        replica: str,
+        render: Render,
+        *,
+        has_company: bool,
+    ) -> None:
+        """Work for the process `replica`, whose own intents are left alone; `render` makes events of the others'.
+
+        `has_company` says whether other processes can serve the same database.
+        """
+        self._has_company = has_company
         self._render = render
         self._storage = storage
         self._writer = writer
@@ -65,21 +78,21 @@ class Recovery:
             try:
                 written[call_id] = self._writer.settle(call_id, self._render(row["body"], self._clock.now_ns()))
             except msgspec.DecodeError as error:
-                log.error("call_not_recovered", call=call_id, error=str(error))  # noqa: TRY400
+                log.error("call_not_recovered", call_id=call_id, error=str(error))  # noqa: TRY400
         refused = 0
         for call_id, future in written.items():
             try:
                 await future
             except StorageFault as error:
                 refused += 1
-                log.error("call_not_recovered", call=call_id, error=error.message)  # noqa: TRY400
+                log.error("call_not_recovered", call_id=call_id, error=error.message)  # noqa: TRY400
         return len(written) - refused
 
     async def _alive(self, unit: UnitOfWork) -> Sequence[str]:
         alive = [self._replica]
         for row in await unit.fetch(store.LIST_INTENT_REPLICAS):
             replica = str(row["replica_id"])
-            if await unit.fetch_value(IS_ALIVE, replica):
+            if await is_alive(unit, replica, may_return=self._has_company):
                 alive.append(replica)
         return alive
 

@@ -48,9 +48,12 @@ class Seeder:
             except BaseException:
                 self._book.detach(waiting)
                 raise
-            for rule, rows in found:
+            # A rule that was changed meanwhile has to look again, by its new form.
+            current = [(rule, rows) for rule, rows in found if self._book.is_current(rule)]
+            for rule, rows in current:
                 self._fill(rule, rows, now_ns)
-            self._book.mark_seeded(waiting)
+            self._book.mark_seeded([rule for rule, _ in current])
+            self._book.detach([rule for rule in waiting if not self._book.is_current(rule)])
 
     async def _read(self, unit: UnitOfWork, rule: Rule, running: list[str], now_ns: int) -> list[Any]:
         if isinstance(rule, BudgetRule):

@@ -37,9 +37,9 @@ class Costs:
             meters = self.book.meters_for(scope, model)
         return meters
 
-    def hold(self, hold: Hold, meters: MeterSet, demand: Demand) -> None:
+    def hold(self, hold: Hold, meters: MeterSet, demand: Demand, *, may_cut: bool = True) -> None:
         """Take the hold, or raise one of the refusals that `holds.take` names."""
-        self.book.take(meters, hold, demand)
+        self.book.take(meters, hold, demand, may_cut=may_cut)
 
     def refusal_events(self, refusal: BudgetExhausted) -> list[Event]:
         """What to tell the audit log when a budget has refused a call: the first time in its window, that it did."""

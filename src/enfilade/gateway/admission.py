@@ -195,20 +195,20 @@ async def admit(desk: Desk, call: Call, targets: Sequence[Target]) -> Admission:
     counted. Raises the refusals of `holds.take`, UnpricedModel, TokensPerRequestExceeded, DatabaseUnavailable.
     """
     costs = desk.costs
-    model = targets[0].model
+    candidates = candidates_for(call, targets)
+    model = candidates[0].target.model
     meters = costs.book.meters_for(call.scope, model)
     if meters.unseeded:
         meters = await costs.meters_for(call.scope, model)
-    candidates = candidates_for(call, targets)
-    demand = demand_of(candidates)
+    # From here on nothing waits. What the call costs belongs to the windows of this moment, in memory as in the ledger.
+    call.started_ns = desk.clock.now_ns()
     admission = Admission(desk, call, candidates, meters)
     try:
-        costs.hold(admission.hold, meters, demand)
+        costs.hold(admission.hold, meters, demand_of(candidates), may_cut=False)
     except (BudgetExhausted, TokenLimitReached):
         candidates = candidates_for(call, targets, tight_input(call, targets))
-        demand = demand_of(candidates)
         admission = Admission(desk, call, candidates, meters)
-        costs.hold(admission.hold, meters, demand)
+        costs.hold(admission.hold, meters, demand_of(candidates), may_cut=True)
     if admission.hold.is_cut:
         admission.candidates = [cut_to(entry, admission.hold.nano, call.request.choices) for entry in candidates]
     return admission

@@ -63,9 +63,7 @@ class Adapters:
                 raise InvalidProvider(message, param=f"options.{name}")
         if not hasattr(adapter, "provider"):
             address = self.base_url(spec)
-            _guard_plain_http(
-                spec, parse_origin(address, tls=_default_tls(), allow_private=spec.allow_private_network)
-            )
+            _guard_plain_http(spec, parse_origin(address, tls=_default_tls(), allow_private=spec.allow_private_network))
             if proxy := spec.options.get("proxy"):
                 parse_proxy(str(proxy))
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
+import psutil
 import structlog
 
 from enfilade.core.clock import Clock
 from enfilade.storage.address import OPERATOR
 from enfilade.storage.database import Database, is_connection_fault
-from enfilade.storage.unit_of_work import REVISION_CHANNEL
+from enfilade.storage.unit_of_work import REVISION_CHANNEL, UnitOfWork
 
 POLL_S = 0.4
 """How long a lost notification can hide a change: a revoked key must be dead everywhere within a second."""
@@ -36,7 +37,11 @@ FROM enfilade.replicas WHERE stopped_at IS NULL AND {_HELD.format(id="id::text")
 """
 COUNT_REPLICAS = f"SELECT count(*) FROM enfilade.replicas WHERE stopped_at IS NULL AND {_HELD.format(id='id::text')}"
 HOLD_LIFE = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
-IS_ALIVE = f"SELECT {_HELD.format(id='$1')}"
+SIGNS_OF_LIFE = f"""
+SELECT {_HELD.format(id="$1::text")} AS held, r.host, r.pid, r.stopped_at IS NULL
+    AND greatest(r.heartbeat_at, pg_postmaster_start_time()) > now() - interval '15 seconds' AS recent
+FROM (SELECT $1::uuid AS id) AS wanted LEFT JOIN enfilade.replicas AS r USING (id)
+"""
 
 log = structlog.get_logger("enfilade.storage.replicas")
 
@@ -159,6 +164,20 @@ class ReplicaPresence:
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             log.warning("replica_left_silently", error=type(error).__name__)
             self._drop()
+
+
+async def is_alive(unit: UnitOfWork, replica: str, *, may_return: bool) -> bool:
+    """Whether a process may still live: it holds its lock.
+
+    Where several processes can serve (`may_return`), one without its lock may have lost its connection, or the
+    database was started anew, and it will be back in a moment: it has a while for that, unless it ran on this machine
+    and is gone.
+    """
+    signs = await unit.fetch_row(SIGNS_OF_LIFE, replica)
+    if signs is None or signs["held"] or not may_return:
+        return signs is not None and signs["held"]
+    is_gone = signs["host"] == socket.gethostname() and not psutil.pid_exists(signs["pid"])
+    return bool(signs["recent"]) and not is_gone
 
 
 async def list_replicas(database: Database) -> list[ReplicaState]:
