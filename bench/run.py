@@ -1,6 +1,7 @@
 """`./dev bench`: measure, and print a table."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def measure(name: str, current: Session, report: Report) -> None:
 def main() -> int:
     """Run what was asked for; the status is 0 unless something broke."""
     chosen = arguments(sys.argv[1:])
+    # Whoever ends the run ends it with all that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     report = run(chosen, Console(stderr=True))
     if chosen.json:
         print(to_json(report))
