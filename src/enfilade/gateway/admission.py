@@ -195,13 +195,15 @@ async def admit(desk: Desk, call: Call, targets: Sequence[Target]) -> Admission:
     counted. Raises the refusals of `holds.take`, UnpricedModel, TokensPerRequestExceeded, DatabaseUnavailable.
     """
     costs = desk.costs
-    candidates = candidates_for(call, targets)
-    model = candidates[0].target.model
-    meters = costs.book.meters_for(call.scope, model)
-    if meters.unseeded:
-        meters = await costs.meters_for(call.scope, model)
-    # From here on nothing waits. What the call costs belongs to the windows of this moment, in memory as in the ledger.
-    call.started_ns = desk.clock.now_ns()
+    while True:
+        # What the call costs belongs to the windows, and goes by the prices, of the moment after which nothing waits.
+        call.started_ns = desk.clock.now_ns()
+        candidates = candidates_for(call, targets)
+        model = candidates[0].target.model
+        meters = costs.book.meters_for(call.scope, model)
+        if not meters.unseeded:
+            break
+        await costs.meters_for(call.scope, model)
     admission = Admission(desk, call, candidates, meters)
     try:
         costs.hold(admission.hold, meters, demand_of(candidates), may_cut=False)

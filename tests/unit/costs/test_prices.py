@@ -183,6 +183,15 @@ def test_an_unpriced_model_becomes_priced_when_its_override_begins_and_unpriced_
     assert [source.at(_ns(moment)) is not None for moment in moments] == [False, True, True, False]
 
 
+def test_the_price_of_an_earlier_moment_can_be_asked_for_at_any_time() -> None:
+    starts, dearer = Override(to_ns(MOMENT), {"input": 1}), Override(to_ns(MOMENT) + 10, {"input": 2})
+    source = PriceSource("m", _overrides(starts, dearer), None)
+    moments = (5, 20, 5, 9, 10, 5, -1, 0)
+    sheets = [source.at(to_ns(MOMENT) + moment) for moment in moments]
+    found = [None if sheet is None else sheet.base.input for sheet in sheets]
+    assert found == [1, 2, 1, 1, 2, 1, None, 1]
+
+
 def test_a_free_model_costs_nothing_and_says_so() -> None:
     sheet = PriceSource("m", _overrides(Override(0, {"free": 1})), None).at(to_ns(MOMENT))
 

@@ -38,7 +38,7 @@ class Override:
 class PriceSource:
     """The price of one model at one provider, at any time."""
 
-    __slots__ = ("_model", "_overrides", "_published", "_sheet", "_until_ns")
+    __slots__ = ("_model", "_overrides", "_published", "_sheet", "_since_ns", "_until_ns")
 
     def __init__(
         self,
@@ -51,12 +51,14 @@ class PriceSource:
         self._overrides = overrides
         self._published = published
         self._sheet: PriceSheet | None = None
-        self._until_ns = 0
+        self._since_ns = self._until_ns = 0
 
     def at(self, now_ns: int) -> PriceSheet | None:
         """The price in force, or None for an unpriced model."""
-        if now_ns >= self._until_ns:
+        # Earlier moments are asked for too: of calls that began before a change, and when the clock is set back.
+        if not self._since_ns <= now_ns < self._until_ns:
             self._sheet, self._until_ns = self._find(now_ns)
+            self._since_ns = now_ns
         return self._sheet
 
     @property
