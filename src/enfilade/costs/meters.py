@@ -181,6 +181,11 @@ class BudgetMeter:
             self.spent += nano
             self._fired.update(share for share in self.rule.alerts if self._reached(share, self.spent))
 
+    def obey(self, rule: BudgetRule) -> None:
+        """Go by a changed rule. A threshold that a higher limit has put above what is spent is told of anew."""
+        self.rule = rule
+        self._fired = {share for share in self._fired if self._reached(share, self.spent)}
+
     def _crossed(self) -> list[str]:
         """The thresholds that nobody was told of yet; also those that a lower limit has put below what is spent."""
         crossed = [share for share in self.rule.alerts if share not in self._fired and self._reached(share, self.spent)]

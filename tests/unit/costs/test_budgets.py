@@ -155,6 +155,28 @@ def test_a_raised_limit_holds_at_once_and_keeps_what_was_counted() -> None:
     assert (desk.budget().held, desk.budget().spent) == (50, 100)
 
 
+def test_a_threshold_is_told_again_when_a_raised_limit_has_put_it_above_what_is_spent() -> None:
+    desk = Desk(budget(100, alerts=("0.5",)))
+    assert desk.spend(60) == ["0.5"]
+    desk.install(budget(110, alerts=("0.5",)))
+    assert desk.spend(10) == []  # Half of it was spent before the change, too.
+
+    desk.install(budget(1000, alerts=("0.5",)))
+
+    assert desk.spend(430) == ["0.5"]  # Though the first call after the change reaches it at once.
+    assert desk.spend(10) == []
+
+
+def test_a_threshold_below_what_is_spent_by_a_lowered_limit_is_told_with_the_next_call() -> None:
+    desk = Desk(budget(1000, alerts=("0.5", "0.9")))
+    assert desk.spend(60) == []
+    desk.install(budget(100, alerts=("0.5", "0.9")))
+
+    assert desk.spend(0) == []  # Nothing was spent: nothing is told.
+    assert desk.spend(1) == ["0.5"]
+    assert desk.spend(1) == []
+
+
 def test_a_lowered_limit_refuses_until_the_window_ends() -> None:
     desk = Desk(budget(100, "day"))
     desk.spend(60)
