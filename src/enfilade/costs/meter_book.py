@@ -38,6 +38,8 @@ class MeterBook:
         self._meters: dict[tuple[str, str], Meter] = {}
         self._sets: dict[tuple[str | None, str | None, str], MeterSet] = {}
         self._seeded: set[str] = set()
+        self._attached: set[str] = set()
+        """Rules that count the running calls already, while the ledger is read for the rest."""
         self.holds: dict[str, Hold] = {}
         """The running calls' holds by call id."""
 
@@ -61,6 +63,7 @@ class MeterBook:
             # Also when no meter of it is live: one that is made later has to look into the past by the new rule.
             if rule.id not in current or not _still_counts_alike(rule, current[rule.id]):
                 self._seeded.discard(rule.id)
+                self._attached.discard(rule.id)
         for key, meter in list(self._meters.items()):
             if tenants is not None and meter.rule.tenant not in tenants:
                 continue
@@ -68,6 +71,8 @@ class MeterBook:
             if successor is None or not _still_counts_alike(meter.rule, successor):
                 del self._meters[key]
                 self._seeded.discard(key[0])
+            elif isinstance(meter, BudgetMeter) and isinstance(successor, BudgetRule):
+                meter.obey(successor)
             else:
                 meter.rule = successor
         self._sets.clear()
@@ -148,12 +153,13 @@ class MeterBook:
 
     def attach_running(self, rule: Rule) -> list[str]:
         """Count the calls that run already for a new rule; returns their ids, which the ledger must leave out."""
+        self._attached.add(rule.id)
         attached = []
         for hold in self.holds.values():
             subject = applies(rule, hold.scope, hold.model)
             if subject is None:
                 continue
-            _attach(hold, self.meter(rule, subject))
+            _attach(hold, self.meter(rule, subject), self._clock.now_ns())
             attached.append(hold.call_id)
         return attached
 
@@ -164,16 +170,19 @@ class MeterBook:
             del self._meters[key]
         for hold in self.holds.values():
             hold.let_go_of(dropped)
+        self._attached -= dropped
         self._sets.clear()
 
     def mark_seeded(self, rules: Iterable[Rule]) -> None:
         """Let calls count for these rules from now on without looking back."""
-        self._seeded.update(rule.id for rule in rules)
+        seeded = {rule.id for rule in rules}
+        self._seeded |= seeded
+        self._attached -= seeded
         self._sets.clear()
 
-    def is_current(self, rule: Rule) -> bool:
-        """Whether the rule still counts what it counted when `rule` was read."""
-        return any(rule.id == now.id and _still_counts_alike(rule, now) for now in self.rules(rule.tenant))
+    def is_attached(self, rule: Rule) -> bool:
+        """Whether nothing has undone `attach_running` since: another form of the rule, or `start_over`."""
+        return rule.id in self._attached
 
     def is_seeded(self, rule: Rule) -> bool:
         """Whether the rule's meters hold everything that happened before."""
@@ -226,7 +235,7 @@ def _still_counts_alike(former: Rule, current: Rule) -> bool:
     return False
 
 
-def _attach(hold: Hold, meter: Meter) -> None:
+def _attach(hold: Hold, meter: Meter, now_ns: int) -> None:
     if isinstance(meter, BudgetMeter):
         if meter.window.start_ns <= hold.started_ns < meter.window.end_ns:
             hold.budgets.append((meter, meter.take(hold.nano)))
@@ -234,9 +243,11 @@ def _attach(hold: Hold, meter: Meter) -> None:
         meter.active += 1
         hold.concurrency.append(meter)
     else:
-        slot = hold.started_ns // meter.slot_ns
+        # What began while the clock was ahead counts now: in its own slot it would keep the meter from moving on.
+        started_ns = min(hold.started_ns, now_ns)
+        slot = started_ns // meter.slot_ns
         amount = 1 if meter.rule.measure is Measure.REQUESTS else hold.tokens
-        meter.seed(slot, amount, hold.started_ns)
+        meter.seed(slot, amount, started_ns)
         if meter.rule.measure is Measure.TOKENS:
             hold.token_meters.append((meter, slot))
         else:

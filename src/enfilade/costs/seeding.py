@@ -48,12 +48,12 @@ class Seeder:
             except BaseException:
                 self._book.detach(waiting)
                 raise
-            # A rule that was changed meanwhile has to look again, by its new form.
-            current = [(rule, rows) for rule, rows in found if self._book.is_current(rule)]
-            for rule, rows in current:
+            # A rule that was changed meanwhile, or made to start over, has to look again.
+            complete = [(rule, rows) for rule, rows in found if self._book.is_attached(rule)]
+            self._book.detach([rule for rule in waiting if not self._book.is_attached(rule)])
+            for rule, rows in complete:
                 self._fill(rule, rows, now_ns)
-            self._book.mark_seeded([rule for rule, _ in current])
-            self._book.detach([rule for rule in waiting if not self._book.is_current(rule)])
+            self._book.mark_seeded([rule for rule, _ in complete])
 
     async def _read(self, unit: UnitOfWork, rule: Rule, running: list[str], now_ns: int) -> list[Any]:
         if isinstance(rule, BudgetRule):

@@ -61,7 +61,7 @@ class Costs:
 
     async def budget_meters(self, rule: BudgetRule) -> list[BudgetMeter]:
         """The live meters of a budget, complete."""
-        if not self.book.is_seeded(rule):
+        while not self.book.is_seeded(rule):
             current = next((r for r in self.book.rules(rule.tenant) if r.id == rule.id), None)
             if current is None:
                 return []
