@@ -26,9 +26,7 @@ class Promises:
 
     changes: dict[str, list[Change]] = field(default_factory=lambda: defaultdict(list))
     uncertain: list[tuple[int, int]] = field(default_factory=list)
-    """Spans of which nobody can say to which window they belong: over which the wall clock was turned back, or that
-    passed between a call's arrival and its admission.
-    """
+    """Spans of which nobody can say to which window they belong: over which the wall clock was turned back."""
 
     def note(self, rule: BudgetRule, used: dict[str, int], at_ns: int) -> None:
         """A budget is in force from now on."""

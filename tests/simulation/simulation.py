@@ -40,7 +40,7 @@ class Simulation:
         self.chance = random.Random(seed)
         self.keys = [Key(tenant, name, secret) for tenant in TENANTS for name, secret in cast.KEYS[tenant].items()]
         self.revoked: list[Key] = []
-        self.promises = Promises(uncertain=stage.admitted_late)
+        self.promises = Promises()
         self.told: list[str] = []
         """What has happened, for whoever looks at a failure."""
         self._numbers = iter(range(1, 1_000_000))

@@ -13,7 +13,6 @@ import httpx2
 from enfilade.api import server
 from enfilade.bootstrap import process
 from enfilade.core.clock import ManualClock
-from enfilade.costs.holds import Demand, Hold, MeterSet
 from enfilade.storage.address import Address
 from enfilade.storage.errors import DatabaseUnavailable
 from tests.simulation.calls import Answer, Ask, make
@@ -43,27 +42,12 @@ class Stage:
         self._calls: dict[asyncio.Task[None], Answer] = {}
         self.answers: list[Answer] = []
         """Every call that was made, in the order of asking, with what its caller got."""
-        self.admitted_late: list[tuple[int, int]] = []
-        """When calls came that were admitted later, and when they were admitted."""
 
     async def open(self) -> None:
         """Start a house on the database."""
         self.house = House(self.address, HouseOptions(clock=self.clock, document=self._document))
         self._document = None
-        self._watch_admissions()
         await self.house.open()
-
-    def _watch_admissions(self) -> None:
-        book = self.house.parts.meter_book
-        take = book.take
-
-        def watched(meters: MeterSet, hold: Hold, demand: Demand) -> None:
-            now_ns = self.clock.now_ns()
-            if now_ns > hold.started_ns:
-                self.admitted_late.append((hold.started_ns, now_ns))
-            take(meters, hold, demand)
-
-        book.take = watched  # type: ignore[method-assign]
 
     # Calls.
 
