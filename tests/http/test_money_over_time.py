@@ -109,6 +109,8 @@ async def test_a_call_counts_in_the_window_in_which_it_is_admitted(database: Add
             clock.advance(2)
             spent = await paid(house)
             spent += await end()
+        for listed in (await house.admin().get("/api/v1/calls")).json()["items"]:
+            assert (await house.admin().get(f"/api/v1/calls/{listed['id']}")).json() == listed
         assert await figures(house) == (spent, NOTHING, two)
         assert await ledger(house, one, two) == spent
         span = {"from": one.isoformat(), "to": two.isoformat(), "group_by": "model"}

@@ -17,6 +17,9 @@ from enfilade.storage.unit_of_work import UnitOfWork
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2999, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+MOST_WAIT = timedelta(hours=1)
+"""How far a call's admission may be from its arrival."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +75,11 @@ class Audit:
         except (ValueError, OverflowError, OSError):
             row = None
         else:
-            # The id holds the millisecond in which the call began: one partition and one index entry are looked at.
-            span = (moment - timedelta(milliseconds=1), moment + timedelta(milliseconds=2))
-            row = await unit.fetch_row(store.FIND_CALL, identifier, *span)
+            # The id holds the millisecond in which the call came, mostly that of its admission too: one index entry is
+            # looked at. Its body may have been sent slowly, or the clock been set meanwhile.
+            row = await unit.fetch_row(store.FIND_CALL, identifier, moment - MILLISECOND, moment + 2 * MILLISECOND)
+            if row is None:
+                row = await unit.fetch_row(store.FIND_CALL, identifier, moment - MOST_WAIT, moment + MOST_WAIT)
         if row is None:
             message = "There is no call with this id."
             raise UnknownCall(message)
