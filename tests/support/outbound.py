@@ -54,6 +54,7 @@ class Outbound:
         key: str | None = KEY,
         timeout: Mapping[str, float] | None = None,
         allow_private_network: bool = True,
+        proxy_login: str | None = None,
         **more: Any,
     ) -> Provider:
         """A provider ready to be called, with a key from the environment unless `key` is None."""
@@ -69,7 +70,8 @@ class Outbound:
         )
         self.adapters.check(spec)
         sources = SecretSources({KEY_NAME: key or ""}, ["*_API_KEY"], ())
-        return self.adapters.make(spec, Credential(reference, sources, self.clock), self.client, self.clock)
+        credential = Credential(reference, sources, self.clock)
+        return self.adapters.make(spec, credential, self.client, self.clock, proxy_login)
 
     def ask(
         self,

@@ -1,6 +1,7 @@
 """The admin API as one application: FastAPI with routes found in their folder."""
 
 import inspect
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -17,6 +18,16 @@ from enfilade.core.families import members
 
 PREFIX = "/api/v1"
 
+CHANGING = {"post", "put", "delete"}
+IDEMPOTENCY_KEY = {
+    "name": "idempotency-key",
+    "in": "header",
+    "required": False,
+    "description": "A fresh key for each request, the same one to repeat it: the same reply comes again, and nothing is "
+    "done twice.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+}
+REQUEST_ID = {"x-request-id": {"description": "Names this request in the log.", "schema": {"type": "string"}}}
 DESCRIPTION = """
 Everything that a configuration file can say, and what happened.
 
@@ -44,7 +55,25 @@ def build_fastapi(context: AdminContext) -> FastAPI:
     install_problems(app)
     for router in admin_routers():
         app.include_router(router, prefix=PREFIX)
+    _describe_envelope(app)
     return app
+
+
+def _describe_envelope(app: FastAPI) -> None:
+    """Add to the OpenAPI document what the envelope does around every route."""
+    describe_routes = app.openapi
+
+    def describe() -> dict[str, Any]:
+        document = describe_routes()
+        for path in document["paths"].values():
+            for method, operation in path.items():
+                if method in CHANGING and IDEMPOTENCY_KEY not in operation.get("parameters", ()):
+                    operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
+                for reply in operation["responses"].values():
+                    reply.setdefault("headers", REQUEST_ID)
+        return document
+
+    app.openapi = describe  # type: ignore[method-assign]
 
 
 def admin_routers() -> list[APIRouter]:

@@ -113,11 +113,14 @@ class DataPlane:
         if (parent := found.get(b"traceparent")) is not None:
             call.trace_parent = parent.decode("ascii", "replace")
 
-    async def drain(self, seconds: float) -> None:
-        """Take no new calls, let the running ones finish, and end those that take longer than `seconds`."""
+    async def drain(self, seconds: float, hurry: asyncio.Event | None = None) -> None:
+        """Take no new calls, let the running ones finish, and end those that take longer than `seconds`.
+
+        Once `hurry` is set, none may take longer.
+        """
         self.draining = True
         deadline = self._clock.monotonic() + seconds
-        while self._running and self._clock.monotonic() < deadline:
+        while self._running and self._clock.monotonic() < deadline and not (hurry and hurry.is_set()):
             await self._clock.sleep(0.02)
         late = list(self._running)
         for task in late:

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -119,23 +119,40 @@ async def serving(parts: Parts, listener: socket.socket, tls: ssl.SSLContext | N
         await server.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """How a process is told to end."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    hurried: asyncio.Event = field(default_factory=asyncio.Event)
+    """Running calls are not waited for any longer."""
+
+    def ask(self) -> None:
+        """Stop, after the running calls."""
+        self.asked.set()
+
+    def interrupt(self) -> None:
+        """Ctrl-C: the first asks, the second hurries."""
+        (self.hurried if self.asked.is_set() else self.asked).set()
+
+
 async def serve(
     parts: Parts,
     listener: socket.socket,
-    stop: asyncio.Event,
+    stop: Stop,
     *,
     drain_s: float,
     on_ready: Callable[[Listening], None],
     tls: ssl.SSLContext | None = None,
 ) -> None:
-    """Serve until `stop` is set, then drain: new calls get 503, running ones finish, settlements are committed."""
+    """Serve until told to stop, then drain: new calls get 503, running ones finish, settlements are committed."""
     async with running(parts), serving(parts, listener, tls) as listening:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         log.info("serving", url=listening.url)
         on_ready(listening)
-        await stop.wait()
+        await stop.asked.wait()
         log.info("draining", calls=parts.data_plane.running)
-        await parts.data_plane.drain(drain_s)
+        await parts.data_plane.drain(drain_s, stop.hurried)
     log.info("stopped")

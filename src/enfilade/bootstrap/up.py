@@ -17,7 +17,7 @@ import structlog
 from enfilade import __version__
 from enfilade.api.server import server_context
 from enfilade.bootstrap.compose import Ingredients, Parts
-from enfilade.bootstrap.process import CannotListen, Listening, bring_up, listen, serve, shut
+from enfilade.bootstrap.process import CannotListen, Listening, Stop, bring_up, listen, serve, shut
 from enfilade.configuration.document import Document
 from enfilade.configuration.service import Application
 from enfilade.core.clock import SystemClock
@@ -108,10 +108,10 @@ def ingredients(settings: Settings, address: Address, writer: LineWriter | None)
 async def start(options: StartOptions) -> None:
     """Start, serve until told to stop, and stop cleanly."""
     settings = options.settings
-    stop = asyncio.Event()
+    stop = Stop()
     loop = asyncio.get_running_loop()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(sign, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, stop.ask)
+    loop.add_signal_handler(signal.SIGINT, stop.interrupt)
     tls = _tls(settings)
     writer = configure_logs(log_style(settings, options.log_stream), settings.log_level, options.log_stream)
     listener = listen(settings.host, settings.port)

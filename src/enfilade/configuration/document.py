@@ -68,7 +68,9 @@ class Provider(Part):
     max_concurrency: Annotated[Count | None, Field(le=100_000)] = None
     """How many calls may run there at once."""
     allow_private_network: Annotated[bool, Field(description="May its address be private or loopback?")] = False
-    options: Annotated[dict[str, Any], Field(description="proxy, ca_file, client_cert, client_key, output_field.")] = {}
+    options: Annotated[
+        dict[str, Any], Field(description="proxy, proxy_login_env, ca_file, client_cert, client_key, output_field.")
+    ] = {}
 
 
 class Deployment(Part):

@@ -25,18 +25,18 @@ class SecretSources:
     allowed_names: Sequence[str]
     directories: Sequence[Path]
 
-    def check(self, reference: SecretReference) -> None:
-        """Refuse, with InvalidProvider, a reference that the operator's settings do not allow."""
+    def check(self, reference: SecretReference, param: str = "api_key") -> None:
+        """Refuse, with InvalidProvider, a reference in `param` that the operator's settings do not allow."""
         if reference.env is not None and not self._may_read(reference.env):
             message = (
                 f"the variable {reference.env!r} may not be used as a secret; ENFILADE_SECRET_ENV allows "
                 f"{', '.join(self.allowed_names)}"
             )
-            raise InvalidProvider(message, param="api_key.env")
+            raise InvalidProvider(message, param=f"{param}.env")
         if reference.file is not None and self._path(reference.file) is None:
             allowed = ", ".join(str(directory) for directory in self.directories) or "no directory"
             message = f"the file {reference.file!r} may not be used as a secret; ENFILADE_SECRET_DIRS allows {allowed}"
-            raise InvalidProvider(message, param="api_key.file")
+            raise InvalidProvider(message, param=f"{param}.file")
 
     def _may_read(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in self.allowed_names)

@@ -14,7 +14,7 @@ from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.transport.types import Origin, parse_origin, parse_proxy
 from enfilade.providers.types import ZONES, Provider, ProviderSpec
 
-KNOWN_OPTIONS = {"proxy", "ca_file", "client_cert", "client_key", "output_field"}
+KNOWN_OPTIONS = {"proxy", "proxy_login_env", "ca_file", "client_cert", "client_key", "output_field"}
 MAX_CONCURRENCY = 100_000
 
 
@@ -75,8 +75,15 @@ class Adapters:
             raise InvalidProvider(message, param="base_url")
         return str(address)
 
-    def make(self, spec: ProviderSpec, credential: Credential, client: HttpClient, clock: Clock) -> Provider:
-        """A provider ready to be called. Raises InvalidProvider."""
+    def make(
+        self,
+        spec: ProviderSpec,
+        credential: Credential,
+        client: HttpClient,
+        clock: Clock,
+        proxy_login: str | None = None,
+    ) -> Provider:
+        """A provider ready to be called, by its proxy with `user:password`. Raises InvalidProvider."""
         adapter = self.adapter(spec.kind)
         if hasattr(adapter, "provider"):
             local: Provider = adapter.provider(spec, clock)
@@ -88,7 +95,7 @@ class Adapters:
             tls=_tls_of(spec),
             allow_private=spec.allow_private_network,
             max_connections=spec.max_concurrency,
-            proxy=parse_proxy(str(proxy)) if proxy else None,
+            proxy=parse_proxy(str(proxy), proxy_login) if proxy else None,
         )
         return HttpProvider(spec, adapter, origin, credential, client, clock, address)
 

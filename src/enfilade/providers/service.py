@@ -87,6 +87,8 @@ class Providers:
         if spec.api_key is not None:
             self._sources.check(spec.api_key)
             _guard_sealed(present, spec, secret)
+        if (login := _proxy_login(spec)) is not None:
+            self._sources.check(login, "options.proxy_login_env")
         resealed = secret is not None and await self._seal(unit, spec.name, secret)
         if present is None:
             await unit.execute(store.INSERT_PROVIDER, self._ids.new_id(), spec.name, canonical_text(spec))
@@ -147,8 +149,11 @@ class Providers:
             credential = Credential(
                 record.spec.api_key, self._sources, self._clock, opened.get(sealed) if sealed else None
             )
+            login = _proxy_login(record.spec)
             try:
-                provider = self.adapters.make(record.spec, credential, self._client, self._clock)
+                provider = self.adapters.make(
+                    record.spec, credential, self._client, self._clock, self._sources.read(login) if login else None
+                )
             except InvalidProvider as error:
                 log.error("provider_unusable", provider=record.spec.name, error=error.message, hint=RETRY)  # noqa: TRY400
                 continue
@@ -191,3 +196,8 @@ def _guard_sealed(present: ProviderRecord | None, spec: ProviderSpec, secret: st
     if (before.kind, before.base_url, before.options) != (after.kind, after.base_url, after.options):
         message = "the key must be given again when the address, the kind or the options of a provider change"
         raise InvalidProvider(message, param="api_key")
+
+
+def _proxy_login(spec: ProviderSpec) -> SecretReference | None:
+    name = spec.options.get("proxy_login_env")
+    return SecretReference(env=name) if name else None

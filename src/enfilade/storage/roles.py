@@ -1,6 +1,6 @@
 """The database's roles: who may do what, whatever the program's code says.
 
-    owner     whoever owns the schema: migrations, partitions, sealed secrets. Forced row-level security binds it too.
+    owner     whoever owns the schema: migrations, partitions, sealed secrets. No request is served as the owner.
     app       the request path: its transaction's tenant, nothing else, no secrets.
     writer    the settlement batch: may call `settle` and read nothing.
     operator  the platform's administrators and the directory: reads all tenants, writes like `app`.

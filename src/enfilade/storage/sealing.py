@@ -2,9 +2,11 @@
 
 import base64
 import binascii
+import contextlib
 import hmac
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -69,14 +71,23 @@ def decode_master_key(text: str) -> bytes:
 
 def load_or_make_master_key(path: Path) -> bytes:
     """The key in a file that only its owner can read; made when it is not there. Raises StorageFault."""
+    if not path.exists():
+        _make_key_file(path)
+    if path.stat().st_mode & 0o077:
+        message = f"{path} must not be readable by others: run chmod 600 on it."
+        raise StorageFault(message)
+    return decode_master_key(path.read_text())
+
+
+def _make_key_file(path: Path) -> None:
+    """Write a new key. The file appears whole or not at all, and the first of several makers wins."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".master-key-")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if path.stat().st_mode & 0o077:
-            message = f"{path} must not be readable by others: run chmod 600 on it."
-            raise StorageFault(message) from None
-        return decode_master_key(path.read_text())
-    key = secrets.token_bytes(KEY_BYTES)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(base64.b64encode(key).decode() + "\n")
-    return key
+        with os.fdopen(descriptor, "w") as file:
+            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        Path(temporary).unlink()

@@ -79,7 +79,7 @@ def print_banner(state: Ready, settings: Settings) -> None:
             f"[bold]{' and '.join(found)}[/] {'is' if len(found) == 1 else 'are'} set: to use {kinds} for real, take the "
             "commented provider in examples/demo.yaml as a pattern,\nthen [bold]enfilade apply -f FILE[/].\n"
         )
-    CONSOLE.print("[dim]Ctrl-C stops it cleanly.[/]\n")
+    CONSOLE.print("[dim]Ctrl-C stops it cleanly; a second one does not wait for running calls.[/]\n")
 
 
 def print_keys(state: Ready) -> None:

@@ -5,7 +5,7 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -115,8 +115,11 @@ def parse_origin(
     )
 
 
-def parse_proxy(url: str) -> Proxy:
-    """A proxy's address: `http://[user:password@]host:port`. Raises InvalidProvider."""
+def parse_proxy(url: str, login: str | None = None) -> Proxy:
+    """A proxy's address, `http://host:port`, and `user:password` for it. Raises InvalidProvider.
+
+    The address is shown to administrators and exported, so it may hold no credentials.
+    """
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -125,8 +128,11 @@ def parse_proxy(url: str) -> Proxy:
     if parts is None or parts.scheme != "http" or not parts.hostname:
         message = "a proxy must look like http://host:port"
         raise InvalidProvider(message, param="options.proxy")
-    authorization = None
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-        authorization = "Basic " + base64.b64encode(pair).decode()
+    if parts.username is not None or parts.password is not None:
+        message = (
+            "a proxy's address must hold no credentials; name the variable that holds user:password in "
+            "options.proxy_login_env"
+        )
+        raise InvalidProvider(message, param="options.proxy")
+    authorization = "Basic " + base64.b64encode(login.encode()).decode() if login else None
     return Proxy(parts.hostname, port or 3128, authorization)
