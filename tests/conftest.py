@@ -1,12 +1,23 @@
 """Fixtures for all tests."""
 
 from collections.abc import AsyncIterator, Iterator
+from functools import lru_cache
 
 import pytest
 
+from enfilade.costs.prices import catalogue
+from enfilade.costs.prices.book import decode_book
 from enfilade.storage.address import Address
 from tests.support.house import House, open_house
 from tests.support.postgres import TestServer, running_server
+
+
+@pytest.fixture(scope="session", autouse=True)
+def price_book_is_read_once() -> Iterator[None]:
+    """Every house would check the same thousand prices anew. What the book says does not depend on the house."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue, "decode_book", lru_cache(decode_book))
+        yield
 
 
 @pytest.fixture(scope="session")

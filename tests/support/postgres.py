@@ -49,11 +49,12 @@ class TestServer:
     async def database(self, template: str | None = TEMPLATE) -> AsyncIterator[Address]:
         """A database of the caller's own: a copy of the migrated template, or with None an empty one."""
         # Names are used again, because every name has sign-in roles of its own, which belong to the server.
-        name = self._free.pop() if self._free else f"t{next(self._numbers)}"
+        is_new = not self._free
+        name = f"t{next(self._numbers)}" if is_new else self._free.pop()
         address = self.at(name)
         async with self.maintenance() as connection:
             await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template or "template0"}"')
-            if template is not None:
+            if template is not None and is_new:
                 await ensure_roles(connection, address)
         try:
             yield address
