@@ -31,6 +31,7 @@ class TestServer:
     address: Address
     _free: list[str] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _with_roles: set[str] = field(default_factory=set)
 
     def at(self, database: str) -> Address:
         """The address of another database on this server."""
@@ -49,13 +50,13 @@ class TestServer:
     async def database(self, template: str | None = TEMPLATE) -> AsyncIterator[Address]:
         """A database of the caller's own: a copy of the migrated template, or with None an empty one."""
         # Names are used again, because every name has sign-in roles of its own, which belong to the server.
-        is_new = not self._free
-        name = f"t{next(self._numbers)}" if is_new else self._free.pop()
+        name = self._free.pop() if self._free else f"t{next(self._numbers)}"
         address = self.at(name)
         async with self.maintenance() as connection:
             await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template or "template0"}"')
-            if template is not None and is_new:
+            if template is not None and name not in self._with_roles:
                 await ensure_roles(connection, address)
+                self._with_roles.add(name)
         try:
             yield address
         finally:
