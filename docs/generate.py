@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute
 import enfilade
 from enfilade.api.admin.security import permission_of
 from enfilade.api.admin_app import PREFIX, admin_routers
-from enfilade.cli.output import Exit
+from enfilade.cli.output import EXIT_MEANINGS
 from enfilade.cli.root import ROOT
 from enfilade.configuration.document import document_schema
 from enfilade.core.errors import EnfiladeError, all_errors
@@ -148,7 +148,7 @@ def commands() -> str:
             "prints for programs what else is a table."
         ),
         "## Exit codes",
-        table(("code", "name"), ((int(code), code.name.lower().replace("_", " ")) for code in Exit)),
+        table(("code", "meaning"), ((int(code), meaning) for code, meaning in EXIT_MEANINGS.items())),
     ]
     for path, command in _walk(typer.main.get_command(ROOT), ("enfilade",)):
         parts.append(f"## {' '.join(path)}")

@@ -44,6 +44,20 @@ class Exit(enum.IntEnum):
         return cls.REFUSED
 
 
+EXIT_MEANINGS = {
+    Exit.OK: "It was done.",
+    Exit.FAILED: "Something went wrong that should not have; the message says what.",
+    Exit.USAGE: "The command, an option or a value is not one that there is.",
+    Exit.UNAUTHORISED: "No valid key, or one that may not do this.",
+    Exit.NOT_FOUND: "There is nothing of that name that the key may see.",
+    Exit.REFUSED: "The request does not fit; nothing was changed.",
+    Exit.UNAVAILABLE: "The server or its database cannot be reached at the moment.",
+    Exit.UNHEALTHY: "`doctor` found a fault, or `migrate --check` something to do.",
+    Exit.UNCONFIRMED: "`apply --json` without `--yes` found something to do, and did not do it.",
+    Exit.INTERRUPTED: "Ctrl-C.",
+}
+
+
 def fail(message: str, remedy: str | None = None) -> None:
     """Say on the error stream what went wrong, and what to do."""
     # Not folded: a path that is broken over two lines cannot be copied or searched for.
