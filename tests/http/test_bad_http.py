@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from enfilade.api.protocol import BODY_DEADLINE_S, HEADER_DEADLINE_S, KEEP_ALIVE_S, LINGER_S, MAX_HEADERS
+from enfilade.api.protocol import BODY_DEADLINE_S, BODY_TOTAL_S, HEADER_DEADLINE_S, KEEP_ALIVE_S, LINGER_S, MAX_HEADERS
 from enfilade.core.clock import ManualClock
 from enfilade.storage.address import Address
 from tests.support.data_plane import (
@@ -185,6 +185,20 @@ async def test_a_body_in_small_pieces_is_no_slow_caller(database: Address) -> No
             await connection.send(whole[-at : len(whole) - at + 10])
             await answers_well(house)
         assert (await connection.reply()).status == 200
+
+
+async def test_a_body_that_never_ends_is_cut_off_however_steadily_it_comes(database: Address) -> None:
+    clock = ManualClock()
+    async with open_house(database, HouseOptions(clock=clock)) as house, connected(house) as connection:
+        whole = request(CHAT, GOOD)
+        await connection.send(whole[:-30])
+        await eventually(lambda: house.parts.data_plane.running == 1)
+        for at in range(30, 20, -1):
+            clock.advance(BODY_DEADLINE_S - 1)
+            await connection.send(whole[-at : len(whole) - at + 1])
+            await answers_well(house)
+        clock.advance(BODY_TOTAL_S - 10 * (BODY_DEADLINE_S - 1) + 1)
+        refused(await connection.reply(), 408, "request_timeout")
 
 
 async def test_waiting_for_our_own_answer_has_no_deadline(database: Address) -> None:

@@ -25,6 +25,8 @@ MAX_WAITING_REQUESTS = 16
 HEADER_DEADLINE_S = 10.0
 BODY_DEADLINE_S = 30.0
 """How long a caller may pause while it sends its body."""
+BODY_TOTAL_S = 300.0
+"""How long it may take to send all of it, so that nobody holds a connection with a byte now and then."""
 SEND_DEADLINE_S = 60.0
 """How long a caller may leave an answer lying when it has stopped reading."""
 KEEP_ALIVE_S = 75.0
@@ -73,6 +75,7 @@ class HttpProtocol(asyncio.Protocol):
         self._client: tuple[str, int] | None = None
         self._server: tuple[str, int] | None = None
         self._scheme = "http"
+        self._body_until = NEVER
         self.deadline = NEVER
 
     # asyncio
@@ -203,7 +206,9 @@ class HttpProtocol(asyncio.Protocol):
         if self._refused or self._parser.should_upgrade():
             return
         self._in_headers = False
-        self.deadline = self._sweeper.now() + BODY_DEADLINE_S
+        now = self._sweeper.now()
+        self._body_until = now + BODY_TOTAL_S
+        self.deadline = now + BODY_DEADLINE_S
         parser = self._parser
         version = parser.get_http_version()
         if self._hosts != 1 and (self._hosts or version != "1.0"):
@@ -255,7 +260,7 @@ class HttpProtocol(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """See httptools."""
         if not self._refused and self._arriving is not None:
-            self.deadline = self._sweeper.now() + BODY_DEADLINE_S
+            self.deadline = min(self._sweeper.now() + BODY_DEADLINE_S, self._body_until)
             self._arriving.add(body)
 
     def on_message_complete(self) -> None:
