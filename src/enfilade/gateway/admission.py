@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
+import structlog
+
 from enfilade.core.clock import Clock, to_rfc3339
 from enfilade.core.errors import EnfiladeError
 from enfilade.costs.errors import BudgetExhausted, TokenLimitReached
@@ -24,6 +26,8 @@ from enfilade.providers.types import Outgoing
 from enfilade.storage.group_commit import GroupCommit
 
 US = 1_000_000
+
+log = structlog.get_logger("enfilade.gateway.admission")
 
 
 @dataclass(slots=True)
@@ -96,7 +100,15 @@ class Admission:
         """Post what the call used, unless that was done, and wait for it to be written."""
         if not self.is_settled:
             charged = self.answered_by if self.in_flight is not None and self.in_flight.sent else None
-            await self.settle(failed(self.call, charged, self.stream_facts, error))
+            await self.settle(self._ending(charged, error))
+
+    def _ending(self, charged: Candidate | None, error: BaseException | None) -> Outcome:
+        try:
+            return failed(self.call, charged, self.stream_facts, error)
+        except Exception:
+            # What came cannot be told. The hold must end and the record be written all the same: at the worst case.
+            log.exception("usage_not_told", call_id=self.call.id)
+            return failed(self.call, charged, None, error)
 
     def max_output(self, candidate: Candidate) -> int | None:
         """The output bound to send to the provider, where one must be sent."""
