@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 import uvloop
-from rich.status import Status
 
 from enfilade import __version__
 from enfilade.bootstrap.up import Ready, StartOptions, start
@@ -38,7 +37,7 @@ ReadyFile = Annotated[
 ]
 
 
-def run(options: StartOptions, status: Status | None = None) -> None:
+def run(options: StartOptions) -> None:
     """Run a server until it is told to stop."""
     try:
         uvloop.run(start(options))
@@ -46,9 +45,6 @@ def run(options: StartOptions, status: Status | None = None) -> None:
         raise typer.Exit(Exit.INTERRUPTED) from None
     except* asyncio.CancelledError:
         raise typer.Exit(Exit.FAILED) from None
-    finally:
-        if status is not None:
-            status.stop()
 
 
 def settings_with(**options: object) -> Settings:

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from enfilade import __version__
 from enfilade.bootstrap.up import Ready, StartOptions
-from enfilade.cli.output import CONSOLE, ERRORS
+from enfilade.cli.output import CONSOLE, ERRORS, note
 from enfilade.cli.starting import Data, Host, Port, ReadyFile, load_document, run, settings_with, write_ready_file
 from enfilade.configuration.document import Document
 from enfilade.settings import PROVIDER_KEYS, Settings
@@ -37,22 +37,17 @@ def up(
     settings = settings_with(port=port, host=host, data=data)
     document = load_document(config, settings) if config else None
     first = None if config else demo_document(settings)
-    status = ERRORS.status("Starting") if ERRORS.is_terminal else None
-    if status is not None:
-        status.start()
 
     def progress(text: str) -> None:
-        if status is not None:
-            status.update(text)
+        if ERRORS.is_terminal:
+            note(f"{text} …")
 
     def ready(state: Ready) -> None:
-        if status is not None:
-            status.stop()
         if ready_file is not None:
             write_ready_file(ready_file, state)
-        print_banner(state, settings)
+        print_banner(state, settings, document or first)
 
-    run(StartOptions(settings, ready, progress, document=document, first_document=first), status)
+    run(StartOptions(settings, ready, progress, document=document, first_document=first))
 
 
 def demo_document(settings: Settings) -> Document:
@@ -62,7 +57,7 @@ def demo_document(settings: Settings) -> Document:
     return load_document([path], settings)
 
 
-def print_banner(state: Ready, settings: Settings) -> None:
+def print_banner(state: Ready, settings: Settings, document: Document | None) -> None:
     """The address, the keys, and three things to try."""
     url = state.listening.url
     CONSOLE.print(f"\n[bold green]Enfilade {__version__}[/] is serving at [bold]{url}[/]", highlight=False)
@@ -71,7 +66,7 @@ def print_banner(state: Ready, settings: Settings) -> None:
     )
     print_keys(state)
     applications = [key for key in state.applied.keys if key.application is not None]
-    print_examples(url, applications[0].secret if applications else "YOUR_KEY")
+    print_examples(url, applications[0].secret if applications else "YOUR_KEY", document)
     found = settings.provider_keys()
     if found:
         kinds = ", ".join(sorted({PROVIDER_KEYS[name] for name in found}))
@@ -100,13 +95,18 @@ def print_keys(state: Ready) -> None:
     CONSOLE.print()
 
 
-def print_examples(url: str, key: str) -> None:
-    """curl, the OpenAI SDK, the Anthropic SDK."""
-    body = '{"model": "simulated/echo", "messages": [{"role": "user", "content": "Hello"}]}'
+def print_examples(url: str, key: str, document: Document | None) -> None:
+    """curl, the OpenAI SDK, the Anthropic SDK, with models that there are."""
+    declared = [model.name for model in document.models] if document is not None else []
+    named = [name for name in declared if "*" not in name] or ["MODEL"]
+    simple = "simulated/echo" if "simulated/*" in declared else named[0]
+    chat = "gpt-4o-mini" if "gpt-4o-mini" in named else named[0]
+    claude = "claude-haiku" if "claude-haiku" in named else chat
     said = '[{"role": "user", "content": "Hello"}]'
+    body = f'{{"model": "{simple}", "messages": {said}}}'
     curl = f"curl {url}/v1/chat/completions -H 'Authorization: Bearer {key}' \\\n       -d '{body}'"
-    openai = f'OpenAI(base_url="{url}/v1", api_key="{key}")\n       .chat.completions.create(model="gpt-4o-mini", messages={said})'
-    anthropic = f'Anthropic(base_url="{url}", api_key="{key}")\n       .messages.create(model="claude-haiku", max_tokens=100, messages={said})'
+    openai = f'OpenAI(base_url="{url}/v1", api_key="{key}")\n       .chat.completions.create(model="{chat}", messages={said})'
+    anthropic = f'Anthropic(base_url="{url}", api_key="{key}")\n       .messages.create(model="{claude}", max_tokens=100, messages={said})'
     examples = (("curl", curl), ("OpenAI SDK", openai), ("Anthropic SDK", anthropic))
     CONSOLE.print("[bold]Try[/]")
     for name, text in examples:
