@@ -82,6 +82,19 @@ async def test_a_call_that_outlasts_the_drain_is_cut_and_billed(tmp_path: Path) 
         assert entries[call_id].nano > 0
 
 
+async def test_a_second_ctrl_c_does_not_wait_for_running_calls(tmp_path: Path) -> None:
+    patient = {"ENFILADE_DRAIN_SECONDS": "3600"}
+    with enfilade_up(tmp_path, "--config", _configuration(tmp_path), environment=patient) as process:
+        async with open_streams(process.url, 2, LONG) as streams, caller(process.url) as client:
+            await client.get("/healthz")  # A connection from before.
+            process.process.send_signal(signal.SIGINT)
+            await _first_refusal(client)
+            process.process.send_signal(signal.SIGINT)
+            ends = [await stream.rest() for stream in streams]
+        assert await process.ended() == 0
+    assert {error_code(end.rstrip().rpartition("data: ")[2]) for end in ends} == {"interrupted"}
+
+
 async def test_a_stop_under_load_leaves_every_answer_in_the_books(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with enfilade_up(tmp_path, "--config", _configuration(tmp_path)) as process:
