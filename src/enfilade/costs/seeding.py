@@ -9,10 +9,10 @@ from collections.abc import Collection
 from fnmatch import fnmatchcase
 from typing import Any
 
-from enfilade.core.clock import Clock, to_datetime
+from enfilade.core.clock import NANOSECONDS, Clock, to_datetime
 from enfilade.costs import store
 from enfilade.costs.meter_book import MeterBook
-from enfilade.costs.meters import NANOSECONDS, SLOTS, BudgetMeter, WindowMeter
+from enfilade.costs.meters import SLOTS, BudgetMeter, WindowMeter
 from enfilade.costs.types import PER_SECONDS, BudgetRule, LimitRule, Measure, Rule
 from enfilade.costs.windows import FOREVER_NS, Window, window_at
 from enfilade.identity.scopes import tenant_scope
@@ -34,7 +34,11 @@ class Seeder:
     async def seed(self, tenant: str, rules: Collection[Rule]) -> None:
         """Make the rules' meters complete. Raises DatabaseUnavailable; calls for the rules must then be refused."""
         async with self._locks.setdefault(tenant, asyncio.Lock()):
-            waiting = [rule for rule in rules if not self._book.is_seeded(rule)]
+            # Whoever waited for the lock may know a former form of a rule: what is looked at is the form of now.
+            wanted = {rule.id for rule in rules}
+            waiting = [
+                rule for rule in self._book.rules(tenant) if rule.id in wanted and not self._book.is_seeded(rule)
+            ]
             if not waiting:
                 return
             # Everything that ended before this moment is queued for the database, everything that runs is attached:

@@ -63,6 +63,20 @@ async def test_a_rule_that_is_changed_while_its_past_is_read_looks_again(
     assert (budget.spent, budget.held) == (spent + 300, 0)
 
 
+async def test_a_call_that_waited_for_another_ones_look_goes_by_the_rule_as_it_is_then(company: Company) -> None:
+    await company.spend(1000, LAST_MONTH)
+    await company.spend(20, YESTERDAY)
+    rule = await company.budget("tenant", "month")
+    async with being_read(company) as reading:
+        second = asyncio.ensure_future(company.parts.costs.meters_for(company.scope(), "chat"))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        install(company, replace(rule, period="total"))
+    for meters in (await reading, await second):
+        (budget,) = meters.budgets
+        assert (budget.rule.period, budget.spent) == ("total", 1027)
+
+
 async def test_a_rule_that_is_changed_and_changed_back_while_its_past_is_read_counts_what_runs(
     company: Company,
 ) -> None:
