@@ -27,6 +27,7 @@ IDEMPOTENCY_KEY = {
     "done twice.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
 }
+KEY = {"type": "http", "scheme": "bearer", "description": "A key with roles: `Authorization: Bearer enf_…`."}
 REQUEST_ID = {"x-request-id": {"description": "Names this request in the log.", "schema": {"type": "string"}}}
 DESCRIPTION = """
 Everything that a configuration file can say, and what happened.
@@ -65,6 +66,8 @@ def _describe_envelope(app: FastAPI) -> None:
 
     def describe() -> dict[str, Any]:
         document = describe_routes()
+        document["components"]["securitySchemes"] = {"key": KEY}
+        document["security"] = [{"key": []}]
         for path in document["paths"].values():
             for method, operation in path.items():
                 if method in CHANGING and IDEMPOTENCY_KEY not in operation.get("parameters", ()):

@@ -1,6 +1,7 @@
 """Removing what a document no longer names."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from enfilade.configuration import document as doc
@@ -16,6 +17,8 @@ Removed = tuple[str, str, str | None]
 Page = Callable[[UnitOfWork, str | None, int, str | None], Awaitable[list[Any]]]
 Test = Callable[[Any], bool]
 Remove = Callable[[UnitOfWork, Any], Awaitable[None]]
+CataloguePage = Callable[[UnitOfWork, str | None, int], Awaitable[list[Any]]]
+RemoveByName = Callable[[UnitOfWork, str], Awaitable[None]]
 
 
 class Pruner:
@@ -104,26 +107,22 @@ class Pruner:
         )
 
     async def _catalogue(self, document: doc.Document) -> None:
-        unit, rooms = self._unit, self._rooms
-        aliases = {alias.name for alias in document.aliases}
-        for alias in await everything(lambda a, n: rooms.catalogue.page_aliases(unit, a, n)):
-            if alias.spec.name not in aliases:
-                await rooms.catalogue.remove_alias(unit, alias.spec.name)
-                self._note("alias", alias.spec.name)
-        models = {model.name for model in document.models}
-        for model in await everything(lambda a, n: rooms.catalogue.page_models(unit, a, n)):
-            if model.spec.name not in models:
-                await rooms.catalogue.remove_model(unit, model.spec.name)
-                self._note("model", model.spec.name)
-        providers = {provider.name for provider in document.providers}
-        for provider in await everything(lambda a, n: rooms.providers.page(unit, a, n)):
-            if provider.spec.name not in providers:
-                await rooms.catalogue.require_unused(unit, provider.spec.name)
-                await rooms.providers.remove(unit, provider.spec.name)
-                self._note("provider", provider.spec.name)
+        unit, catalogue, providers = self._unit, self._rooms.catalogue, self._rooms.providers
 
-    def _note(self, kind: str, name: str, tenant: str | None = None) -> None:
-        self._removed.append((kind, name, tenant))
+        async def remove_provider(unit: UnitOfWork, name: str) -> None:
+            await catalogue.require_unused(unit, name)
+            await providers.remove(unit, name)
+
+        kinds: tuple[tuple[str, CataloguePage, set[str], RemoveByName], ...] = (
+            ("alias", catalogue.page_aliases, {alias.name for alias in document.aliases}, catalogue.remove_alias),
+            ("model", catalogue.page_models, {model.name for model in document.models}, catalogue.remove_model),
+            ("provider", providers.page, {provider.name for provider in document.providers}, remove_provider),
+        )
+        for kind, page, wanted, remove in kinds:
+            for record in await everything(partial(page, unit)):
+                if record.spec.name not in wanted:
+                    await remove(unit, record.spec.name)
+                    self._removed.append((kind, record.spec.name, None))
 
 
 def _normal(scope: str) -> str:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from enfilade.configuration import document as doc
+from enfilade.core.money import NANO_PER_USD
 from enfilade.costs.prices.catalogue import rates_from_dollars
 from enfilade.costs.rules import BudgetSpec, LimitSpec
 from enfilade.costs.types import BudgetRule, LimitRule
@@ -19,8 +20,6 @@ from enfilade.identity.types import (
     UserSpec,
 )
 from enfilade.providers.types import ProviderSpec, SecretReference, TimeoutSpec
-
-NANO = Decimal(1_000_000_000)
 
 
 def tenant_spec(part: doc.TenantBase) -> TenantSpec:
@@ -113,7 +112,7 @@ def budget_fields(rule: BudgetRule, scope: str) -> dict[str, Any]:
         "scope": scope,
         "model": rule.model,
         "window": rule.period,
-        "limit_usd": Decimal(rule.limit_nano) / NANO,
+        "limit_usd": Decimal(rule.limit_nano) / NANO_PER_USD,
         "alerts": [Decimal(share) for share in rule.alerts],
         "action": rule.action.value,
     }
@@ -201,7 +200,7 @@ def price_fields(rates: Mapping[str, int] | None) -> dict[str, Any] | None:
         return None
     if rates.get("free"):
         return {"free": True}
-    return {kind: Decimal(nano) / NANO for kind, nano in rates.items()}
+    return {kind: Decimal(nano) / NANO_PER_USD for kind, nano in rates.items()}
 
 
 def alias_spec(part: doc.Alias) -> AliasSpec:

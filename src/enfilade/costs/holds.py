@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from enfilade.core.clock import NANOSECONDS
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.money import format_usd
 from enfilade.core.scope import Scope
@@ -21,8 +22,6 @@ from enfilade.costs.errors import (
 from enfilade.costs.meters import BudgetMeter, ConcurrencyMeter, WindowMeter
 from enfilade.costs.types import Rule
 from enfilade.costs.windows import FOREVER_NS, Window
-
-NANOSECONDS = 1_000_000_000
 
 
 class Demand(msgspec.Struct, frozen=True, gc=False):

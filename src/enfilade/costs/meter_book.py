@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 import structlog
 
-from enfilade.core.clock import Clock
+from enfilade.core.clock import NANOSECONDS, Clock
 from enfilade.core.scope import Scope
 from enfilade.costs.holds import Demand, Hold, MeterSet, take
 from enfilade.costs.meters import BudgetMeter, ConcurrencyMeter, Meter, WindowMeter
@@ -14,7 +14,6 @@ from enfilade.costs.types import BudgetRule, LimitRule, Measure, Rule
 MAX_CACHED_SETS = 50_000
 PRUNE_EVERY_S = 60.0
 CLOCK_LOOK_S = 1.0
-NANOSECONDS = 1_000_000_000
 JUMP_NS = 2 * NANOSECONDS
 """Less than this is a clock being set right in small steps."""
 
@@ -59,18 +58,16 @@ class MeterBook:
                 self._rules.pop(tenant, None)
             self._rules.update(rules)
         current = {rule.id: rule for group in rules.values() for rule in group}
-        for rule in former:
-            # Also when no meter of it is live: one that is made later has to look into the past by the new rule.
-            if rule.id not in current or not _still_counts_alike(rule, current[rule.id]):
-                self._seeded.discard(rule.id)
-                self._attached.discard(rule.id)
+        gone = {rule.id for rule in former if rule.id not in current or not _still_counts_alike(rule, current[rule.id])}
+        # Also when no meter of it is live: one that is made later has to look into the past by the new rule.
+        self._seeded -= gone
+        self._attached -= gone
         for key, meter in list(self._meters.items()):
             if tenants is not None and meter.rule.tenant not in tenants:
                 continue
             successor = current.get(key[0])
-            if successor is None or not _still_counts_alike(meter.rule, successor):
+            if successor is None or key[0] in gone:
                 del self._meters[key]
-                self._seeded.discard(key[0])
             elif isinstance(meter, BudgetMeter) and isinstance(successor, BudgetRule):
                 meter.obey(successor)
             else:

@@ -5,7 +5,6 @@ from enum import StrEnum
 
 from enfilade.core.scope import Scope
 
-SUBJECT_KINDS = ("tenant", "department", "application", "user", "key")
 PER_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 PERIODS = ("minute", "hour", "day", "week", "month", "quarter", "year", "total")
 

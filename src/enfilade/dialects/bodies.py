@@ -31,6 +31,9 @@ _QUOTED = {name: f'"{name}"'.encode() for name in _COMMON}
 NOTHING = msgspec.Raw()
 """A raw field that is not there. (`Raw | None` is no type for one: msgspec takes nothing but null for it.)"""
 
+TOKENS_PER_MESSAGE = 16
+"""More than any template adds around a message."""
+
 MAX_CHOICES = 128
 MAX_CHECKED_FOR_DUPLICATES = 256_000
 MAX_OUTPUT = 1_000_000_000
@@ -210,6 +213,13 @@ def text_size(value: object) -> int:
 def is_given(raw: msgspec.Raw) -> bool:
     """Whether a raw field is there, and not null."""
     return raw is not NOTHING and bytes(raw) not in {b"", b"null"}
+
+
+def conversation_bound(fields: dict[str, msgspec.Raw], ignored: frozenset[str]) -> int:
+    """A bound of a conversation's tokens: its texts, and every other field as it stands, but those in `ignored`."""
+    messages = read_any(fields["messages"], "messages")
+    extra = sum(len(bytes(raw)) for name, raw in fields.items() if name != "messages" and name not in ignored)
+    return text_size(messages) + TOKENS_PER_MESSAGE * (len(messages) + 1) + extra
 
 
 def raw_json(value: object) -> msgspec.Raw:

@@ -12,13 +12,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+from enfilade.core.money import NANO_PER_USD
 from enfilade.telemetry import names
 from enfilade.telemetry.names import LATENCY_BUCKETS, Metric
 
 MAX_SERIES = 2000
 OTHER = "other"
 STATUS_CLASSES = ("2xx", "4xx", "5xx", "cut", "abandoned")
-NANO = 1_000_000_000
 
 Gauge = Callable[[], float]
 
@@ -137,7 +137,7 @@ class Metrics:
                     calls.add_metric((*labels, status), count)
             tokens.add_metric((*labels, "input"), series.input_tokens)
             tokens.add_metric((*labels, "output"), series.output_tokens)
-            cost.add_metric(labels, series.cost_nano / NANO)
+            cost.add_metric(labels, series.cost_nano / NANO_PER_USD)
             duration.add_metric(labels, series.duration.cumulative(), series.duration.total)
             first.add_metric(labels, series.first_byte.cumulative(), series.first_byte.total)
         yield from (calls, tokens, cost, duration, first)

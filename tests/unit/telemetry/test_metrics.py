@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from enfilade.core.money import NANO_PER_USD
 from enfilade.telemetry import names
-from enfilade.telemetry.metrics import NANO, OTHER, Histogram, Metrics
+from enfilade.telemetry.metrics import OTHER, Histogram, Metrics
 from tests.support.properties import examples
 
 Found = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -153,6 +154,6 @@ def test_cost_is_counted_in_whole_nano_dollars() -> None:
     metrics = Metrics()
     series = metrics.series("t", "a", "m")
     for _ in range(10):
-        series.cost_nano += NANO // 10
+        series.cost_nano += NANO_PER_USD // 10
 
     assert of(scrape(metrics), "enfilade_cost_usd_total", tenant="t", application="a", model="m") == 1.0

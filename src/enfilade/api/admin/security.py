@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer
 
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.headers import client_address, collect, credential
@@ -16,8 +15,6 @@ from enfilade.core.scope import Scope
 from enfilade.identity.errors import PermissionMissing, UnknownTenant
 from enfilade.identity.principals import Principal
 from enfilade.identity.scopes import narrowed_to
-
-BEARER = HTTPBearer(auto_error=False, description="A key with roles: `Authorization: Bearer enf_…`.")
 
 Reach = Literal["one", "any", "platform"]
 """Whom a route concerns: one tenant (the platform says which), any that the caller sees, or the platform alone."""

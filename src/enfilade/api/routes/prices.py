@@ -1,6 +1,7 @@
 """What models cost, and why."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
@@ -10,10 +11,11 @@ from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import View
 from enfilade.configuration.document import Price
-from enfilade.configuration.specs import NANO, price_fields, price_rates
+from enfilade.configuration.specs import price_fields, price_rates
 from enfilade.configuration.values import Moment
 from enfilade.core.clock import to_datetime
 from enfilade.core.errors import InvalidRequest
+from enfilade.core.money import NANO_PER_USD
 from enfilade.costs.prices.sheet import PriceSheet, Rates
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.identity.permissions import CATALOGUE_READ, CATALOGUE_WRITE
@@ -140,7 +142,7 @@ def _deployment(model: str, label: str, sheet: PriceSheet | None) -> DeploymentP
 
 def _rates_view(rates: Rates) -> Price:
     kinds = ("input", "cached_input", "cache_write", "cache_write_1h", "output", "reasoning")
-    return Price(**{kind: getattr(rates, kind) / NANO for kind in kinds})
+    return Price(**{kind: Decimal(getattr(rates, kind)) / NANO_PER_USD for kind in kinds})
 
 
 def _price_view(fields: dict[str, object] | None) -> Price | None:

@@ -37,6 +37,7 @@ from enfilade.dialects.bodies import (
     ModelName,
     OutputBound,
     as_object,
+    conversation_bound,
     decode_fields,
     decode_object,
     is_given,
@@ -45,13 +46,13 @@ from enfilade.dialects.bodies import (
     read,
     read_any,
     require_entries,
-    text_size,
 )
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
 
 MEDIA_TYPES = frozenset({"image", "document", "container_upload"})
-TOKENS_PER_MESSAGE = 16
+NO_TOKENS = frozenset({"model", "stream", "max_tokens"})
+"""Fields that no template shows the model."""
 
 ERROR_TYPES = {
     400: "invalid_request_error",
@@ -119,10 +120,7 @@ class AnthropicMessages:
 
     def text_bound(self, request: Request) -> int:
         """See `Dialect.text_bound`."""
-        messages = read_any(request.fields["messages"], "messages")
-        others = (name for name in request.fields if name not in {"messages", "model", "stream", "max_tokens"})
-        extra = sum(len(bytes(request.fields[name])) for name in others)
-        return text_size(messages) + TOKENS_PER_MESSAGE * (len(messages) + 1) + extra
+        return conversation_bound(request.fields, NO_TOKENS)
 
     def render_request(
         self, request: Request, model: str, *, max_output: int | None, max_output_field: str | None = None

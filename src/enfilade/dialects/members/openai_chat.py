@@ -28,6 +28,7 @@ from enfilade.dialects.bodies import (
     ModelName,
     OutputBound,
     as_object,
+    conversation_bound,
     decode_fields,
     decode_object,
     is_given,
@@ -36,7 +37,6 @@ from enfilade.dialects.bodies import (
     read,
     read_any,
     require_entries,
-    text_size,
 )
 from enfilade.dialects.errors import UnreadableReply, WrongType
 from enfilade.dialects.openai_chat_stream import ChatReply, ChatStreamReader, ChatStreamWriter, finish_of
@@ -44,8 +44,8 @@ from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
 
 MEDIA_TYPES = frozenset({"image_url", "input_audio", "file"})
 OUTPUT_FIELDS = ("max_completion_tokens", "max_tokens")
-TOKENS_PER_MESSAGE = 16
-"""More than any template adds around a message."""
+NO_TOKENS = frozenset({"model", "stream", "stream_options"})
+"""Fields that no template shows the model."""
 
 
 class StreamOptions(msgspec.Struct, gc=False):
@@ -103,10 +103,7 @@ class OpenAIChat:
 
     def text_bound(self, request: Request) -> int:
         """See `Dialect.text_bound`."""
-        messages = read_any(request.fields["messages"], "messages")
-        others = (name for name in request.fields if name not in {"messages", "model", "stream", "stream_options"})
-        extra = sum(len(bytes(request.fields[name])) for name in others)
-        return text_size(messages) + TOKENS_PER_MESSAGE * (len(messages) + 1) + extra
+        return conversation_bound(request.fields, NO_TOKENS)
 
     def render_request(
         self, request: Request, model: str, *, max_output: int | None, max_output_field: str | None = None

@@ -10,7 +10,6 @@ from enfilade.providers.errors import ConnectionBroken, ProviderError, ProviderT
 from enfilade.providers.transport.types import Timeouts
 
 HIGH_WATER = 256_000
-LOW_WATER = 64_000
 
 
 class Wire(Protocol):
