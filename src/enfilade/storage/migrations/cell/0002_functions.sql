@@ -61,6 +61,8 @@ BEGIN
         SELECT tenant, id, started_at, ended_at, department, application, "user", key,
                model, input_tokens + output_tokens, cost_nano, overrun_nano, estimated, price
         FROM parsed
+        -- In one order by everybody: two batches with the same calls wait for one another, and cannot deadlock.
+        ORDER BY id
         ON CONFLICT DO NOTHING
         RETURNING call_id
     ), fresh AS MATERIALIZED (
