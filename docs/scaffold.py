@@ -11,6 +11,7 @@ SOURCE = ROOT / "src" / "enfilade"
 
 ADAPTER = '''"""{title}: where its API is described."""
 
+from enfilade.dialects.traits import Traits
 from enfilade.providers.http_provider import HttpAdapter, bearer
 
 ADAPTER = HttpAdapter(
@@ -18,7 +19,7 @@ ADAPTER = HttpAdapter(
     default_base_url=None,
     paths={{"openai_chat": "/chat/completions"}},
     authorize=bearer,
-    output_field="max_tokens",
+    traits=Traits(output_field="max_tokens"),
 )
 '''
 

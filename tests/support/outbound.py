@@ -86,7 +86,7 @@ class Outbound:
         speaks = self.dialects.get(dialect)
         request = speaks.parse(json.dumps(REQUESTS[dialect] | changes).encode())
         body = speaks.render_request(request, model, max_output=None)
-        return Outgoing("call-1", speaks, request, body, model, headers, attempt)
+        return Outgoing("call-1", speaks, request, body, model, headers, attempt, request.stream)
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -111,10 +111,17 @@ class Dispatcher:
                 call.request,
                 target.upstream_model,
                 max_output=admission.max_output(candidate),
-                max_output_field=target.provider.output_field,
+                max_output_field=target.provider.traits.output_field,
             )
             outgoing = Outgoing(
-                call.id, call.dialect, call.request, body, target.upstream_model, call.headers, admission.attempts
+                call.id,
+                call.dialect,
+                call.request,
+                body,
+                target.upstream_model,
+                call.headers,
+                admission.attempts,
+                call.request.stream,
             )
             # From here on the call may cost something, also if it is cancelled before an answer.
             admission.answered_by, admission.in_flight = candidate, outgoing

@@ -1,12 +1,14 @@
 """What providers that are reached over HTTP have in common. An adapter adds its paths, its headers and its words."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from enfilade.core.clock import Clock
+from enfilade.dialects.traits import NO_TRAITS, Traits
 from enfilade.dialects.types import Dialect, Request
+from enfilade.providers.authority import Authority, AuthorityMaker, Headers, Signable
 from enfilade.providers.credentials import Credential
-from enfilade.providers.errors import CredentialMissing, ProviderError, UnreadableResponse
+from enfilade.providers.errors import CredentialMissing, CredentialsRefused, ProviderError, UnreadableResponse
 from enfilade.providers.failures import failure_of, message_of_error_object, without
 from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.transport.exchange import Exchange
@@ -14,14 +16,14 @@ from enfilade.providers.transport.types import HttpRequest, Origin, Timeouts, re
 from enfilade.providers.types import Outgoing, ProviderSpec
 
 MAX_ERROR_BODY = 256_000
+MAX_HEADS = 1000
 BASE_HEADERS = (
     (b"content-type", b"application/json"),
     (b"accept-encoding", b"identity"),
     (b"user-agent", b"enfilade"),
 )
 
-
-Headers = tuple[tuple[bytes, bytes], ...]
+PathMaker = Callable[[Outgoing, ProviderSpec], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +31,25 @@ class HttpAdapter:
     """What one kind of HTTP provider adds."""
 
     kind: str
-    default_base_url: str | None = None
+    default_base_url: str | Callable[[ProviderSpec], str | None] | None = None
     needs_key: bool = True
-    paths: Mapping[str, str]
-    """The path, below the base address, for each dialect that the provider speaks."""
+    paths: Mapping[str, str | PathMaker]
+    """The path, below the base address, for each dialect that the provider speaks; the first ones are preferred when
+    a call has to be translated."""
     authorize: Callable[[str | None], Headers]
-    """The headers that carry the key."""
+    """The headers that carry the key; unused where there is an authority."""
+    authority: AuthorityMaker | None = None
+    """For kinds that sign each request, or exchange their key for tokens."""
+    options: frozenset[str] = frozenset()
+    """The options of this kind, beside those of all kinds."""
+    secret_options: frozenset[str] = frozenset()
+    """Those among `options` that are secrets: references, never plain text."""
     default_headers: Headers = ()
     """Headers that are sent unless the caller's request brings its own."""
-    output_field: str | None = None
-    """The field in which an output bound is set when the caller set none."""
+    traits: Traits = NO_TRAITS
+    """In what the service differs from its dialects."""
+    reshape: Callable[[Outgoing], bytes] | None = None
+    """A last change of the body: what the service wants otherwise than its dialect writes it."""
     error_message: Callable[[bytes], str | None] = message_of_error_object
     """What an error reply says."""
 
@@ -59,44 +70,70 @@ class HttpProvider:
     client: HttpClient
     clock: Clock
     base_url: str
-    dialects: frozenset[str] = field(init=False)
-    output_field: str | None = field(init=False)
+    authority: Authority | None = None
+    dialects: tuple[str, ...] = field(init=False)
+    traits: Traits = field(init=False)
     _timeouts: Timeouts = field(init=False)
     _heads: dict[tuple[str, Headers], tuple[str | None, bytes]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Take from the adapter what callers look at."""
-        self.dialects = frozenset(self.adapter.paths)
+        self.dialects = tuple(self.adapter.paths)
         self._timeouts = self.spec.timeout.timeouts()
-        self.output_field = self.spec.options.get("output_field", self.adapter.output_field)
+        self.traits = self.adapter.traits
+        if (chosen := self.spec.options.get("output_field")) is not None:
+            self.traits = replace(self.traits, output_field=chosen)
 
     async def send(self, outgoing: Outgoing) -> Exchange:
         """See `Provider.send`."""
-        request = HttpRequest(self._head(outgoing), outgoing.body, outgoing.headers, outgoing.mark_sent)
+        if self.adapter.reshape is not None:
+            outgoing.body = self.adapter.reshape(outgoing)
+        path = self._path(outgoing)
+        extra = outgoing.headers
+        if self.authority is not None:
+            extra += await self._proof(self.authority, path, outgoing)
+        request = HttpRequest(self._head(path, outgoing.headers), outgoing.body, extra, outgoing.mark_sent)
         exchange = await self.client.send(self.origin, request, self._timeouts)
         if exchange.status != 200:
-            raise await self._failure(exchange)
+            failure = await self._failure(exchange)
+            if self.authority is not None and isinstance(failure, CredentialsRefused):
+                self.authority.refused()
+            raise failure
         for name, value in exchange.headers:
             if name == b"content-encoding" and value.lower() != b"identity":
                 exchange.abort()
                 raise UnreadableResponse("The provider compressed its reply although it was asked not to.")
         return exchange
 
-    def _head(self, outgoing: Outgoing) -> bytes:
-        """The request's unchanging beginning: made once for each dialect and key, and again when the key changes."""
-        adapter, dialect = self.adapter, outgoing.dialect.name
-        key = self.credential.value() if self.credential.is_set or adapter.needs_key else None
+    def _path(self, outgoing: Outgoing) -> str:
+        path = self.adapter.paths[outgoing.dialect.name]
+        return path if isinstance(path, str) else path(outgoing, self.spec)
+
+    async def _proof(self, authority: Authority, path: str, outgoing: Outgoing) -> Headers:
+        signable = Signable(
+            b"POST", self.origin.host_header, self.origin.base_path + path, outgoing.headers, outgoing.body
+        )
+        return await authority.headers(signable)
+
+    def _head(self, path: str, brought: Headers) -> bytes:
+        """The request's unchanging beginning: made once for each path and key, and again when the key changes."""
+        adapter = self.adapter
+        key = None
+        if self.authority is None and (self.credential.is_set or adapter.needs_key):
+            key = self.credential.value()
         defaults = adapter.default_headers
-        if defaults and outgoing.headers:
-            brought = {name for name, _ in outgoing.headers}
-            defaults = tuple(header for header in defaults if header[0] not in brought)
-        known = self._heads.get((dialect, defaults))
+        if defaults and brought:
+            names = {name for name, _ in brought}
+            defaults = tuple(header for header in defaults if header[0] not in names)
+        known = self._heads.get((path, defaults))
         if known is None or known[0] != key:
             if key is not None and not (key.isascii() and key.isprintable()):
                 raise CredentialMissing("The provider's key holds characters that no header can carry.")
-            headers = BASE_HEADERS + adapter.authorize(key) + defaults
-            known = key, render_head(self.origin, adapter.paths[dialect], headers)
-            self._heads[dialect, defaults] = known
+            proof = adapter.authorize(key) if self.authority is None else ()
+            known = key, render_head(self.origin, path, BASE_HEADERS + proof + defaults)
+            if len(self._heads) >= MAX_HEADS:
+                self._heads.clear()  # Paths may hold models' names, which callers may choose.
+            self._heads[path, defaults] = known
         return known[1]
 
     async def _failure(self, exchange: Exchange) -> ProviderError:

@@ -1,12 +1,14 @@
 """From a provider's specification to a provider that can be called."""
 
 import ssl
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from enfilade.core.clock import Clock
 from enfilade.core.families import members
 from enfilade.providers import adapters as family
+from enfilade.providers.authority import AuthorityNeeds
 from enfilade.providers.credentials import Credential
 from enfilade.providers.errors import InvalidProvider
 from enfilade.providers.http_provider import HttpProvider
@@ -54,8 +56,9 @@ class Adapters:
         if min(timeouts.connect, timeouts.first_byte, timeouts.between_bytes, timeouts.total) <= 0:
             message = "timeouts must be longer than nothing"
             raise InvalidProvider(message, param="timeout")
-        if unknown := sorted(set(spec.options) - KNOWN_OPTIONS):
-            message = f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(KNOWN_OPTIONS))}"
+        known = KNOWN_OPTIONS | getattr(adapter, "options", frozenset())
+        if unknown := sorted(set(spec.options) - known):
+            message = f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(known))}"
             raise InvalidProvider(message, param="options")
         for name, value in spec.options.items():
             if not isinstance(value, str) or not value.isprintable():
@@ -69,7 +72,8 @@ class Adapters:
 
     def base_url(self, spec: ProviderSpec) -> str:
         """The address below which the provider's paths are. Raises InvalidProvider when there is none."""
-        address = spec.base_url or self.adapter(spec.kind).default_base_url
+        default = self.adapter(spec.kind).default_base_url
+        address = spec.base_url or (default(spec) if callable(default) else default)
         if address is None:
             message = f"a provider of kind {spec.kind!r} needs a base_url"
             raise InvalidProvider(message, param="base_url")
@@ -82,6 +86,7 @@ class Adapters:
         client: HttpClient,
         clock: Clock,
         proxy_login: str | None = None,
+        secrets: Mapping[str, Credential] | None = None,
     ) -> Provider:
         """A provider ready to be called, by its proxy with `user:password`. Raises InvalidProvider."""
         adapter = self.adapter(spec.kind)
@@ -97,7 +102,10 @@ class Adapters:
             max_connections=spec.max_concurrency,
             proxy=parse_proxy(str(proxy), proxy_login) if proxy else None,
         )
-        return HttpProvider(spec, adapter, origin, credential, client, clock, address)
+        authority = None
+        if adapter.authority is not None:
+            authority = adapter.authority(AuthorityNeeds(spec, credential, client, clock, secrets or {}))
+        return HttpProvider(spec, adapter, origin, credential, client, clock, address, authority)
 
 
 def _guard_plain_http(spec: ProviderSpec, origin: Origin) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from enfilade.dialects.traits import Traits
 from enfilade.dialects.types import Dialect, Request
 from enfilade.providers.transport.types import Timeouts
 
@@ -69,11 +70,14 @@ class Outgoing(msgspec.Struct):
 
     call_id: str
     dialect: Dialect
+    """The dialect in which the provider is spoken to, which need not be the caller's."""
     request: Request
+    """What the caller asked, in the caller's dialect."""
     body: bytes
     model: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
     attempt: int = 1
+    stream: bool = False
     sent: bool = False
     """Set by the provider once bytes have gone out: from then on nobody knows that nothing was spent."""
 
@@ -106,8 +110,9 @@ class Provider(Protocol):
 
     spec: ProviderSpec
     base_url: str
-    dialects: frozenset[str]
-    output_field: str | None
+    dialects: tuple[str, ...]
+    """Those that it speaks; the first ones are preferred when a call has to be translated."""
+    traits: Traits
 
     async def send(self, outgoing: Outgoing) -> Incoming:
         """Make one attempt; returns once the reply has begun, and it is a success. Raises ProviderError."""

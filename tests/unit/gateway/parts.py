@@ -14,6 +14,7 @@ from enfilade.costs.prices.catalogue import Override, PriceSource
 from enfilade.costs.service import Costs
 from enfilade.costs.types import Rule
 from enfilade.dialects.registry import load_dialects
+from enfilade.dialects.traits import NO_TRAITS
 from enfilade.dialects.types import Dialect, Request
 from enfilade.gateway.admission import Desk
 from enfilade.gateway.breaker import Breaker
@@ -57,8 +58,8 @@ class Provider:
         """Play `outcomes` one after the other; None is a reply."""
         self.spec = ProviderSpec(name, "simulated", region="lab")
         self.base_url = "http://sim.invalid"
-        self.dialects = frozenset(DIALECTS.names())
-        self.output_field: str | None = None
+        self.dialects = tuple(DIALECTS.names())
+        self.traits = NO_TRAITS
         self.outcomes = list(outcomes) or [None]
         self.sent: list[Outgoing] = []
         self.exact = exact

@@ -273,7 +273,7 @@ async def test_an_alias_may_be_used_when_it_or_its_model_is_allowed() -> None:
 
 async def test_each_reason_for_having_no_deployment_has_an_error_of_its_own() -> None:
     chat_only = Provider("chat-only")
-    chat_only.dialects = frozenset({"openai_chat"})
+    chat_only.dialects = ("openai_chat",)
     found = await catalogue(
         model("chat", "chat-only/a"),
         model("gone", "missing/a"),
@@ -298,7 +298,7 @@ async def test_each_reason_for_having_no_deployment_has_an_error_of_its_own() ->
 
 async def test_deployments_that_do_not_speak_the_dialect_are_left_out() -> None:
     chat_only = Provider("chat-only")
-    chat_only.dialects = frozenset({"openai_chat"})
+    chat_only.dialects = ("openai_chat",)
     found = await catalogue(model("chat", "chat-only/a", "sim/b"), providers=(chat_only, Provider("sim")))
 
     assert labels(found, call()) == ["chat-only/a", "sim/b"]

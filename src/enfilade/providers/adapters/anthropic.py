@@ -1,6 +1,8 @@
 """Anthropic: https://docs.anthropic.com/en/api."""
 
-from enfilade.providers.http_provider import Headers, HttpAdapter
+from enfilade.dialects.traits import Traits
+from enfilade.providers.authority import Headers
+from enfilade.providers.http_provider import HttpAdapter
 
 
 def _api_key(key: str | None) -> Headers:
@@ -13,5 +15,5 @@ ADAPTER = HttpAdapter(
     paths={"anthropic_messages": "/v1/messages"},
     authorize=_api_key,
     default_headers=((b"anthropic-version", b"2023-06-01"),),
-    output_field="max_tokens",
+    traits=Traits(output_field="max_tokens"),
 )

@@ -1,5 +1,6 @@
 """OpenAI: https://platform.openai.com/docs/api-reference."""
 
+from enfilade.dialects.traits import Traits
 from enfilade.providers.http_provider import HttpAdapter, bearer
 
 ADAPTER = HttpAdapter(
@@ -7,5 +8,5 @@ ADAPTER = HttpAdapter(
     default_base_url="https://api.openai.com/v1",
     paths={"openai_chat": "/chat/completions", "openai_embeddings": "/embeddings"},
     authorize=bearer,
-    output_field="max_completion_tokens",
+    traits=Traits(output_field="max_completion_tokens"),
 )

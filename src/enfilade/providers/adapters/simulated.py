@@ -11,6 +11,7 @@ from enfilade.core.errors import UpstreamFailed
 from enfilade.core.messages import Completion, Conversation, Finish, Part, Text, Tool, ToolCall, ToolResult
 from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import ENCODER, read, read_positive
+from enfilade.dialects.traits import NO_TRAITS, Traits
 from enfilade.dialects.types import Dialect, Request
 from enfilade.providers.errors import ConnectFailed
 from enfilade.providers.failures import failure_of, message_of_error_object
@@ -33,8 +34,8 @@ class SimulatedProvider:
     spec: ProviderSpec
     clock: Clock
     base_url: str = "simulated:"
-    dialects: frozenset[str] = frozenset({"openai_chat", "openai_embeddings", "anthropic_messages"})
-    output_field: str | None = None
+    dialects: tuple[str, ...] = ("openai_chat", "openai_embeddings", "anthropic_messages")
+    traits: Traits = NO_TRAITS
     _calls: dict[str, int] = field(default_factory=dict)
 
     async def send(self, outgoing: Outgoing) -> SimulatedReply:
@@ -45,7 +46,7 @@ class SimulatedProvider:
         reply = SimulatedReply(script, self.clock, self.spec.timeout.timeouts())
         await reply.begin()
         if script.garbage:
-            reply.body, reply.headers = GARBAGE, list(STREAM_TYPE if outgoing.request.stream else JSON_TYPE)
+            reply.body, reply.headers = GARBAGE, list(STREAM_TYPE if outgoing.stream else JSON_TYPE)
         elif outgoing.dialect.name == "openai_embeddings":
             reply.body, reply.headers = _embeddings(outgoing, script), list(JSON_TYPE)
         else:
@@ -74,7 +75,7 @@ class SimulatedProvider:
         return failure_of(status, headers, body, message_of_error_object, self.clock.now_ns())
 
     def _complete(self, outgoing: Outgoing, script: Script, reply: SimulatedReply) -> None:
-        request, dialect = outgoing.request, outgoing.dialect
+        dialect = outgoing.dialect
         sent = dialect.parse(outgoing.body)  # What we were sent counts, as it would anywhere else.
         conversation = dialect.conversation(sent)
         pieces, calls, finish = _answer(script, conversation, sent.max_output)
@@ -89,7 +90,7 @@ class SimulatedProvider:
             finish=finish,
             usage=usage,
         )
-        if not request.stream:
+        if not outgoing.stream:
             reply.headers = list(JSON_TYPE)
             reply.body = dialect.render_completion(completion)
             return
