@@ -93,6 +93,8 @@ def _tenants() -> list[dict[str, Any]]:
                     "department": "sales",
                     "allowed_models": ["gpt-4o-mini"],
                     "cache": {"ttl": "90s", "max_bytes": 1000},
+                    "store_responses": False,
+                    "response_days": 7,
                 }
             ],
             "keys": [

@@ -179,6 +179,10 @@ class Application(Part):
     """Patterns over model and alias names."""
     cache: Cache | None = None
     """Answer identical requests from memory."""
+    store_responses: bool = True
+    """May responses and conversations be kept for callers of the Responses API?"""
+    response_days: Annotated[Count, Field(le=3650)] = 30
+    """How many days a response is kept, and a conversation after its last use."""
 
 
 class Key(Part):

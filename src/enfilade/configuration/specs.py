@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from enfilade.configuration import document as doc
 from enfilade.core.money import NANO_PER_USD
 from enfilade.costs.prices.catalogue import rates_from_dollars
@@ -56,9 +58,11 @@ def user_spec(part: doc.User) -> UserSpec:
 
 def application_spec(part: doc.Application) -> ApplicationSpec:
     """What identity needs of an application."""
-    settings = ApplicationSettings()
+    settings = ApplicationSettings(store_responses=part.store_responses, response_days=part.response_days)
     if part.cache is not None:
-        settings = ApplicationSettings(cache_ttl_s=int(part.cache.ttl), cache_max_bytes=part.cache.max_bytes)
+        settings = msgspec.structs.replace(
+            settings, cache_ttl_s=int(part.cache.ttl), cache_max_bytes=part.cache.max_bytes
+        )
     return ApplicationSpec(part.name, part.department, tuple(part.allowed_models), settings)
 
 
@@ -73,6 +77,8 @@ def application_fields(application: Application) -> dict[str, Any]:
         "department": application.spec.department,
         "allowed_models": list(application.spec.allowed_models),
         "cache": cache,
+        "store_responses": settings.store_responses,
+        "response_days": settings.response_days,
     }
 
 

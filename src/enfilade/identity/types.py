@@ -14,6 +14,10 @@ class ApplicationSettings(msgspec.Struct, frozen=True, omit_defaults=True, forbi
     """How long identical requests are answered from memory; 0 is never."""
     cache_max_bytes: int = 4_000_000
     """Answers larger than this are not kept."""
+    store_responses: bool = True
+    """Whether responses may be kept for callers of the Responses API."""
+    response_days: int = 30
+    """How long a response is kept, and a conversation after its last use."""
 
 
 @dataclass(frozen=True, slots=True)

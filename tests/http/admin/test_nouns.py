@@ -55,7 +55,7 @@ NOUNS = [
     Noun(
         "applications",
         {"name": "new app", "department": "sales"},
-        {"allowed_models": ["chat"], "cache": {"ttl": "5m"}},
+        {"allowed_models": ["chat"], "cache": {"ttl": "5m"}, "store_responses": False, "response_days": 3},
         ("ApplicationCreated", "ApplicationChanged", "ApplicationRemoved"),
         other={"name": "app {}"},
     ),
