@@ -9,7 +9,7 @@ import pytest
 from enfilade.core.clock import to_datetime
 from enfilade.providers.errors import ProviderError
 from enfilade.providers.failures import clean
-from tests.contract.test_adapters import PAIRS
+from tests.contract.kinds import KINDS, PAIRS
 from tests.support.outbound import KEY, Outbound
 from tests.support.upstream import open_upstream, reply
 
@@ -49,8 +49,9 @@ async def failure(
     """What becomes of an error reply."""
     outbound = Outbound()
     async with open_upstream(reply(body, status, headers)) as upstream:
+        provider = outbound.provider(upstream.url, kind=kind, key=key, **KINDS[kind].spec)
         with pytest.raises(ProviderError) as failed:
-            await outbound.provider(upstream.url, kind=kind, key=key).send(outbound.ask(dialect))
+            await provider.send(outbound.ask(dialect))
         outbound.close()
     error = failed.value
     assert str(upstream.port) not in f"{error} {error.message} {error.details}"

@@ -1,7 +1,6 @@
 """Every kind of provider that is reached over HTTP: what goes out, and what becomes of what comes back."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,40 +9,12 @@ from enfilade.providers.credentials import Credential, SecretSources
 from enfilade.providers.errors import CredentialMissing, InvalidProvider, ProviderError
 from enfilade.providers.registry import Adapters
 from enfilade.providers.types import ProviderSpec, SecretReference
+from tests.contract.kinds import KINDS, PAIRS, WITHOUT_NETWORK
 from tests.support.outbound import KEY, KEY_NAME, REPLIES, Outbound
 from tests.support.upstream import Seen, open_upstream, reply
 
-
-@dataclass(frozen=True)
-class Kind:
-    """What the service's documentation says."""
-
-    paths: dict[str, str]
-    key_header: tuple[str, str]
-    address: str | None
-    needs_key: bool = True
-    own_headers: tuple[tuple[str, str], ...] = ()
-    output_field: str = "max_tokens"
-
-
-OPENAI_PATHS = {"openai_chat": "/chat/completions", "openai_embeddings": "/embeddings"}
-KINDS = {
-    "openai": Kind(
-        OPENAI_PATHS,
-        ("authorization", f"Bearer {KEY}"),
-        "https://api.openai.com/v1",
-        output_field="max_completion_tokens",
-    ),
-    "openai_compatible": Kind(OPENAI_PATHS, ("authorization", f"Bearer {KEY}"), None, needs_key=False),
-    "anthropic": Kind(
-        {"anthropic_messages": "/v1/messages"},
-        ("x-api-key", KEY),
-        "https://api.anthropic.com",
-        own_headers=(("anthropic-version", "2023-06-01"),),
-    ),
-}
-WITHOUT_NETWORK = {"simulated"}
-PAIRS = [(kind, dialect) for kind, known in KINDS.items() for dialect in known.paths]
+KEYED = [(kind, dialect) for kind, dialect in PAIRS if KINDS[kind].key_header is not None]
+"""Those whose key goes out as it is."""
 COMMON = {"host", "content-type", "accept-encoding", "user-agent", "content-length"}
 
 
@@ -61,7 +32,7 @@ async def seen_by(outbound: Outbound, kind: str, dialect: str, **options: object
     """Make a call; returns it as the provider got it."""
     async with open_upstream(reply(REPLIES[dialect])) as upstream:
         asked = outbound.ask(dialect, **options)  # type: ignore[arg-type]
-        provider = outbound.provider(f"http://127.0.0.1:{upstream.port}/base/", kind=kind)
+        provider = outbound.provider(f"http://127.0.0.1:{upstream.port}/base/", kind=kind, **KINDS[kind].spec)
         incoming = await provider.send(asked)
         assert asked.sent
         assert json.loads(await incoming.read()) == REPLIES[dialect]
@@ -75,22 +46,28 @@ async def test_a_request_goes_out_as_the_service_wants_it(outbound: Outbound, ki
     seen = await seen_by(outbound, kind, dialect)
     assert (seen.method, seen.path) == ("POST", "/base" + known.paths[dialect])
     names = [name.lower() for name, _ in seen.headers]
-    assert sorted(names) == sorted(COMMON | {known.key_header[0]} | {name for name, _ in known.own_headers})
+    added = [known.key_header, *known.own_headers] if known.key_header else [*known.own_headers]
+    if known.key_header:
+        assert sorted(names) == sorted(COMMON | {name for name, _ in added})
+    assert len(names) == len(set(names))
     assert seen.header("content-type") == "application/json"
     assert seen.header("accept-encoding") == "identity"
-    for name, value in (known.key_header, *known.own_headers):
+    for name, value in added:
         assert seen.header(name) == value
-    assert seen.json["model"] == "up-1"
-    assert seen.body == outbound.ask(dialect).body
+    if known.model_in_body:
+        assert seen.json["model"] == "up-1"
+    if known.body_unchanged:
+        assert seen.body == outbound.ask(dialect).body
 
 
-@pytest.mark.parametrize(("kind", "dialect"), PAIRS)
+@pytest.mark.parametrize(("kind", "dialect"), KEYED)
 async def test_the_callers_own_dialect_headers_go_along_once(outbound: Outbound, kind: str, dialect: str) -> None:
     forwarded = sorted(outbound.dialects.get(dialect).forwarded_headers)
     seen = await seen_by(outbound, kind, dialect, headers=tuple((name, b"from-the-caller") for name in forwarded))
     for name in forwarded:
         assert [value for key, value in seen.headers if key.lower() == name.decode()] == ["from-the-caller"]
-    assert seen.header(KINDS[kind].key_header[0]) == KINDS[kind].key_header[1]
+    header, value = KINDS[kind].key_header or ("", "")
+    assert seen.header(header) == value
 
 
 def test_no_dialect_forwards_what_carries_credentials(outbound: Outbound) -> None:
@@ -106,38 +83,41 @@ def test_its_own_address_and_its_needs_are_known(outbound: Outbound, kind: str) 
     known = KINDS[kind]
     if known.address is None:
         with pytest.raises(InvalidProvider) as refusal:
-            outbound.provider(None, kind=kind)
+            outbound.provider(None, kind=kind, **known.spec)
         assert refusal.value.param == "base_url"
     else:
-        assert outbound.provider(None, kind=kind, allow_private_network=False).base_url == known.address
-    provider = outbound.provider("https://127.0.0.1/v1", kind=kind)
+        assert outbound.provider(None, kind=kind, allow_private_network=False, **known.spec).base_url == known.address
+    provider = outbound.provider("https://127.0.0.1/v1", kind=kind, **known.spec)
     assert set(provider.dialects) == set(known.paths)
     assert provider.traits.output_field == known.output_field
-    other = outbound.provider("https://127.0.0.1/v1", kind=kind, options={"output_field": "max_new"})
+    spec = {**known.spec, "options": {**known.spec.get("options", {}), "output_field": "max_new"}}
+    other = outbound.provider("https://127.0.0.1/v1", kind=kind, **spec)
     assert other.traits.output_field == "max_new"
     if known.needs_key:
         with pytest.raises(InvalidProvider) as refusal:
-            outbound.provider("https://127.0.0.1/v1", kind=kind, key=None)
+            outbound.provider("https://127.0.0.1/v1", kind=kind, key=None, **known.spec)
         assert refusal.value.param == "api_key"
 
 
-async def test_a_provider_that_needs_no_key_is_sent_none(outbound: Outbound) -> None:
-    for kind, known in KINDS.items():
-        if not known.needs_key:
-            async with open_upstream(reply(b"{}")) as upstream:
-                await (await outbound.provider(upstream.url, kind=kind, key=None).send(outbound.ask())).read()
-                assert (await upstream.was_asked()).header("authorization") is None
-                outbound.close()
+@pytest.mark.parametrize(("kind", "dialect"), [pair for pair in KEYED if not KINDS[pair[0]].needs_key])
+async def test_a_provider_that_needs_no_key_is_sent_none(outbound: Outbound, kind: str, dialect: str) -> None:
+    async with open_upstream(reply(REPLIES[dialect])) as upstream:
+        provider = outbound.provider(upstream.url, kind=kind, key=None, **KINDS[kind].spec)
+        await (await provider.send(outbound.ask(dialect))).read()
+        seen = await upstream.was_asked()
+        assert seen.header("authorization") is None
+        assert seen.header("x-api-key") is None
+        outbound.close()
 
 
-@pytest.mark.parametrize(("kind", "dialect"), PAIRS)
+@pytest.mark.parametrize(("kind", "dialect"), KEYED)
 async def test_a_key_that_is_not_there_is_told_before_anything_is_sent(
     outbound: Outbound, kind: str, dialect: str
 ) -> None:
     async with open_upstream(reply(b"{}")) as upstream:
         asked = outbound.ask(dialect)
         with pytest.raises(CredentialMissing) as failure:
-            await outbound.provider(upstream.url, kind=kind, key="").send(asked)
+            await outbound.provider(upstream.url, kind=kind, key="", **KINDS[kind].spec).send(asked)
         assert not asked.sent
         assert not upstream.connections
         assert not failure.value.may_have_cost
@@ -145,44 +125,47 @@ async def test_a_key_that_is_not_there_is_told_before_anything_is_sent(
         assert KEY_NAME not in failure.value.message
 
 
-@pytest.mark.parametrize(("kind", "dialect"), PAIRS)
+@pytest.mark.parametrize(("kind", "dialect"), KEYED)
 @pytest.mark.parametrize("around", [KEY + "\n", "\r\n" + KEY + " \t"])
 async def test_white_space_around_a_key_does_not_reach_the_wire(
     outbound: Outbound, kind: str, dialect: str, around: str
 ) -> None:
     async with open_upstream(reply(REPLIES[dialect])) as upstream:
-        await (await outbound.provider(upstream.url, kind=kind, key=around).send(outbound.ask(dialect))).read()
-        name, value = KINDS[kind].key_header
+        provider = outbound.provider(upstream.url, kind=kind, key=around, **KINDS[kind].spec)
+        await (await provider.send(outbound.ask(dialect))).read()
+        name, value = KINDS[kind].key_header or ("", "")
         assert (await upstream.was_asked()).header(name) == value
         outbound.close()
 
 
-@pytest.mark.parametrize(("kind", "dialect"), PAIRS)
+@pytest.mark.parametrize(("kind", "dialect"), KEYED)
 @pytest.mark.parametrize("bad", [f"{KEY}\r\nx-injected: 1", f"{KEY}\nx: y", "schlüssel", "a\x00b"])
 async def test_a_key_that_no_header_can_carry_is_not_sent(
     outbound: Outbound, kind: str, dialect: str, bad: str
 ) -> None:
     async with open_upstream(reply(b"{}")) as upstream:
+        provider = outbound.provider(upstream.url, kind=kind, key=bad, **KINDS[kind].spec)
         with pytest.raises(CredentialMissing) as failure:
-            await outbound.provider(upstream.url, kind=kind, key=bad).send(outbound.ask(dialect))
+            await provider.send(outbound.ask(dialect))
         assert not upstream.seen
         assert bad not in f"{failure.value!r}{failure.value.message}"
 
 
-@pytest.mark.parametrize(("kind", "dialect"), PAIRS)
+@pytest.mark.parametrize(("kind", "dialect"), KEYED)
 async def test_a_key_in_a_file_is_changed_in_place(outbound: Outbound, kind: str, dialect: str, tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("sk-first\n")
     reference = SecretReference(file=str(path))
     sources = SecretSources({}, (), (tmp_path,))
     async with open_upstream(reply(REPLIES[dialect])) as upstream:
-        spec = ProviderSpec("up", kind, upstream.url, reference, allow_private_network=True)
+        spec = ProviderSpec("up", kind, upstream.url, reference, allow_private_network=True, **dict(KINDS[kind].spec))
         credential = Credential(reference, sources, outbound.clock)
         provider = outbound.adapters.make(spec, credential, outbound.client, outbound.clock)
 
         async def key_sent() -> str:
             await (await provider.send(outbound.ask(dialect))).read()
-            return upstream.seen[-1].header(KINDS[kind].key_header[0]) or ""
+            name, _ = KINDS[kind].key_header or ("", "")
+            return upstream.seen[-1].header(name) or ""
 
         assert (await key_sent()).endswith("sk-first")
         path.write_text("sk-second")
@@ -198,7 +181,7 @@ async def test_a_key_in_a_file_is_changed_in_place(outbound: Outbound, kind: str
 @pytest.mark.parametrize("kind", [*KINDS, *WITHOUT_NETWORK])
 def test_a_key_is_never_shown(outbound: Outbound, kind: str) -> None:
     address = None if kind in WITHOUT_NETWORK else "https://127.0.0.1/v1"
-    provider = outbound.provider(address, kind=kind)
+    provider = outbound.provider(address, kind=kind, **(KINDS[kind].spec if kind in KINDS else {}))
     sealed = Credential(SecretReference(sealed="provider:up"), SecretSources({}, (), ()), outbound.clock, KEY)
     assert sealed.value() == KEY
     for shown in (repr(provider), str(provider), repr(sealed), str(sealed), repr(vars(ProviderError))):

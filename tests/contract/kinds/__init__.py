@@ -1,0 +1,12 @@
+"""The kinds of provider, a file for each or for those that are much alike: `KINDS`, by name. Adding one is adding one file."""
+
+import sys
+
+from enfilade.core.families import members
+from tests.contract.kind import Kind
+
+KINDS: dict[str, Kind] = {
+    name: kind for found in members(sys.modules[__name__], "KINDS").values() for name, kind in found.items()
+}
+PAIRS = [(name, dialect) for name, kind in KINDS.items() for dialect in kind.paths]
+WITHOUT_NETWORK = {"simulated"}

@@ -1,0 +1,13 @@
+"""Anthropic."""
+
+from tests.contract.kind import Kind
+from tests.support.outbound import KEY
+
+KINDS = {
+    "anthropic": Kind(
+        paths={"anthropic_messages": "/v1/messages"},
+        key_header=("x-api-key", KEY),
+        address="https://api.anthropic.com",
+        own_headers=(("anthropic-version", "2023-06-01"),),
+    ),
+}
