@@ -11,17 +11,19 @@ from enfilade.dialects.types import StreamFacts
 FINISHES = {
     "end_turn": Finish.STOP,
     "stop_sequence": Finish.STOP,
-    "pause_turn": Finish.STOP,
+    "pause_turn": Finish.PAUSE,
     "max_tokens": Finish.LENGTH,
     "model_context_window_exceeded": Finish.LENGTH,
     "tool_use": Finish.TOOL_CALLS,
-    "refusal": Finish.CONTENT_FILTER,
+    "refusal": Finish.REFUSAL,
 }
 STOP_REASONS = {
     Finish.STOP: "end_turn",
     Finish.LENGTH: "max_tokens",
     Finish.TOOL_CALLS: "tool_use",
     Finish.CONTENT_FILTER: "refusal",
+    Finish.REFUSAL: "refusal",
+    Finish.PAUSE: "pause_turn",
     Finish.ERROR: "end_turn",
 }
 

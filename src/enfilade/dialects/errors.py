@@ -19,3 +19,10 @@ class UnreadableReply(UpstreamFailed):
     """The provider answered something that is not its dialect."""
 
     code = "unreadable_reply"
+
+
+class NotTranslatable(InvalidRequest):
+    """The model is served in another dialect, which cannot take a field of the request."""
+
+    code = "not_translatable"
+    remedy = "Leave the field out, or use a model whose provider takes it; the documentation's matrix shows which do."

@@ -19,6 +19,15 @@ FINISHES = {
     "content_filter": Finish.CONTENT_FILTER,
     "error": Finish.ERROR,
 }
+FINISH_REASONS = {
+    Finish.STOP: "stop",
+    Finish.LENGTH: "length",
+    Finish.TOOL_CALLS: "tool_calls",
+    Finish.CONTENT_FILTER: "content_filter",
+    Finish.REFUSAL: "content_filter",
+    Finish.PAUSE: "stop",
+    Finish.ERROR: "error",
+}
 DONE = b"data: [DONE]\n\n"
 NULL_USAGE = b',"usage":null'
 _OUTPUT = re.compile(rb'"(?:content|arguments|reasoning_content|reasoning|refusal)"\s*:\s*"(?!")')
@@ -213,7 +222,7 @@ class ChatStreamWriter:
 
     def end(self, finish: Finish, usage: Usage | None) -> list[bytes]:
         """See `StreamWriter.end`."""
-        events = [self._event({}, finish.value)]
+        events = [self._event({}, FINISH_REASONS[finish])]
         if usage is not None:
             last = self._head | {"choices": [], "usage": usage_object(usage)}
             events.append(b"data: " + ENCODER.encode(last) + b"\n\n")

@@ -8,6 +8,7 @@ import msgspec
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.messages import Completion, Conversation, Finish
 from enfilade.core.usage import Usage
+from enfilade.dialects.codec import Codec, Operation
 
 MEDIA_TOKENS = 50_000
 """A bound for one image, document or sound when the model's context window is not known."""
@@ -31,6 +32,12 @@ class Request(msgspec.Struct):
     """Whether the request asks the provider to write its cache, which costs more than plain input."""
     makes_output: bool = True
     """Whether output tokens are charged at all; embeddings have none."""
+    is_free: bool = False
+    """Whether providers charge nothing for it, as for counting tokens."""
+    previous: str | None = None
+    """An earlier response, or a conversation, that is kept here and goes before this request's input."""
+    keeps: bool | None = None
+    """Whether the caller wants the answer kept; None when not said, or when the dialect keeps nothing."""
 
 
 class ReplyFacts(msgspec.Struct, gc=False):
@@ -40,6 +47,8 @@ class ReplyFacts(msgspec.Struct, gc=False):
     model: str | None = None
     finish: Finish | None = None
     service_tier: str | None = None
+    whole: bytes | None = None
+    """The whole answer, in dialects whose answers can be kept; of a stream, once it has ended."""
 
 
 class StreamFacts(ReplyFacts, gc=False):
@@ -104,11 +113,21 @@ class Dialect(Protocol):
 
     name: str
     path: str
+    """Where callers send it, with `{model}` for a part that names the model; empty for a dialect that only providers
+    speak."""
+    more_paths: tuple[str, ...]
+    """Other addresses of the same dialect."""
+    operation: Operation
+    codec: Codec | None
+    """How it is translated; None for one that only passes through."""
     forwarded_headers: frozenset[bytes]
     """Request headers, beside the body, that belong to the dialect and go upstream."""
 
-    def parse(self, body: bytes) -> Request:
-        """Read a request. Raises MalformedBody, MissingField, WrongType."""
+    def parse(self, body: bytes, target: str = "") -> Request:
+        """Read a request that came to `target`, its path and query as they stood in the request line.
+
+        Raises MalformedBody, MissingField, WrongType.
+        """
         ...
 
     def text_bound(self, request: Request) -> int:

@@ -13,6 +13,7 @@ from enfilade.core.messages import (
     Text,
     Tool,
     ToolCall,
+    ToolChoice,
     ToolResult,
 )
 from enfilade.core.usage import Usage
@@ -78,7 +79,7 @@ CONVERSATION = Conversation(
         Message(Role.USER, (ToolResult("call_1", (Text("rain"),)),)),
     ),
     tools=(Tool("weather", "Now", SCHEMA, strict=True),),
-    tool_choice="weather",
+    tool_choice=ToolChoice("named", ("weather",)),
     parallel_tool_calls=False,
     max_output_tokens=40,
     temperature=0.0,

@@ -18,9 +18,11 @@ from enfilade.core.messages import (
     Part,
     Reasoning,
     Role,
+    Sealed,
     Text,
     Tool,
     ToolCall,
+    ToolChoice,
     ToolResult,
 )
 from enfilade.dialects.anthropic_stream import (
@@ -47,6 +49,7 @@ from enfilade.dialects.bodies import (
     read_any,
     require_entries,
 )
+from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
 
@@ -98,10 +101,14 @@ class AnthropicMessages:
 
     name = "anthropic_messages"
     path = "/v1/messages"
+    more_paths: tuple[str, ...] = ()
+    operation = Operation.GENERATE
+    codec: Codec | None = None
     forwarded_headers = frozenset({b"anthropic-version", b"anthropic-beta"})
 
-    def parse(self, body: bytes) -> Request:
+    def parse(self, body: bytes, target: str = "") -> Request:
         """See `Dialect.parse`."""
+        del target
         fields = decode_object(body)
         known = decode_fields(_FIELDS, body)
         messages = require_entries(known.messages, "messages")
@@ -314,8 +321,8 @@ _BLOCKS: dict[str, Callable[[dict[str, Any]], Part]] = {
     **_FLAT,
     "tool_use": _tool_use,
     "tool_result": _tool_result,
-    "thinking": lambda block: Reasoning(str(block.get("thinking", "")), block.get("signature")),
-    "redacted_thinking": lambda block: Reasoning(sealed=block.get("data")),
+    "thinking": lambda block: Reasoning(str(block.get("thinking", "")), _sealed(block.get("signature"))),
+    "redacted_thinking": lambda block: Reasoning(seal=_sealed(block.get("data")), redacted=True),
 }
 
 
@@ -327,12 +334,25 @@ def _tools(tools: object) -> tuple[Tool, ...]:
     )
 
 
-def _tool_choice(choice: object) -> tuple[str | None, bool]:
+def _sealed(value: object) -> Sealed | None:
+    return Sealed("anthropic", value) if isinstance(value, str) and value else None
+
+
+_CHOICES: dict[str, ToolChoice] = {
+    "auto": ToolChoice("auto"),
+    "any": ToolChoice("required"),
+    "none": ToolChoice("none"),
+}
+
+
+def _tool_choice(choice: object) -> tuple[ToolChoice | None, bool | None]:
     if not isinstance(choice, dict):
-        return None, True
-    kind = choice.get("type")
-    name = {"any": "required", "tool": choice.get("name")}.get(str(kind), kind)
-    return (name if isinstance(name, str) else None), not choice.get("disable_parallel_tool_use")
+        return None, None
+    found = _CHOICES.get(str(choice.get("type")))
+    if choice.get("type") == "tool":
+        found = ToolChoice("named", (str(choice.get("name", "")),))
+    parallel = False if choice.get("disable_parallel_tool_use") else None
+    return found, parallel
 
 
 DIALECT = AnthropicMessages()

@@ -19,6 +19,7 @@ from enfilade.core.messages import (
     Text,
     Tool,
     ToolCall,
+    ToolChoice,
     ToolResult,
 )
 from enfilade.dialects import openai_common
@@ -38,8 +39,15 @@ from enfilade.dialects.bodies import (
     read_any,
     require_entries,
 )
+from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import UnreadableReply, WrongType
-from enfilade.dialects.openai_chat_stream import ChatReply, ChatStreamReader, ChatStreamWriter, finish_of
+from enfilade.dialects.openai_chat_stream import (
+    FINISH_REASONS,
+    ChatReply,
+    ChatStreamReader,
+    ChatStreamWriter,
+    finish_of,
+)
 from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
 
 MEDIA_TYPES = frozenset({"image_url", "input_audio", "file"})
@@ -76,10 +84,14 @@ class OpenAIChat:
 
     name = "openai_chat"
     path = "/v1/chat/completions"
+    more_paths: tuple[str, ...] = ()
+    operation = Operation.GENERATE
+    codec: Codec | None = None
     forwarded_headers = frozenset({b"openai-beta"})
 
-    def parse(self, body: bytes) -> Request:
+    def parse(self, body: bytes, target: str = "") -> Request:
         """See `Dialect.parse`."""
+        del target
         fields = decode_object(body)
         known = decode_fields(_FIELDS, body)
         messages = require_entries(known.messages, "messages")
@@ -179,7 +191,9 @@ class OpenAIChat:
             "object": "chat.completion",
             "created": completion.created_s,
             "model": completion.model,
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": completion.finish.value}],
+            "choices": [
+                {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH_REASONS[completion.finish]}
+            ],
         }
         if completion.usage is not None:
             reply["usage"] = openai_common.usage_object(completion.usage)
@@ -276,13 +290,16 @@ def _tools(fields: dict[str, msgspec.Raw]) -> tuple[Tool, ...]:
     return tuple(tools)
 
 
-def _tool_choice(fields: dict[str, msgspec.Raw]) -> tuple[str | None, bool]:
+def _tool_choice(fields: dict[str, msgspec.Raw]) -> tuple[ToolChoice | None, bool | None]:
     parallel = read(fields, "parallel_tool_calls", bool)
     raw = fields.get("tool_choice")
     choice = None if raw is None else read_any(raw, "tool_choice")
     if isinstance(choice, dict):
-        choice = as_object(choice.get("function")).get("name")
-    return (choice if isinstance(choice, str) else None), parallel is not False
+        return ToolChoice("named", (str(as_object(choice.get("function")).get("name", "")),)), parallel
+    return _CHOICES.get(choice) if isinstance(choice, str) else None, parallel
+
+
+_CHOICES = {name: ToolChoice(name) for name in ("auto", "required", "none")}
 
 
 def _stop(fields: dict[str, msgspec.Raw]) -> tuple[str, ...]:

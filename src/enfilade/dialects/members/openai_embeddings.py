@@ -19,6 +19,7 @@ from enfilade.dialects.bodies import (
     read_any,
     text_size,
 )
+from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, UnreadableReply, WrongType
 from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request, StreamReader, StreamWriter
 
@@ -48,10 +49,14 @@ class OpenAIEmbeddings:
 
     name = "openai_embeddings"
     path = "/v1/embeddings"
+    more_paths: tuple[str, ...] = ()
+    operation = Operation.EMBED
+    codec: Codec | None = None
     forwarded_headers = frozenset({b"openai-beta"})
 
-    def parse(self, body: bytes) -> Request:
+    def parse(self, body: bytes, target: str = "") -> Request:
         """See `Dialect.parse`."""
+        del target
         fields = decode_object(body)
         known = decode_fields(_FIELDS, body)
         given = bytes(known.input)

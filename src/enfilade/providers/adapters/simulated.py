@@ -123,8 +123,9 @@ def _answer(
 
 
 def _wanted(conversation: Conversation) -> tuple[Tool, ...]:
-    named = tuple(tool for tool in conversation.tools if tool.name == conversation.tool_choice)
-    return named or (conversation.tools if conversation.parallel_tool_calls else conversation.tools[:1])
+    names = conversation.tool_choice.names if conversation.tool_choice else ()
+    named = tuple(tool for tool in conversation.tools if tool.name in names)
+    return named or (conversation.tools[:1] if conversation.parallel_tool_calls is False else conversation.tools)
 
 
 def _call(tool: Tool, index: int) -> ToolCall:
