@@ -1,5 +1,6 @@
 """Who we are to a provider: the headers that prove it, made for each request by those kinds that need more than a key."""
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -9,6 +10,8 @@ import msgspec
 from enfilade.core.clock import Clock
 from enfilade.providers.credentials import Credential
 from enfilade.providers.transport.client import HttpClient
+from enfilade.providers.transport.tls import default_tls
+from enfilade.providers.transport.types import Proxy
 from enfilade.providers.types import ProviderSpec
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -50,6 +53,10 @@ class AuthorityNeeds:
     clock: Clock
     secrets: Mapping[str, Credential] = field(default_factory=dict)
     """Those options of the provider that are secrets, by name."""
+    tls: ssl.SSLContext = field(default_factory=default_tls)
+    """For connections to a token service."""
+    proxy: Proxy | None = None
+    """By which everything outside is reached."""
 
 
 AuthorityMaker = Callable[[AuthorityNeeds], Authority]

@@ -89,6 +89,10 @@ class Credential:
             raise CredentialMissing(message)
         return self._value
 
+    def for_file(self, path: str) -> "Credential":
+        """The content of another file, within the same bounds and as fresh."""
+        return Credential(SecretReference(file=path), self._sources, self._clock)
+
     def __repr__(self) -> str:
         """Never the key."""
         return f"Credential({self._reference!r})"

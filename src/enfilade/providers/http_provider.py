@@ -8,12 +8,13 @@ from enfilade.dialects.traits import NO_TRAITS, Traits
 from enfilade.dialects.types import Dialect, Request
 from enfilade.providers.authority import Authority, AuthorityMaker, Headers, Signable
 from enfilade.providers.credentials import Credential
+from enfilade.providers.error_reports import ErrorReader, read_error
 from enfilade.providers.errors import CredentialMissing, CredentialsRefused, ProviderError, UnreadableResponse
-from enfilade.providers.failures import failure_of, message_of_error_object, without
+from enfilade.providers.failures import failure_of, without
 from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.transport.exchange import Exchange
 from enfilade.providers.transport.types import HttpRequest, Origin, Timeouts, render_head
-from enfilade.providers.types import Outgoing, ProviderSpec
+from enfilade.providers.types import Incoming, Outgoing, ProviderSpec
 
 MAX_ERROR_BODY = 256_000
 MAX_HEADS = 1000
@@ -24,6 +25,7 @@ BASE_HEADERS = (
 )
 
 PathMaker = Callable[[Outgoing, ProviderSpec], str]
+AnswerMaker = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +52,44 @@ class HttpAdapter:
     """In what the service differs from its dialects."""
     reshape: Callable[[Outgoing], bytes] | None = None
     """A last change of the body: what the service wants otherwise than its dialect writes it."""
-    error_message: Callable[[bytes], str | None] = message_of_error_object
+    answer: Callable[[Outgoing], AnswerMaker | None] | None = None
+    """A change of a whole reply to what the dialect expects, chosen by the request as the dialect wrote it."""
+    read_error: ErrorReader = read_error
     """What an error reply says."""
+    refine: Callable[[ProviderError, list[tuple[bytes, bytes]], bytes], ProviderError] | None = None
+    """A last look at an error reply, of which the status does not tell all: another error, or the same with more."""
+    check: Callable[[ProviderSpec], None] | None = None
+    """Refuses, with InvalidProvider, a specification that could never work."""
+    dialects_of: Callable[[str], tuple[str, ...]] | None = None
+    """Those of its dialects that a model of this name speaks, where not every model speaks all."""
 
 
 def bearer(key: str | None) -> Headers:
     """`Authorization: Bearer …` (RFC 6750), or nothing for a provider that needs no key."""
     return () if key is None else ((b"authorization", f"Bearer {key}".encode()),)
+
+
+class _Answer:
+    """A whole reply that is changed once it has been read."""
+
+    def __init__(self, exchange: Exchange, change: AnswerMaker) -> None:
+        self._exchange = exchange
+        self._change = change
+        self._given = False
+        self.status = exchange.status
+        self.headers = exchange.headers
+
+    async def read(self) -> bytes:
+        return self._change(await self._exchange.read())
+
+    async def next_chunk(self) -> bytes:
+        if self._given:
+            return b""
+        self._given = True
+        return await self.read()
+
+    def abort(self) -> None:
+        self._exchange.abort()
 
 
 @dataclass(slots=True, eq=False)
@@ -84,8 +117,13 @@ class HttpProvider:
         if (chosen := self.spec.options.get("output_field")) is not None:
             self.traits = replace(self.traits, output_field=chosen)
 
-    async def send(self, outgoing: Outgoing) -> Exchange:
+    def dialects_of(self, model: str) -> tuple[str, ...]:
+        """See `Provider.dialects_of`."""
+        return self.dialects if self.adapter.dialects_of is None else self.adapter.dialects_of(model)
+
+    async def send(self, outgoing: Outgoing) -> Incoming:
         """See `Provider.send`."""
+        answer = self.adapter.answer(outgoing) if self.adapter.answer is not None else None
         if self.adapter.reshape is not None:
             outgoing.body = self.adapter.reshape(outgoing)
         path = self._path(outgoing)
@@ -103,7 +141,7 @@ class HttpProvider:
             if name == b"content-encoding" and value.lower() != b"identity":
                 exchange.abort()
                 raise UnreadableResponse("The provider compressed its reply although it was asked not to.")
-        return exchange
+        return exchange if answer is None else _Answer(exchange, answer)
 
     def _path(self, outgoing: Outgoing) -> str:
         path = self.adapter.paths[outgoing.dialect.name]
@@ -144,7 +182,12 @@ class HttpProvider:
             body = b""
         finally:
             exchange.abort()
-        return failure_of(exchange.status, exchange.headers, body, self._said, self.clock.now_ns())
+        failure = failure_of(exchange.status, exchange.headers, body, self._said, self.clock.now_ns())
+        if self.adapter.refine is None:
+            return failure
+        refined = self.adapter.refine(failure, exchange.headers, body)
+        refined.upstream_status = exchange.status
+        return refined
 
     def _said(self, body: bytes) -> str | None:
         text = self.adapter.error_message(body)

@@ -1,8 +1,7 @@
 """From a provider's specification to a provider that can be called."""
 
 import ssl
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Mapping, Set
 from typing import Any
 
 from enfilade.core.clock import Clock
@@ -13,6 +12,7 @@ from enfilade.providers.credentials import Credential
 from enfilade.providers.errors import InvalidProvider
 from enfilade.providers.http_provider import HttpProvider
 from enfilade.providers.transport.client import HttpClient
+from enfilade.providers.transport.tls import default_tls, tls_also_with, tls_with
 from enfilade.providers.transport.types import Origin, parse_origin, parse_proxy
 from enfilade.providers.types import ZONES, Provider, ProviderSpec
 
@@ -56,17 +56,12 @@ class Adapters:
         if min(timeouts.connect, timeouts.first_byte, timeouts.between_bytes, timeouts.total) <= 0:
             message = "timeouts must be longer than nothing"
             raise InvalidProvider(message, param="timeout")
-        known = KNOWN_OPTIONS | getattr(adapter, "options", frozenset())
-        if unknown := sorted(set(spec.options) - known):
-            message = f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(known))}"
-            raise InvalidProvider(message, param="options")
-        for name, value in spec.options.items():
-            if not isinstance(value, str) or not value.isprintable():
-                message = f"the option {name} must be a printable text"
-                raise InvalidProvider(message, param=f"options.{name}")
+        _check_options(spec, KNOWN_OPTIONS | getattr(adapter, "options", frozenset()))
         if not hasattr(adapter, "provider"):
+            if adapter.check is not None:
+                adapter.check(spec)
             address = self.base_url(spec)
-            _guard_plain_http(spec, parse_origin(address, tls=_default_tls(), allow_private=spec.allow_private_network))
+            _guard_plain_http(spec, parse_origin(address, tls=default_tls(), allow_private=spec.allow_private_network))
             if proxy := spec.options.get("proxy"):
                 parse_proxy(str(proxy))
 
@@ -94,18 +89,30 @@ class Adapters:
             local: Provider = adapter.provider(spec, clock)
             return local
         address = self.base_url(spec)
-        proxy = spec.options.get("proxy")
+        proxy = parse_proxy(str(spec.options["proxy"]), proxy_login) if spec.options.get("proxy") else None
+        tls, tls_of_tokens = _certificates(spec)
         origin = parse_origin(
             address,
-            tls=_tls_of(spec),
+            tls=tls,
             allow_private=spec.allow_private_network,
             max_connections=spec.max_concurrency,
-            proxy=parse_proxy(str(proxy), proxy_login) if proxy else None,
+            proxy=proxy,
         )
         authority = None
         if adapter.authority is not None:
-            authority = adapter.authority(AuthorityNeeds(spec, credential, client, clock, secrets or {}))
+            needs = AuthorityNeeds(spec, credential, client, clock, secrets or {}, tls_of_tokens, proxy)
+            authority = adapter.authority(needs)
         return HttpProvider(spec, adapter, origin, credential, client, clock, address, authority)
+
+
+def _check_options(spec: ProviderSpec, known: Set[str]) -> None:
+    if unknown := sorted(set(spec.options) - known):
+        message = f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        raise InvalidProvider(message, param="options")
+    for name, value in spec.options.items():
+        if not isinstance(value, str) or not value.isprintable():
+            message = f"the option {name} must be a printable text"
+            raise InvalidProvider(message, param=f"options.{name}")
 
 
 def _guard_plain_http(spec: ProviderSpec, origin: Origin) -> None:
@@ -114,27 +121,11 @@ def _guard_plain_http(spec: ProviderSpec, origin: Origin) -> None:
         raise InvalidProvider(message, param="base_url")
 
 
-@lru_cache(maxsize=1)
-def _default_tls() -> ssl.SSLContext:
-    # Loading the certificate authorities takes some 20 ms and as many megabytes: one context serves all.
-    return _modern(ssl.create_default_context())
-
-
-def _tls_of(spec: ProviderSpec) -> ssl.SSLContext:
+def _certificates(spec: ProviderSpec) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """How the provider itself is reached, and how a token service is, which need not share its authority."""
     ca_file, certificate, key = (spec.options.get(name) for name in ("ca_file", "client_cert", "client_key"))
-    if not ca_file and not certificate:
-        return _default_tls()
     try:
-        context = _modern(ssl.create_default_context(cafile=ca_file))
-        if certificate:
-            context.load_cert_chain(certificate, key)
+        return tls_with(ca_file, certificate, key), tls_also_with(ca_file)
     except (OSError, ssl.SSLError) as error:
         message = f"the certificates of provider {spec.name!r} cannot be loaded: {error}"
         raise InvalidProvider(message, param="options") from error
-    return context
-
-
-def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -7,6 +7,7 @@ import msgspec
 
 from enfilade.dialects.traits import Traits
 from enfilade.dialects.types import Dialect, Request
+from enfilade.providers.errors import ProviderError
 from enfilade.providers.transport.types import Timeouts
 
 ZONES = ("on_premise", "private_cloud", "public_cloud")
@@ -114,8 +115,18 @@ class Provider(Protocol):
     """Those that it speaks; the first ones are preferred when a call has to be translated."""
     traits: Traits
 
+    def dialects_of(self, model: str) -> tuple[str, ...]:
+        """Those of its dialects that the model speaks, in the same order."""
+        ...
+
     async def send(self, outgoing: Outgoing) -> Incoming:
         """Make one attempt; returns once the reply has begun, and it is a success. Raises ProviderError."""
+        ...
+
+    def reported_failure(self, body: bytes) -> ProviderError | None:
+        """The error in what came as a success: a reply's body, or the data of a stream's event. None if it tells
+        nothing that we know.
+        """
         ...
 
     def exact_input(self, dialect: Dialect, request: Request) -> int | None:

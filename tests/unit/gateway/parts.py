@@ -23,6 +23,9 @@ from enfilade.gateway.types import Call, Hints, Target
 from enfilade.identity.principals import NEVER_NS, Principal
 from enfilade.identity.scopes import key_scope
 from enfilade.identity.types import Application, ApplicationSettings, ApplicationSpec, Tenant, TenantSpec
+from enfilade.providers.error_reports import read_error
+from enfilade.providers.errors import ProviderError
+from enfilade.providers.failures import reported_failure
 from enfilade.providers.types import Incoming, Outgoing, ProviderSpec
 from enfilade.telemetry.metrics import Metrics
 from enfilade.telemetry.traces import NoTracer
@@ -64,6 +67,11 @@ class Provider:
         self.sent: list[Outgoing] = []
         self.exact = exact
 
+    def dialects_of(self, model: str) -> tuple[str, ...]:
+        """See `Provider.dialects_of`."""
+        del model
+        return self.dialects
+
     async def send(self, outgoing: Outgoing) -> Incoming:
         """See `Provider.send`."""
         self.sent.append(outgoing)
@@ -72,6 +80,10 @@ class Provider:
         if outcome is not None:
             raise outcome
         return Reply()
+
+    def reported_failure(self, body: bytes) -> ProviderError | None:
+        """See `Provider.reported_failure`."""
+        return reported_failure(body, read_error)
 
     def exact_input(self, dialect: Dialect, request: Request) -> int | None:
         """See `Provider.exact_input`."""

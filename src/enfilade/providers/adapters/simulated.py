@@ -13,8 +13,9 @@ from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import ENCODER, read, read_positive
 from enfilade.dialects.traits import NO_TRAITS, Traits
 from enfilade.dialects.types import Dialect, Request
-from enfilade.providers.errors import ConnectFailed
-from enfilade.providers.failures import failure_of, message_of_error_object
+from enfilade.providers.error_reports import read_error
+from enfilade.providers.errors import ConnectFailed, ProviderError
+from enfilade.providers.failures import failure_of, reported_failure
 from enfilade.providers.simulated.exchange import GARBAGE, Plan, SimulatedReply
 from enfilade.providers.simulated.script import Script, parse_script
 from enfilade.providers.simulated.words import count_input, embed, fixed_tokens, pack_floats, split_tokens
@@ -37,6 +38,11 @@ class SimulatedProvider:
     dialects: tuple[str, ...] = ("openai_chat", "openai_embeddings", "anthropic_messages")
     traits: Traits = NO_TRAITS
     _calls: dict[str, int] = field(default_factory=dict)
+
+    def dialects_of(self, model: str) -> tuple[str, ...]:
+        """See `Provider.dialects_of`: the scripts speak everything."""
+        del model
+        return self.dialects
 
     async def send(self, outgoing: Outgoing) -> SimulatedReply:
         """See `Provider.send`."""
@@ -72,7 +78,7 @@ class SimulatedProvider:
 
     def _failure(self, status: int, headers: list[tuple[bytes, bytes]]) -> UpstreamFailed:
         body = ENCODER.encode({"error": {"message": f"simulated status {status}"}})
-        return failure_of(status, headers, body, message_of_error_object, self.clock.now_ns())
+        return failure_of(status, headers, body, read_error, self.clock.now_ns())
 
     def _complete(self, outgoing: Outgoing, script: Script, reply: SimulatedReply) -> None:
         dialect = outgoing.dialect
@@ -99,6 +105,10 @@ class SimulatedProvider:
         if script.error_after is not None:
             reply.plan.outputs = reply.plan.outputs[: script.error_after]
             reply.plan.error = dialect.render_error_event(UpstreamFailed("simulated error"), outgoing.call_id)
+
+    def reported_failure(self, body: bytes) -> ProviderError | None:
+        """See `Provider.reported_failure`."""
+        return reported_failure(body, read_error)
 
     def exact_input(self, dialect: Dialect, request: Request) -> int | None:
         """See `Provider.exact_input`."""
