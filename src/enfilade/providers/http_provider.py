@@ -10,7 +10,7 @@ from enfilade.providers.authority import Authority, AuthorityMaker, Headers, Sig
 from enfilade.providers.credentials import Credential
 from enfilade.providers.error_reports import ErrorReader, read_error
 from enfilade.providers.errors import CredentialMissing, CredentialsRefused, ProviderError, UnreadableResponse
-from enfilade.providers.failures import failure_of, without
+from enfilade.providers.failures import failure_of, reported_failure, without
 from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.transport.exchange import Exchange
 from enfilade.providers.transport.types import HttpRequest, Origin, Timeouts, render_head
@@ -56,8 +56,6 @@ class HttpAdapter:
     """A change of a whole reply to what the dialect expects, chosen by the request as the dialect wrote it."""
     read_error: ErrorReader = read_error
     """What an error reply says."""
-    refine: Callable[[ProviderError, list[tuple[bytes, bytes]], bytes], ProviderError] | None = None
-    """A last look at an error reply, of which the status does not tell all: another error, or the same with more."""
     check: Callable[[ProviderSpec], None] | None = None
     """Refuses, with InvalidProvider, a specification that could never work."""
     dialects_of: Callable[[str], tuple[str, ...]] | None = None
@@ -182,17 +180,15 @@ class HttpProvider:
             body = b""
         finally:
             exchange.abort()
-        failure = failure_of(exchange.status, exchange.headers, body, self._said, self.clock.now_ns())
-        if self.adapter.refine is None:
-            return failure
-        refined = self.adapter.refine(failure, exchange.headers, body)
-        refined.upstream_status = exchange.status
-        return refined
+        return failure_of(exchange.status, exchange.headers, body, self.adapter.read_error, self.clock.now_ns(), self._hide)
 
-    def _said(self, body: bytes) -> str | None:
-        text = self.adapter.error_message(body)
+    def _hide(self, text: str) -> str:
         key = self.credential.value() if self.credential.is_set else None
-        return None if text is None else without(text, key, self.origin.host)
+        return without(text, key, self.origin.host)
+
+    def reported_failure(self, body: bytes) -> ProviderError | None:
+        """See `Provider.reported_failure`."""
+        return reported_failure(body, self.adapter.read_error, self._hide)
 
     def exact_input(self, dialect: Dialect, request: Request) -> int | None:
         """See `Provider.exact_input`: unknown; the tokenizers are the providers' own."""
