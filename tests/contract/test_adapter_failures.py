@@ -17,7 +17,7 @@ OURS = {
     # status: our code, our status, whether it may be retried, whether another may be asked, whether it may have cost
     400: ("provider_refused_request", 400, False, False, False),
     401: ("provider_credentials_refused", 502, False, True, False),
-    402: ("provider_credentials_refused", 502, False, True, False),
+    402: ("provider_quota_exhausted", 502, False, True, False),
     403: ("provider_credentials_refused", 502, False, True, False),
     404: ("provider_model_missing", 502, False, True, False),
     408: ("provider_timeout", 504, False, True, True),
@@ -28,7 +28,7 @@ OURS = {
     500: ("provider_fault", 502, True, True, False),
     502: ("provider_fault", 502, True, True, False),
     503: ("provider_overloaded", 503, True, True, False),
-    504: ("provider_fault", 502, True, True, False),
+    504: ("provider_timeout", 504, False, True, True),
     529: ("provider_overloaded", 503, True, True, False),
     204: ("provider_response_unreadable", 502, False, True, True),
     302: ("provider_response_unreadable", 502, False, True, True),

@@ -32,6 +32,7 @@ STATUSES = [
     # The provider's status, ours, our code.
     (400, 400, "provider_refused_request"),
     (401, 502, "provider_credentials_refused"),
+    (402, 502, "provider_quota_exhausted"),
     (403, 502, "provider_credentials_refused"),
     (404, 502, "provider_model_missing"),
     (408, 504, "provider_timeout"),
@@ -43,7 +44,7 @@ STATUSES = [
     (500, 502, "provider_fault"),
     (502, 502, "provider_fault"),
     (503, 503, "provider_overloaded"),
-    (504, 502, "provider_fault"),
+    (504, 504, "provider_timeout"),
     (529, 503, "provider_overloaded"),
     (204, 502, "provider_response_unreadable"),
     (302, 502, "provider_response_unreadable"),

@@ -18,6 +18,7 @@ from enfilade.providers.errors import (
     ProviderFault,
     ProviderOverloaded,
     ProviderTimeout,
+    QuotaExhausted,
     UnreadableResponse,
     UpstreamModelMissing,
 )
@@ -39,6 +40,7 @@ BROKEN = (
     ProviderFault,
     ProviderOverloaded,
     ProviderTimeout,
+    QuotaExhausted,
     UnreadableResponse,
     UpstreamModelMissing,
 )

@@ -56,7 +56,7 @@ class ConnectionBroken(ProviderError):
 
 
 class UnreadableResponse(ProviderError):
-    """The provider answered something that is no HTTP, or is too large, or is compressed against our wish."""
+    """The provider answered something that is no HTTP, too large, compressed in an unknown way, or not what was asked."""
 
     code = "provider_response_unreadable"
     may_have_cost = True
@@ -116,6 +116,13 @@ class CredentialMissing(ProviderError):
     remedy = "An administrator must set the variable, file or value to which the provider's `api_key` refers."
 
 
+class QuotaExhausted(ProviderError):
+    """What Enfilade's account with the provider may use is used up: no credit, or a quota that no short wait renews."""
+
+    code = "provider_quota_exhausted"
+    remedy = "An administrator must see to the account with the provider; your own budget is not concerned."
+
+
 class UpstreamModelMissing(ProviderError):
     """The provider does not know the model under the name in the deployment."""
 
@@ -139,6 +146,20 @@ class RequestTooLarge(ProviderError):
     status = 413
     remedy = "Send less, or use a model with a larger context."
     may_fall_back = False
+
+
+class ContextExceeded(RequestRefused):
+    """The provider finds the request longer than the model's context."""
+
+    code = "provider_context_exceeded"
+    remedy = "Send less, or use a model with a larger context."
+
+
+class ContentRefused(RequestRefused):
+    """The provider's content filter refuses what the caller sent."""
+
+    code = "provider_content_filter"
+    remedy = "Change the content; where the provider says what it found, `details` has it."
 
 
 class StreamFailed(ProviderError):
