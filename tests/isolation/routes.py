@@ -92,3 +92,21 @@ ROUTES: dict[str, Route] = {
 }
 del ROUTES["POST /prices"]
 LISTS = sorted(name.split(" ")[1] for name, route in ROUTES.items() if route.lists and not route.platform)
+
+STORED: dict[str, dict[str, Any] | None] = {
+    "GET /v1/responses": None,
+    "GET /v1/responses/{response}": None,
+    "DELETE /v1/responses/{response}": None,
+    "POST /v1/responses/{response}/cancel": None,
+    "GET /v1/responses/{response}/input_items": None,
+    "GET /v1/conversations": None,
+    "POST /v1/conversations": {},
+    "GET /v1/conversations/{conversation}": None,
+    "POST /v1/conversations/{conversation}": {"metadata": {}},
+    "DELETE /v1/conversations/{conversation}": None,
+    "GET /v1/conversations/{conversation}/items": None,
+    "POST /v1/conversations/{conversation}/items": {"items": [{"role": "user", "content": "x"}]},
+    "GET /v1/conversations/{conversation}/items/{item}": None,
+    "DELETE /v1/conversations/{conversation}/items/{item}": None,
+}
+"""Every address of what callers have stored, with a body where it takes one."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from tests.isolation.routes import LISTS, NEVER, PLATFORM_NOUNS, ROUTES, Route
+from tests.isolation.routes import LISTS, NEVER, PLATFORM_NOUNS, ROUTES, STORED, Route
 from tests.isolation.two_tenants import NEVER_ID, SHARED_KEY, TwoTenants, as_owner
 from tests.support.world import ACME_KEY, GLOBEX_KEY
 
@@ -126,6 +126,12 @@ async def test_the_walk_knows_every_route(both: TwoTenants) -> None:
     assert served == set(ROUTES)
     application = both.house.parts.application()
     assert set(application._calls) == set(CALLED)
+    places = {("responses", 1): "{response}", ("conversations", 1): "{conversation}", ("conversations", 3): "{item}"}
+    assert set(STORED) == {
+        f"{method} /v1/" + "/".join(places.get((route[0], index), part) for index, part in enumerate(route))
+        for route, methods in application._stored.routes.items()
+        for method in methods
+    }
     assert set(application._gets) == {"/", "/healthz", "/readyz", "/metrics", "/v1/models"}
 
 

@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import httpx2
 
 from enfilade.core.clock import ManualClock
+from enfilade.gateway.stored.forms import raw
+from enfilade.gateway.stored.types import RESPONSE, Exchange, public_id
 from enfilade.storage.address import Address
 from tests.support.house import House, HouseOptions, open_house
 from tests.support.waiting import eventually
@@ -58,6 +61,8 @@ class TwoTenants:
     house: House
     ids: dict[str, list[str]] = field(default_factory=dict)
     """Acme's ids by noun: tenants, departments, …, calls."""
+    stored: dict[str, str] = field(default_factory=dict)
+    """What acme has stored, by its public id: a response, a conversation, and an item of it."""
 
     @property
     def names(self) -> dict[str, str]:
@@ -72,7 +77,7 @@ class TwoTenants:
 
     def everything_of_acme(self) -> set[str]:
         """No reply to anybody else may hold any of this."""
-        return {"acme", *(identifier for group in self.ids.values() for identifier in group)}
+        return {"acme", *self.stored.values(), *(identifier for group in self.ids.values() for identifier in group)}
 
     def as_admin(self, tenant: str) -> httpx2.AsyncClient:
         """A client with a tenant's administrator's key."""
@@ -93,6 +98,9 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
             both.ids[noun] = [item["id"] for item in reply.json()["items"]]
             assert both.ids[noun], noun
         both.ids["tenants"] = [house.tenant_id("acme")]
+        both.stored = await _store(house, "acme")
+        both.ids["stored"] = [_uuid(both.stored["response"]), _uuid(both.stored["conversation"])]
+        await _store(house, "globex")
         async with asyncio.TaskGroup() as group:
             for tenant in TENANTS:
                 group.create_task(_ask(house, tenant, "simulated/text-5+slow-2s"))
@@ -110,6 +118,28 @@ async def _use(house: House, tenant: str) -> None:
     headers = {"idempotency-key": f"{tenant}-of-its-own"}
     made = await house.client(ADMINS[tenant]).post("/api/v1/departments", json=body, headers=headers)
     assert made.status_code == 201
+
+
+async def _store(house: House, tenant: str) -> dict[str, str]:
+    """What a tenant's application leaves with us."""
+    item = {"type": "message", "role": "user", "content": f"The plans of {tenant}", "id": f"msg_{tenant}"}
+    body = {"metadata": {"of": tenant}, "items": [item]}
+    made = await house.client(KEYS[tenant]).post("/v1/conversations", json=body)
+    assert made.status_code == 200, made.text
+    call_id = house.parts.ids.new_id()
+    principal = house.parts.principals.authenticate(KEYS[tenant].encode(), None, house.parts.clock.now_ns())
+    reply = {"object": "response", "status": "completed", "output": [item | {"role": "assistant"}]}
+    exchange = Exchange(call_id, "chat", house.parts.clock.now_ns(), (raw(item),), bytes(raw(reply)))
+    await house.parts.stored.keep(principal, principal.scope, exchange)
+    return {
+        "response": public_id(RESPONSE, call_id),
+        "conversation": made.json()["id"],
+        "item": item["id"],
+    }
+
+
+def _uuid(name: str) -> str:
+    return str(UUID(name.partition("_")[2]))
 
 
 async def _ask(house: House, tenant: str, model: str) -> httpx2.Response:

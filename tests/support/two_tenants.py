@@ -7,6 +7,9 @@ import asyncpg
 
 from enfilade.bootstrap.compose import Parts
 from enfilade.costs.rules import BudgetSpec, LimitSpec
+from enfilade.gateway.stored.forms import raw
+from enfilade.gateway.stored.types import Exchange
+from enfilade.identity.scopes import key_scope
 from enfilade.identity.types import ApplicationSpec, KeySpec, UserSpec
 from enfilade.storage import idempotency
 from tests.support.parts import call_event, intent_text, make_tenant, new_ids, unit_in
@@ -62,6 +65,7 @@ async def two_tenants(parts: Parts) -> World:
     for tenant in tenants.values():
         calls[tenant], running = new_ids(2)
         await _fill(parts, tenant)
+        await _store(parts, tenant, calls[tenant])
         parts.writer.intend(running, lambda t=tenant, i=running: intent_text(t, i, parts.replica))  # type: ignore[misc]
         await parts.writer.settle(calls[tenant], call_event(tenant, calls[tenant]))
     return World(parts, tenants["ours"], tenants["theirs"], calls)
@@ -77,3 +81,14 @@ async def _fill(parts: Parts, tenant: str) -> None:
         await parts.limits.put(unit, LimitSpec("tenant", "requests", 10, "minute"))
         await parts.budgets.put(unit, BudgetSpec("tenant", "month", "10"))
         await idempotency.claim(unit, "same-key", b"d" * 32)
+
+
+async def _store(parts: Parts, tenant: str, call_id: str) -> None:
+    async with unit_in(parts, tenant) as unit:
+        application = await parts.identity.applications.get(unit, "copilot")
+        key = await parts.identity.keys.get(unit, "copilot-key")
+    scope = key_scope(tenant, key.id, application=application.id)
+    item = raw({"type": "message", "role": "user", "content": "Good morning"})
+    await parts.stored.conversations.create(scope, {}, [item], days=30)
+    exchange = Exchange(call_id, "chat", parts.clock.now_ns(), (item,), b'{"output": []}')
+    await parts.stored.responses.keep(scope, exchange, days=30)

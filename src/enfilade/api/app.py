@@ -8,6 +8,7 @@ from enfilade.api.models import PREFIX as MODEL_PREFIX
 from enfilade.api.models import ModelList
 from enfilade.api.plain_errors import plain_error_body
 from enfilade.api.probes import Probes
+from enfilade.api.responses.addresses import StoredAddresses
 from enfilade.core.errors import EnfiladeError, MethodNotAllowed, NotFound
 from enfilade.dialects.types import Dialect, Registry
 
@@ -19,10 +20,17 @@ class Application:
     """The root of everything that is served."""
 
     def __init__(
-        self, dialects: Registry, data_plane: DataPlane, models: ModelList, probes: Probes, admin: AsgiApp
+        self,
+        dialects: Registry,
+        data_plane: DataPlane,
+        models: ModelList,
+        stored: StoredAddresses,
+        probes: Probes,
+        admin: AsgiApp,
     ) -> None:
         """Serve these parts."""
         self._admin = admin
+        self._stored = stored
         self._models = models
         self._data_plane = data_plane
         self._calls: dict[str, Dialect] = {
@@ -42,11 +50,14 @@ class Application:
             return
         path = scope["path"]
         dialect = self._calls.get(path)
+        if dialect is not None and scope["method"] == "POST":
+            await self._data_plane.serve(dialect, scope, receive, send)
+            return
+        if self._stored.serves(path):
+            await self._stored.serve(scope, receive, send)
+            return
         if dialect is not None:
-            if scope["method"] == "POST":
-                await self._data_plane.serve(dialect, scope, receive, send)
-            else:
-                await _refuse_method(send, b"POST")
+            await _refuse_method(send, b"POST")
             return
         if path.startswith(ADMIN_PREFIX):
             await self._admin(scope, receive, send)

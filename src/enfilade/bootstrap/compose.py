@@ -13,6 +13,7 @@ from enfilade.api.app import Application
 from enfilade.api.calls import DataPlane, DataPlaneOptions
 from enfilade.api.models import ModelList
 from enfilade.api.probes import Probes, Readiness
+from enfilade.api.responses.addresses import Caller, StoredAddresses
 from enfilade.audit.service import Audit
 from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.service import ConfigurationService
@@ -35,6 +36,8 @@ from enfilade.gateway.line import Line
 from enfilade.gateway.observer import CallObserver
 from enfilade.gateway.records import recovered_event
 from enfilade.gateway.relay import Relay
+from enfilade.gateway.stored.retention import Retention
+from enfilade.gateway.stored.service import Stored
 from enfilade.identity.directory import Directory
 from enfilade.identity.principals import Principals
 from enfilade.identity.service import Identity
@@ -120,7 +123,8 @@ class Parts:
         self.audit = Audit()
         self.client = HttpClient(clock, self.sweeper)
         sources = SecretSources(given.environment, given.secret_env, given.secret_dirs)
-        self.providers = Providers(ids, clock, self.client, sources, Sealer(given.master_key), self.database)
+        self.sealer = Sealer(given.master_key)
+        self.providers = Providers(ids, clock, self.client, sources, self.sealer, self.database)
 
     def _add_upper_rooms(self, given: Ingredients, clock: Clock, ids: IdFactory) -> None:
         # gateway
@@ -132,6 +136,8 @@ class Parts:
         dispatcher = Dispatcher(clock, given.random, self.metrics)
         relay = Relay(clock, self.cache)
         self.line = Line(desk, self.catalogue, dispatcher, relay, self.cache)
+        self.stored = Stored(self.storage, self.sealer, clock, ids, given.max_body_bytes)
+        self.retention = Retention(self.storage, clock)
         # The directory installs its sections in this order: who may come in last, when everything else is known.
         sections = (self.prices, self.providers, self.catalogue, self.costs, self.principals)
         self.directory = Directory(self.storage, self.presence, clock, sections)
@@ -141,8 +147,8 @@ class Parts:
         )
         self.configuration = ConfigurationService(self.rooms)
         # api
-        options = DataPlaneOptions(given.max_body_bytes, given.trusted_proxies)
-        self.data_plane = DataPlane(self.line, self.principals, clock, ids, options)
+        self.options = DataPlaneOptions(given.max_body_bytes, given.trusted_proxies)
+        self.data_plane = DataPlane(self.line, self.principals, clock, ids, self.options)
         self.readiness = Readiness(
             {
                 "database": lambda: self.writer.failing_for() == 0.0,
@@ -156,7 +162,8 @@ class Parts:
         admin = build_admin(self.admin_context())
         models = ModelList(self.catalogue, self.principals, self.clock, tuple(self.given.trusted_proxies))
         probes = Probes(self.readiness, self.metrics, self.principals, self.clock)
-        return Application(self.dialects, self.data_plane, models, probes, admin)
+        stored = StoredAddresses(self.stored, Caller(self.principals, self.clock, self.ids, self.options))
+        return Application(self.dialects, self.data_plane, models, stored, probes, admin)
 
     def admin_context(self) -> AdminContext:
         """What the admin API works with."""
@@ -186,6 +193,7 @@ class Parts:
             self.meter_book.watch_clock,
             self.partitions.run,
             self.recovery.run,
+            self.retention.run,
         ]
 
     def _watch(self) -> None:

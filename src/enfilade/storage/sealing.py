@@ -27,6 +27,11 @@ class Sealer:
         self._master_key = master_key
         self._cipher = None if master_key is None else AESGCM(master_key)
 
+    @property
+    def has_key(self) -> bool:
+        """Whether anything can be sealed and opened."""
+        return self._cipher is not None
+
     def seal(self, secret: str, purpose: str) -> bytes:
         """The sealed form. It opens for the same purpose only. Raises StorageFault without a master key."""
         nonce = os.urandom(NONCE_BYTES)

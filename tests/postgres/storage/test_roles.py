@@ -35,6 +35,8 @@ RIGHTS = {
         **{f"{SCHEMA}.{name}": FULL for name in ("key_secrets", "limits", "budgets", "idempotency_keys")},
         **{f"{SCHEMA}.{name}": READ for name in ("ledger", "calls", "events", "event_heads")},
         f"{SCHEMA}.revision_counter": "SELECT UPDATE",
+        f"{SCHEMA}.conversations": FULL,
+        **{f"{SCHEMA}.{name}": "DELETE INSERT SELECT" for name in ("conversation_items", "responses")},
     },
     "enfilade_writer": {},
     "enfilade_operator": {

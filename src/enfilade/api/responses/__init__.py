@@ -1,0 +1,1 @@
+"""The addresses of stored responses and conversations, beside the calls that make them."""

@@ -1,0 +1,1 @@
+"""What callers of the Responses API leave with us between their calls."""

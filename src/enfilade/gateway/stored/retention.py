@@ -1,0 +1,73 @@
+"""What has expired is deleted, a little at a time. It is not shown to anybody meanwhile."""
+
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from enfilade.core.clock import Clock, to_datetime
+from enfilade.gateway.stored import store
+from enfilade.gateway.stored.types import CONVERSATION, RESPONSE, public_id
+from enfilade.identity.scopes import system_scope, tenant_scope
+from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.unit_of_work import Storage
+
+SWEEP_EVERY_S = 600.0
+TENANTS_AT_ONCE = 500
+RESPONSES_AT_ONCE = 200
+CONVERSATIONS_AT_ONCE = 20
+"""Fewer, because their items are deleted with them."""
+
+log = structlog.get_logger("enfilade.gateway.retention")
+
+
+class Retention:
+    """Deletes stored responses and conversations whose time is over."""
+
+    def __init__(self, storage: Storage, clock: Clock) -> None:
+        """Delete from `storage`."""
+        self._storage = storage
+        self._clock = clock
+
+    async def sweep(self) -> int:
+        """Delete everything that has expired; return how many responses and conversations it was.
+
+        Raises DatabaseUnavailable; what was deleted before stays deleted.
+        """
+        now = to_datetime(self._clock.now_ns())
+        deleted, before = 0, -1
+        while deleted > before and (tenants := await self._tenants(now)):
+            before = deleted
+            for tenant in tenants:
+                deleted += await self._sweep_tenant(tenant, now)
+        return deleted
+
+    async def _tenants(self, now: datetime) -> list[str]:
+        async with self._storage.unit_of_work(system_scope("retention"), readonly=True) as unit:
+            rows = await unit.fetch(store.TENANTS_WITH_EXPIRED, now, TENANTS_AT_ONCE)
+        return [str(row["tenant_id"]) for row in rows]
+
+    async def _sweep_tenant(self, tenant: str, now: datetime) -> int:
+        deleted = 0
+        for kind, statement, event, most in (
+            (RESPONSE, store.DELETE_EXPIRED_RESPONSES, "ResponsesExpired", RESPONSES_AT_ONCE),
+            (CONVERSATION, store.DELETE_EXPIRED_CONVERSATIONS, "ConversationsExpired", CONVERSATIONS_AT_ONCE),
+        ):
+            gone: list[Any] | None = None
+            while gone is None or len(gone) == most:
+                async with self._storage.unit_of_work(tenant_scope(tenant, "retention")) as unit:
+                    gone = await unit.fetch(statement, now, most)
+                    if gone:
+                        unit.record(event, ids=[public_id(kind, str(row["id"])) for row in gone])
+                deleted += len(gone)
+        return deleted
+
+    async def run(self) -> None:
+        """Sweep now and then, until cancelled."""
+        while True:
+            await self._clock.sleep(SWEEP_EVERY_S)
+            try:
+                if deleted := await self.sweep():
+                    log.info("expired_deleted", count=deleted)
+            except DatabaseUnavailable as error:
+                log.warning("retention_postponed", error=error.message)
