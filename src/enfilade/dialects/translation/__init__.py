@@ -1,0 +1,1 @@
+"""From any dialect to any other, through the neutral form."""
