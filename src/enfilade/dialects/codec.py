@@ -7,7 +7,7 @@ A codec only reads and writes. What the other side cannot take is found by `adap
 place for all dialects, before `write` sees the question.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -68,6 +68,10 @@ class Rules:
     """Whether an assistant's refusal has a place of its own in the history."""
     prefill: bool = True
     """Whether the last turn may be the assistant's, to be continued."""
+    fit: "Callable[[Any, Upstream], tuple[Any, tuple[str, ...]]] | None" = None
+    """What no single setting decides: which of them this dialect's services do not take together, or not with the
+    model. Called last, with the question otherwise fitted; returns it changed, and the settings that it left out, by
+    their neutral names. Fitting twice changes nothing more."""
 
 
 NO_RULES = Rules()

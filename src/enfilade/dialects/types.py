@@ -36,6 +36,8 @@ class Request(msgspec.Struct):
     """Whether providers charge nothing for it, as for counting tokens."""
     previous: str | None = None
     """An earlier response, or a conversation, that is kept here and goes before this request's input."""
+    envelopes: bool = False
+    """Whether the body may hold envelopes, which our translation made (see `seals`) and no provider reads."""
     keeps: bool | None = None
     """Whether the caller wants the answer kept; None when not said, or when the dialect keeps nothing."""
 
