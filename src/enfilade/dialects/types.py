@@ -40,6 +40,8 @@ class Request(msgspec.Struct):
     """Whether the body may hold envelopes, which our translation made (see `seals`) and no provider reads."""
     keeps: bool | None = None
     """Whether the caller wants the answer kept; None when not said, or when the dialect keeps nothing."""
+    answer_id: str | None = None
+    """Under which id the answer will be kept here: set by the line before the answer is read or written."""
 
 
 class ReplyFacts(msgspec.Struct, gc=False):
