@@ -21,6 +21,8 @@ class Traits:
     """Whether a stream may be asked for its usage with `stream_options`."""
     max_stop: int | None = None
     """How many stop sequences it takes, where fewer than its dialect."""
+    wraps_count: bool = True
+    """Of Gemini's dialects: whether a request to be counted stands in `generateContentRequest`, or bare as on Vertex."""
 
 
 NO_TRAITS = Traits()

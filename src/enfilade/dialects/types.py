@@ -38,6 +38,8 @@ class Request(msgspec.Struct):
     """An earlier response, or a conversation, that is kept here and goes before this request's input."""
     envelopes: bool = False
     """Whether the body may hold envelopes, which our translation made (see `seals`) and no provider reads."""
+    as_array: bool = False
+    """Whether the caller wants a stream as the entries of one JSON array instead of events: other ends, other type."""
     keeps: bool | None = None
     """Whether the caller wants the answer kept; None when not said, or when the dialect keeps nothing."""
     answer_id: str | None = None
