@@ -40,7 +40,7 @@ class ServiceAccount(msgspec.Struct, tag_field="type", tag="service_account"):
     token_uri: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
 
 
-class Format(msgspec.Struct):
+class Format(msgspec.Struct, frozen=True):
     """How a subject token is written."""
 
     type: Literal["text", "json"] = "text"

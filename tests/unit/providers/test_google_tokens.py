@@ -1,0 +1,524 @@
+"""Who we are to Google: plain keys, documents that are exchanged for tokens, and the machine's own account."""
+
+import asyncio
+import base64
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from enfilade.providers.authorities import google
+from enfilade.providers.credentials import Credential, SecretSources
+from enfilade.providers.errors import (
+    AddressForbidden,
+    CredentialMissing,
+    CredentialsRefused,
+    ProviderError,
+    ProviderFault,
+    ProviderOverloaded,
+)
+from enfilade.providers.types import SecretReference
+from tests.support.outbound import Outbound
+from tests.support.token_needs import needs_of, shown
+from tests.support.upstream import Seen, Upstream, Wire, hang_up, open_upstream, reply, silence
+from tests.support.waiting import eventually
+
+EMAIL = "gateway@project-1.iam.gserviceaccount.com"
+FORMAT = "application/x-www-form-urlencoded"
+
+
+@cache
+def private_key() -> rsa.RSAPrivateKey:
+    """One key serves all tests: making one takes long."""
+    return rsa.generate_private_key(65537, 2048)
+
+
+def pem(key: Any) -> str:
+    return str(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
+    )
+
+
+def service_account(upstream: Upstream, **changes: Any) -> str:
+    document = {
+        "type": "service_account",
+        "project_id": "project-1",
+        "private_key_id": "key-7",
+        "private_key": pem(private_key()),
+        "client_email": EMAIL,
+        "token_uri": f"http://127.0.0.1:{upstream.port}/token",
+    }
+    return json.dumps(document | changes)
+
+
+def external_account(upstream: Upstream, source: dict[str, Any], **changes: Any) -> str:
+    document = {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": f"http://127.0.0.1:{upstream.port}/sts",
+        "credential_source": source,
+    }
+    return json.dumps(document | changes)
+
+
+def token(name: str = "ya29.first", seconds: int | None = 3599) -> Any:
+    answer: dict[str, Any] = {"access_token": name, "token_type": "Bearer"}
+    return reply(answer | ({} if seconds is None else {"expires_in": seconds}))
+
+
+def vertex(outbound: Outbound, key: str | None, **more: Any) -> Any:
+    return google.authority(needs_of(outbound, "vertex", key, **{"project": "project-1"} | more))
+
+
+def form(seen: Seen) -> dict[str, str]:
+    assert seen.header("content-type") == FORMAT
+    return {name: values[0] for name, values in parse_qs(seen.body.decode(), strict_parsing=True).items()}
+
+
+def part(text: str) -> Any:
+    return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+
+
+async def test_a_plain_key_is_shown_as_such(outbound: Outbound) -> None:
+    assert await shown(google.authority(needs_of(outbound, "vertex", "AIza-key"))) == {"x-goog-api-key": "AIza-key"}
+
+
+async def test_a_service_account_signs_for_its_token(outbound: Outbound) -> None:
+    async with open_upstream(token()) as upstream:
+        document = service_account(upstream)
+        assert await shown(vertex(outbound, document)) == {"authorization": "Bearer ya29.first"}
+        seen = await upstream.was_asked()
+        assert (seen.method, seen.path) == ("POST", "/token")
+        sent = form(seen)
+        assert sent.keys() == {"grant_type", "assertion"}
+        assert sent["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+        head, claims, signature = sent["assertion"].split(".")
+        assert part(head) == {"alg": "RS256", "typ": "JWT", "kid": "key-7"}
+        now = outbound.clock.now_ns() // 10**9
+        assert part(claims) == {
+            "iss": EMAIL,
+            "scope": "https://www.googleapis.com/auth/cloud-platform",
+            "aud": json.loads(document)["token_uri"],
+            "iat": now,
+            "exp": now + 3600,
+        }
+        private_key().public_key().verify(
+            base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4)),
+            f"{head}.{claims}".encode(),
+            padding.PKCS1v15(),
+            hashes.SHA256(),
+        )
+        assert "=" not in sent["assertion"]
+
+
+async def test_a_token_is_kept_and_renewed_ahead_of_its_end(outbound: Outbound) -> None:
+    async with open_upstream(token("t1", 3600), token("t2", 3600)) as upstream:
+        authority = vertex(outbound, service_account(upstream))
+        for _ in range(3):
+            assert await shown(authority) == {"authorization": "Bearer t1"}
+        outbound.pass_time(3200)
+        assert await shown(authority) == {"authorization": "Bearer t1"}
+        assert len(upstream.seen) == 1
+        outbound.pass_time(150)
+        assert await shown(authority) == {"authorization": "Bearer t2"}
+        assert len(upstream.seen) == 2
+        assert part(form(upstream.seen[1])["assertion"].split(".")[1])["iat"] == outbound.clock.now_ns() // 10**9
+
+
+async def test_one_renews_while_the_others_go_on_with_the_old_token(outbound: Outbound) -> None:
+    gate = asyncio.Event()
+
+    async def late(seen: Seen, wire: Wire) -> None:
+        await gate.wait()
+        await token("t2")(seen, wire)
+
+    async with open_upstream(token("t1", 3600), late) as upstream:
+        authority = vertex(outbound, service_account(upstream))
+        await shown(authority)
+        outbound.pass_time(3400)
+        renewing = asyncio.ensure_future(shown(authority))
+        await upstream.was_asked(2)
+        for _ in range(5):
+            assert await shown(authority) == {"authorization": "Bearer t1"}
+        gate.set()
+        assert await renewing == {"authorization": "Bearer t2"}
+        assert await shown(authority) == {"authorization": "Bearer t2"}
+        assert len(upstream.seen) == 2
+
+
+async def test_many_first_calls_ask_once(outbound: Outbound) -> None:
+    async with open_upstream(token()) as upstream:
+        authority = vertex(outbound, service_account(upstream))
+        answers = await asyncio.gather(*(shown(authority) for _ in range(20)))
+        assert all(answer == {"authorization": "Bearer ya29.first"} for answer in answers)
+        assert len(upstream.seen) == 1
+
+
+async def test_a_caller_that_leaves_does_not_take_the_token_along(outbound: Outbound) -> None:
+    gate = asyncio.Event()
+
+    async def late(seen: Seen, wire: Wire) -> None:
+        await gate.wait()
+        await token("t1")(seen, wire)
+
+    async with open_upstream(late, token("t1")) as upstream:
+        authority = vertex(outbound, service_account(upstream))
+        first, second = asyncio.ensure_future(shown(authority)), asyncio.ensure_future(shown(authority))
+        await upstream.was_asked()
+        first.cancel()
+        gate.set()
+        assert await second == {"authorization": "Bearer t1"}
+
+
+async def test_a_refused_token_is_replaced_but_not_again_and_again(outbound: Outbound) -> None:
+    async with open_upstream(token("t1"), token("t2"), token("t3")) as upstream:
+        authority = vertex(outbound, service_account(upstream))
+        await shown(authority)
+        outbound.pass_time(60)
+        authority.refused()
+        assert await shown(authority) == {"authorization": "Bearer t2"}
+        authority.refused()  # Another call's refusal of the old token, come late.
+        assert await shown(authority) == {"authorization": "Bearer t2"}
+        outbound.pass_time(60)
+        authority.refused()
+        assert await shown(authority) == {"authorization": "Bearer t3"}
+
+
+async def test_after_a_failure_the_service_is_left_alone_for_a_while(outbound: Outbound) -> None:
+    async with open_upstream(reply(b"no", 503), reply(b"no", 503), token("t1")) as upstream:
+        authority = vertex(outbound, service_account(upstream))
+        for _ in range(3):
+            with pytest.raises(ProviderOverloaded):
+                await shown(authority)
+        assert len(upstream.seen) == 1
+        outbound.pass_time(1.1)
+        for _ in range(2):
+            with pytest.raises(ProviderOverloaded):
+                await shown(authority)
+        assert len(upstream.seen) == 2
+        outbound.pass_time(1.1)
+        with pytest.raises(ProviderOverloaded):
+            await shown(authority)
+        assert len(upstream.seen) == 2
+        outbound.pass_time(1)
+        assert await shown(authority) == {"authorization": "Bearer t1"}
+
+
+async def test_a_renewal_that_fails_leaves_the_old_token_in_use_until_its_end(outbound: Outbound) -> None:
+    async with open_upstream(token("t1", 3600), reply({"error": "invalid_grant"}, 400)) as upstream:
+        authority = vertex(outbound, service_account(upstream))
+        await shown(authority)
+        outbound.pass_time(3400)
+        for _ in range(3):
+            assert await shown(authority) == {"authorization": "Bearer t1"}
+        assert len(upstream.seen) == 2
+        outbound.pass_time(201)
+        with pytest.raises(CredentialsRefused):
+            await shown(authority)
+
+
+async def test_a_refusal_says_its_code_and_no_secret(outbound: Outbound) -> None:
+    said = {"error": "invalid_grant", "error_description": f"Invalid JWT signature for {EMAIL}"}
+    async with open_upstream(reply(said, 400)) as upstream:
+        with pytest.raises(CredentialsRefused) as failure:
+            await shown(vertex(outbound, service_account(upstream)))
+    assert "invalid_grant" in failure.value.message
+    assert "clock" in failure.value.message
+    assert EMAIL not in failure.value.message
+    assert not failure.value.may_have_cost
+
+
+@pytest.mark.parametrize("step", [hang_up, silence, reply(b"<html>", 200), reply([1]), reply({"expires_in": 5})])
+async def test_a_service_that_answers_nothing_of_use_is_a_fault_that_cost_nothing(
+    outbound: Outbound, step: Any
+) -> None:
+    async with open_upstream(step) as upstream:
+        asking = asyncio.ensure_future(shown(vertex(outbound, service_account(upstream))))
+        await upstream.was_asked()
+        if step is silence:
+            outbound.pass_time(30)
+        with pytest.raises(ProviderFault) as failure:
+            await asking
+    assert failure.value.may_retry
+    assert not failure.value.may_have_cost
+    assert str(upstream.port) not in failure.value.message
+
+
+@pytest.mark.parametrize("bad", ["a b", "a\r\nx: y", "schlüssel", ""])
+async def test_a_token_that_no_header_can_carry_is_not_used(outbound: Outbound, bad: str) -> None:
+    async with open_upstream(token(bad)) as upstream:
+        with pytest.raises(ProviderFault):
+            await shown(vertex(outbound, service_account(upstream)))
+
+
+@pytest.mark.parametrize("seconds", [None, -5, 0])
+async def test_a_token_of_unknown_life_is_not_kept_for_long(outbound: Outbound, seconds: int | None) -> None:
+    async with open_upstream(token("t1", seconds), token("t2")) as upstream:
+        authority = vertex(outbound, service_account(upstream))
+        await shown(authority)
+        outbound.pass_time(601)
+        assert await shown(authority) == {"authorization": "Bearer t2"}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://attacker.example/token",
+        "http://oauth2.googleapis.com/token",
+        "https://oauth2.googleapis.com.attacker.example/token",
+        "https://googleapis.com@attacker.example/token",
+        "https://attackergoogleapis.com/token",
+        "https://169.254.169.254/token",
+        "https://oauth2.googleapis.com:8443/token",
+        "file:///etc/passwd",
+        "https://oauth2.googleapis.com\\@attacker.example/",
+        "https://oauth2.googleapis.com/to ken",
+        "https://oauth2.googleapis.com/\r\nhost: x",
+        "https://[oauth2.googleapis.com/token",
+        "",
+    ],
+)
+@pytest.mark.parametrize("field", ["token_uri", "token_url", "service_account_impersonation_url"])
+async def test_no_document_sends_us_to_an_address_that_is_not_googles(
+    outbound: Outbound, field: str, address: str, tmp_path: Path
+) -> None:
+    (tmp_path / "t").write_text("subject")
+    async with open_upstream(token()) as upstream:
+        made = service_account(upstream) if field == "token_uri" else external_account(upstream, {"file": "t"})
+        good = {"token_uri": "https://oauth2.googleapis.com/token", "token_url": "https://sts.googleapis.com/v1/token"}
+        document = json.dumps(json.loads(made) | good | {field: address})
+        authority = vertex(outbound, document, inside=False, directory=tmp_path)
+        with pytest.raises(CredentialMissing):
+            await shown(authority)
+        assert not upstream.connections
+
+
+async def test_an_address_of_googles_is_asked_only_where_it_is_public(
+    outbound: Outbound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def inside(*_args: object, **_more: object) -> list[Any]:
+        return [(2, 1, 6, "", ("10.0.0.1", 443))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", inside, raising=False)
+    async with open_upstream(token()) as upstream:
+        document = service_account(upstream, token_uri="https://oauth2.googleapis.com/token")
+        with pytest.raises(AddressForbidden) as failure:
+            await shown(vertex(outbound, document, inside=False))
+    assert "10.0.0.1" not in failure.value.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"private_key": "no key"}, "private_key"),
+        ({"private_key": 7}, "private_key"),
+        ({"private_key": "elliptic"}, "RSA"),
+        ({"type": "authorized_user"}, "service_account or external_account"),
+        ({"client_email": None}, "client_email"),
+    ],
+)
+async def test_a_document_that_does_not_fit_is_told_without_its_secrets(
+    outbound: Outbound, changes: dict[str, Any], words: str
+) -> None:
+    if changes.get("private_key") == "elliptic":
+        changes = {"private_key": pem(ec.generate_private_key(ec.SECP256R1()))}
+    async with open_upstream(token()) as upstream:
+        with pytest.raises(CredentialMissing) as failure:
+            await shown(vertex(outbound, service_account(upstream, **changes)))
+        assert not upstream.seen
+    assert words in failure.value.message
+    assert "PRIVATE KEY" not in failure.value.message
+
+
+@pytest.mark.parametrize("text", ["{", '{"type": ' + "[" * 5000, "{}"])
+async def test_a_key_that_only_begins_as_a_document_is_told(outbound: Outbound, text: str) -> None:
+    with pytest.raises(CredentialMissing, match="Google document"):
+        await shown(vertex(outbound, text))
+
+
+async def test_a_document_needs_a_project(outbound: Outbound) -> None:
+    async with open_upstream(token()) as upstream:
+        with pytest.raises(CredentialMissing, match="project"):
+            await shown(google.authority(needs_of(outbound, "vertex", service_account(upstream))))
+
+
+async def test_a_document_in_a_file_is_replaced_in_place(outbound: Outbound, tmp_path: Path) -> None:
+    path = tmp_path / "sa.json"
+    async with open_upstream(token("t1"), token("t2")) as upstream:
+        path.write_text(service_account(upstream))
+        needs = needs_of(outbound, "vertex", "x", directory=tmp_path, project="project-1")
+        needs.key = Credential(SecretReference(file=str(path)), SecretSources({}, (), (tmp_path,)), outbound.clock)
+        authority = google.authority(needs)
+        assert await shown(authority) == {"authorization": "Bearer t1"}
+        path.write_text(service_account(upstream, private_key_id="key-8"))
+        outbound.pass_time(16)
+        assert await shown(authority) == {"authorization": "Bearer t2"}
+        assert part(form(upstream.seen[1])["assertion"].split(".")[0])["kid"] == "key-8"
+        path.write_text("AIza-key")
+        outbound.pass_time(16)
+        assert await shown(authority) == {"x-goog-api-key": "AIza-key"}
+        authority.refused()
+
+
+@pytest.mark.parametrize("form_of_file", ["text", "json"])
+async def test_a_workloads_token_is_exchanged(outbound: Outbound, tmp_path: Path, form_of_file: str) -> None:
+    path = tmp_path / "token"
+    source: dict[str, Any] = {"file": str(path)}
+    if form_of_file == "json":
+        source["format"] = {"type": "json", "subject_token_field_name": "jwt"}
+    async with open_upstream(token("t1", 600), token("t2")) as upstream:
+        authority = vertex(
+            outbound, external_account(upstream, source, quota_project_id="billed-1"), directory=tmp_path
+        )
+        path.write_text("subject-1\n" if form_of_file == "text" else '{"jwt": "subject-1"}')
+        assert await shown(authority) == {"authorization": "Bearer t1", "x-goog-user-project": "billed-1"}
+        seen = await upstream.was_asked()
+        assert seen.path == "/sts"
+        assert form(seen) == {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+            "scope": "https://www.googleapis.com/auth/cloud-platform",
+            "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "subject_token": "subject-1",
+        }
+        path.write_text("subject-2" if form_of_file == "text" else '{"jwt": "subject-2"}')
+        outbound.pass_time(595)
+        assert (await shown(authority))["authorization"] == "Bearer t2"
+        assert form(upstream.seen[1])["subject_token"] == "subject-2"
+
+
+async def test_an_exchanged_token_may_stand_for_a_service_account(outbound: Outbound, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("subject")
+    acted = reply({"accessToken": "ya29.acted", "expireTime": "2026-11-02T12:30:00Z"})
+    async with open_upstream(token("federated"), acted, token("federated"), acted) as upstream:
+        url = f"http://127.0.0.1:{upstream.port}/v1/projects/-/serviceAccounts/{EMAIL}:generateAccessToken"
+        document = external_account(
+            upstream,
+            {"file": str(tmp_path / "token")},
+            service_account_impersonation_url=url,
+            service_account_impersonation={"token_lifetime_seconds": 1800},
+        )
+        authority = vertex(outbound, document, directory=tmp_path)
+        assert await shown(authority) == {"authorization": "Bearer ya29.acted"}
+        seen = upstream.seen[1]
+        assert seen.path == f"/v1/projects/-/serviceAccounts/{EMAIL}:generateAccessToken"
+        assert seen.header("authorization") == "Bearer federated"
+        assert seen.json == {"scope": ["https://www.googleapis.com/auth/cloud-platform"], "lifetime": "1800s"}
+        outbound.pass_time(1400)
+        await shown(authority)
+        assert len(upstream.seen) == 2
+        outbound.pass_time(395)
+        await shown(authority)
+        assert len(upstream.seen) == 4
+
+
+async def test_who_may_not_act_as_the_account_is_told_so(outbound: Outbound, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("subject")
+    denied = reply({"error": {"code": 403, "message": f"denied on {EMAIL}", "status": "PERMISSION_DENIED"}}, 403)
+    async with open_upstream(token("federated"), denied) as upstream:
+        url = f"http://127.0.0.1:{upstream.port}/act"
+        source = {"file": str(tmp_path / "token")}
+        document = external_account(upstream, source, service_account_impersonation_url=url)
+        with pytest.raises(CredentialsRefused, match=r"PERMISSION_DENIED.*may not act") as failure:
+            await shown(vertex(outbound, document, directory=tmp_path))
+    assert EMAIL not in failure.value.message
+
+
+async def test_a_workloads_token_may_come_from_an_address(outbound: Outbound) -> None:
+    async with open_upstream(reply({"t": "subject"}), token("t1")) as upstream:
+        source = {
+            "url": f"http://127.0.0.1:{upstream.port}/identity?resource=x",
+            "headers": {"Metadata": "true"},
+            "format": {"type": "json", "subject_token_field_name": "t"},
+        }
+        assert await shown(vertex(outbound, external_account(upstream, source))) == {"authorization": "Bearer t1"}
+        first = upstream.seen[0]
+        assert (first.method, first.path, first.header("metadata")) == ("GET", "/identity?resource=x", "true")
+        assert form(upstream.seen[1])["subject_token"] == "subject"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"executable": {"command": "/bin/true"}}, "file"),
+        ({"environment_id": "aws1", "region_url": "http://169.254.169.254/"}, "file"),
+        ({"url": "https://tokens.example/x"}, "allow_private_network"),
+        ({"url": "http://169.254.169.254/x"}, "allow_private_network"),
+        ({"file": "/etc/hostname"}, "ENFILADE_SECRET_DIRS"),
+        ({"file": "absent"}, "ENFILADE_SECRET_DIRS"),
+    ],
+)
+async def test_a_source_that_may_not_be_used_is_told(
+    outbound: Outbound, source: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    async with open_upstream(token()) as upstream:
+        document = external_account(upstream, source, token_url="https://sts.googleapis.com/v1/token")
+        with pytest.raises(CredentialMissing, match=words) as failure:
+            await shown(vertex(outbound, document, inside=False, directory=tmp_path))
+        assert not upstream.connections
+    assert "/etc" not in failure.value.message
+
+
+@pytest.mark.parametrize("header", [{"X-A": "1\r\nHost: y"}, {"X A": "1"}, {"Host": "metadata"}, {"X": "é"}])
+async def test_headers_of_a_document_cannot_write_a_request_of_their_own(
+    outbound: Outbound, header: dict[str, str]
+) -> None:
+    async with open_upstream(token()) as upstream:
+        source = {"url": f"http://127.0.0.1:{upstream.port}/x", "headers": header}
+        with pytest.raises(CredentialMissing, match="header"):
+            await shown(vertex(outbound, external_account(upstream, source)))
+        assert not upstream.seen
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"other": "x"}', '{"t": 7}', "{"])
+async def test_a_source_without_a_token_is_a_fault(outbound: Outbound, content: str) -> None:
+    async with open_upstream(reply(content.encode())) as upstream:
+        source = {
+            "url": f"http://127.0.0.1:{upstream.port}/x",
+            "format": {"type": "json", "subject_token_field_name": "t"},
+        }
+        with pytest.raises(ProviderFault):
+            await shown(vertex(outbound, external_account(upstream, source)))
+        assert len(upstream.seen) == 1
+
+
+async def test_the_machines_own_account_is_asked_for_beside_it(
+    outbound: Outbound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_upstream(token("t1")) as upstream:
+        monkeypatch.setattr(google, "METADATA_ADDRESS", f"http://127.0.0.1:{upstream.port}")
+        authority = vertex(outbound, None, credentials="metadata", inside=False)
+        assert await shown(authority) == {"authorization": "Bearer t1"}
+        seen = await upstream.was_asked()
+        assert (seen.method, seen.header("metadata-flavor")) == ("GET", "Google")
+        assert seen.path == (
+            "/computeMetadata/v1/instance/service-accounts/default/token"
+            "?scopes=https://www.googleapis.com/auth/cloud-platform"
+        )
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, CredentialMissing), (403, CredentialsRefused), (500, ProviderFault)]
+)
+async def test_a_metadata_server_without_an_account_is_told(
+    outbound: Outbound, monkeypatch: pytest.MonkeyPatch, status: int, error: type[ProviderError]
+) -> None:
+    async with open_upstream(reply(b"not found", status)) as upstream:
+        monkeypatch.setattr(google, "METADATA_ADDRESS", f"http://127.0.0.1:{upstream.port}")
+        with pytest.raises(error):
+            await shown(vertex(outbound, None, credentials="metadata"))
+
+
+async def test_no_connection_to_a_token_service_is_kept(outbound: Outbound) -> None:
+    async with open_upstream(token()) as upstream:
+        await shown(vertex(outbound, service_account(upstream)))
+        await eventually(lambda: outbound.client.open_connections() == 0)
