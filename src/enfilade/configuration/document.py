@@ -69,8 +69,25 @@ class Provider(Part):
     """How many calls may run there at once."""
     allow_private_network: Annotated[bool, Field(description="May its address be private or loopback?")] = False
     options: Annotated[
-        dict[str, Any], Field(description="proxy, proxy_login_env, ca_file, client_cert, client_key, output_field.")
+        dict[str, Any],
+        Field(
+            description="proxy, proxy_login_env, ca_file, client_cert, client_key, output_field, and those of the "
+            "kind; one that is a secret is given like `api_key`."
+        ),
     ] = {}
+
+    @field_validator("options", mode="after")
+    @classmethod
+    def _with_secrets(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return {name: _as_secret(value) for name, value in options.items()}
+
+
+def _as_secret(value: Any) -> Any:
+    """A secret where a value has the form of one. What has another form is refused by the kind that it is for."""
+    given = {name: text for name, text in value.items() if text is not None} if isinstance(value, dict) else {}
+    if len(given) == 1 and set(value) <= set(Secret.model_fields) and isinstance(next(iter(given.values())), str):
+        return Secret(**given)
+    return value
 
 
 class Deployment(Part):

@@ -122,8 +122,8 @@ class ConfigurationService:
         await unit.act_in(PLATFORM_ID)
         for position, provider in enumerate(document.providers):
             with _at(f"providers[{position}]"):
-                spec, secret = specs.provider_spec(provider)
-                _, outcome = await rooms.providers.put(unit, spec, secret)
+                spec, secrets = specs.provider_spec(provider)
+                _, outcome = await rooms.providers.put(unit, spec, secrets)
             _note(result, outcome, "provider", provider.name)
         for position, model in enumerate(document.models):
             with _at(f"models[{position}]"):

@@ -124,30 +124,37 @@ def budget_fields(rule: BudgetRule, scope: str) -> dict[str, Any]:
     }
 
 
-def provider_spec(part: doc.Provider) -> tuple[ProviderSpec, str | None]:
-    """What providers needs, and the key where it is given as a value."""
-    secret = part.api_key
-    reference = None
-    if secret is not None and secret.value is None:
-        reference = SecretReference(env=secret.env, file=secret.file, sealed=secret.sealed)
+def provider_spec(part: doc.Provider) -> tuple[ProviderSpec, dict[str, str]]:
+    """What providers needs, and those secrets that are given as values: the key's as `api_key`, options' by name."""
+    given = {name: value for name, value in part.options.items() if isinstance(value, doc.Secret)}
+    if part.api_key is not None:
+        given["api_key"] = part.api_key
+    secrets = {name: secret.value for name, secret in given.items() if secret.value is not None}
+    references = {
+        name: SecretReference(env=secret.env, file=secret.file, sealed=secret.sealed)
+        for name, secret in given.items()
+        if name not in secrets
+    }
+    options = {name: value for name, value in part.options.items() if name not in given}
+    options |= {name: reference.shown() for name, reference in references.items() if name in part.options}
     timeout = part.timeout
     spec = ProviderSpec(
         name=part.name,
         kind=part.kind,
         base_url=part.base_url,
-        api_key=reference,
+        api_key=references.get("api_key"),
         region=part.region,
         zone=part.zone,
         timeout=TimeoutSpec(timeout.connect, timeout.first_byte, timeout.between_bytes, timeout.total),
         max_concurrency=part.max_concurrency,
         allow_private_network=part.allow_private_network,
-        options=dict(part.options),
+        options=options,
     )
-    return spec, secret.value if secret is not None else None
+    return spec, secrets
 
 
 def provider_fields(spec: ProviderSpec) -> dict[str, Any]:
-    """A provider in the document's words; its key as a reference."""
+    """A provider in the document's words; its secrets as references."""
     timeout = spec.timeout
     return {
         "name": spec.name,

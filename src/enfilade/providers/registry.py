@@ -56,7 +56,8 @@ class Adapters:
         if min(timeouts.connect, timeouts.first_byte, timeouts.between_bytes, timeouts.total) <= 0:
             message = "timeouts must be longer than nothing"
             raise InvalidProvider(message, param="timeout")
-        _check_options(spec, KNOWN_OPTIONS | getattr(adapter, "options", frozenset()))
+        secret: frozenset[str] = getattr(adapter, "secret_options", frozenset())
+        _check_options(spec, KNOWN_OPTIONS | getattr(adapter, "options", frozenset()) | secret, secret)
         if not hasattr(adapter, "provider"):
             if adapter.check is not None:
                 adapter.check(spec)
@@ -105,12 +106,17 @@ class Adapters:
         return HttpProvider(spec, adapter, origin, credential, client, clock, address, authority)
 
 
-def _check_options(spec: ProviderSpec, known: Set[str]) -> None:
+def _check_options(spec: ProviderSpec, known: Set[str], secret: Set[str]) -> None:
     if unknown := sorted(set(spec.options) - known):
         message = f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(known))}"
         raise InvalidProvider(message, param="options")
     for name, value in spec.options.items():
-        if not isinstance(value, str) or not value.isprintable():
+    references = spec.references()
+        if name in secret:
+            if name not in references:
+                message = f"the option {name} is a secret: give {{env: NAME}}, {{file: PATH}} or {{value: TEXT}}"
+                raise InvalidProvider(message, param=f"options.{name}")
+        elif not isinstance(value, str) or not value.isprintable():
             message = f"the option {name} must be a printable text"
             raise InvalidProvider(message, param=f"options.{name}")
 

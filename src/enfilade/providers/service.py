@@ -1,7 +1,7 @@
 """Providers: declared by administrators, held ready in memory."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -73,29 +73,35 @@ class Providers:
         return record
 
     async def put(
-        self, unit: UnitOfWork, spec: ProviderSpec, secret: str | None = None, expected: int | None = None
+        self,
+        unit: UnitOfWork,
+        spec: ProviderSpec,
+        secrets: Mapping[str, str] | None = None,
+        expected: int | None = None,
     ) -> tuple[ProviderRecord, Outcome]:
-        """Declare a provider; `secret` is a key given as a value, which is sealed.
+        """Declare a provider; `secrets` are those given as values, which are sealed: `api_key`, or options by name.
 
         Raises InvalidProvider, VersionMismatch, and StorageFault when there is no master key to seal with.
         """
         check_name(spec.name, NAME)
         present = await self.find(unit, spec.name)
-        if secret is not None:
-            spec = msgspec.structs.replace(spec, api_key=SecretReference(sealed=f"provider:{spec.name}"))
+        given = secrets or {}
+        spec = _with_sealed(spec, given)
         self.adapters.check(spec)
-        if spec.api_key is not None:
-            self._sources.check(spec.api_key)
-            _guard_sealed(present, spec, secret)
+        references = spec.references()
+        for field, reference in references.items():
+            self._sources.check(reference, _param(field))
+        self._guard_sealed(present, spec, given)
         if (login := _proxy_login(spec)) is not None:
             self._sources.check(login, "options.proxy_login_env")
-        resealed = secret is not None and await self._seal(unit, spec.name, secret)
+        resealed = [await self._seal(unit, _purpose(spec.name, field), secret) for field, secret in given.items()]
+        await self._forget(unit, spec.name, references.values())
         if present is None:
             await unit.execute(store.INSERT_PROVIDER, self._ids.new_id(), spec.name, canonical_text(spec))
             outcome = Outcome.CREATED
         else:
             check_version(expected, present.version)
-            if present.spec == spec and not resealed:
+            if present.spec == spec and not any(resealed):
                 return present, Outcome.UNCHANGED
             await unit.execute(store.UPDATE_PROVIDER, present.id, canonical_text(spec))
             outcome = Outcome.CHANGED
@@ -118,18 +124,39 @@ class Providers:
         record = await self.get(unit, name)
         check_version(expected, record.version)
         await unit.execute(store.REMOVE_PROVIDER, record.id)
-        await unit.execute(store.DELETE_SECRET, f"provider:{record.spec.name}")
+        await self._forget(unit, record.spec.name, ())
         unit.record("ProviderRemoved", name=record.spec.name)
         unit.changed()
 
-    async def _seal(self, unit: UnitOfWork, name: str, secret: str) -> bool:
+    async def _seal(self, unit: UnitOfWork, purpose: str, secret: str) -> bool:
         """Keep the secret; tell whether it is another one than before."""
-        purpose = f"provider:{name}"
         fingerprint = self._sealer.fingerprint(secret, purpose)
         if await unit.fetch_value(store.READ_FINGERPRINT, purpose) == fingerprint:
             return False
         await unit.execute(store.PUT_SECRET, purpose, self._sealer.seal(secret, purpose), fingerprint)
         return True
+
+    async def _forget(self, unit: UnitOfWork, name: str, kept: Iterable[SecretReference]) -> None:
+        """Delete what was sealed for a provider, but for what is referred to still."""
+        await unit.execute(store.FORGET_SECRETS, f"provider:{name}", [reference.sealed or "" for reference in kept])
+
+    def _guard_sealed(self, present: ProviderRecord | None, spec: ProviderSpec, given: Mapping[str, str]) -> None:
+        """Whoever changes where a sealed secret is sent must know it: otherwise it could be sent to themselves."""
+        before = present.spec.references() if present is not None else {}
+        for field, reference in spec.references().items():
+            if reference.sealed is None or field in given:
+                continue
+            if present is None or reference.sealed != _purpose(spec.name, field) or before.get(field) != reference:
+                message = "a sealed secret belongs to the provider that it was given to; give the secret itself"
+                raise InvalidProvider(message, param=_param(field))
+            if self._destination(present.spec) != self._destination(spec):
+                message = (
+                    "the secret must be given again when the address, the kind or the options of a provider change"
+                )
+                raise InvalidProvider(message, param=_param(field))
+
+    def _destination(self, spec: ProviderSpec) -> tuple[str, str, dict[str, Any]]:
+        return spec.kind, self.adapters.base_url(spec), spec.options
 
     # The directory's section.
 
@@ -145,14 +172,20 @@ class Providers:
             if former is not None and former[0] == record:
                 ready[record.spec.name] = former
                 continue
-            sealed = record.spec.api_key.sealed if record.spec.api_key else None
-            credential = Credential(
-                record.spec.api_key, self._sources, self._clock, opened.get(sealed) if sealed else None
-            )
+            secrets = {
+                name: Credential(reference, self._sources, self._clock, opened.get(reference.sealed or ""))
+                for name, reference in record.spec.references().items()
+            }
+            credential = secrets.pop("api_key", None) or Credential(None, self._sources, self._clock)
             login = _proxy_login(record.spec)
             try:
                 provider = self.adapters.make(
-                    record.spec, credential, self._client, self._clock, self._sources.read(login) if login else None
+                    record.spec,
+                    credential,
+                    self._client,
+                    self._clock,
+                    self._sources.read(login) if login else None,
+                    secrets,
                 )
             except InvalidProvider as error:
                 log.error("provider_unusable", provider=record.spec.name, error=error.message, hint=RETRY)  # noqa: TRY400
@@ -167,7 +200,7 @@ class Providers:
                 provider.close()
 
     async def _open_sealed(self, records: Sequence[ProviderRecord]) -> dict[str, str]:
-        names = [r.spec.api_key.sealed for r in records if r.spec.api_key and r.spec.api_key.sealed]
+        names = [found.sealed for record in records for found in record.spec.references().values() if found.sealed]
         if not names:
             return {}
         async with self._home.owner() as connection:
@@ -185,17 +218,26 @@ def _record(row: Any) -> ProviderRecord:
     return ProviderRecord(str(row["id"]), msgspec.json.decode(row["spec"], type=ProviderSpec), row["version"])
 
 
-def _guard_sealed(present: ProviderRecord | None, spec: ProviderSpec, secret: str | None) -> None:
-    """Whoever changes where a sealed key is sent must know the key: otherwise it could be sent to themselves."""
-    if spec.api_key is None or spec.api_key.sealed is None or secret is not None:
-        return
-    if spec.api_key.sealed != f"provider:{spec.name}" or present is None:
-        message = "a sealed key belongs to the provider that it was given to; give the key itself"
-        raise InvalidProvider(message, param="api_key")
-    before, after = present.spec, spec
-    if (before.kind, before.base_url, before.options) != (after.kind, after.base_url, after.options):
-        message = "the key must be given again when the address, the kind or the options of a provider change"
-        raise InvalidProvider(message, param="api_key")
+def _purpose(provider: str, name: str) -> str:
+    """What a secret is sealed for."""
+    return f"provider:{provider}" if name == "api_key" else f"provider:{provider}:{name}"
+
+
+def _param(name: str) -> str:
+    """The field in which a secret is given."""
+    return name if name == "api_key" else f"options.{name}"
+
+
+def _with_sealed(spec: ProviderSpec, given: Collection[str]) -> ProviderSpec:
+    """The specification with references to what is going to be sealed."""
+    options = dict(spec.options)
+    for name in given:
+        reference = SecretReference(sealed=_purpose(spec.name, name))
+        if name == "api_key":
+            spec = msgspec.structs.replace(spec, api_key=reference)
+        else:
+            options[name] = reference.shown()
+    return msgspec.structs.replace(spec, options=options)
 
 
 def _proxy_login(spec: ProviderSpec) -> SecretReference | None:

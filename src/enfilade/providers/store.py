@@ -18,5 +18,8 @@ INSERT INTO secrets (name, sealed, fingerprint) VALUES ($1, $2, $3)
 ON CONFLICT (name) DO UPDATE SET sealed = $2, fingerprint = $3, updated_at = now()
 """
 READ_FINGERPRINT = "SELECT fingerprint FROM secrets WHERE name = $1"
-DELETE_SECRET = "DELETE FROM secrets WHERE name = $1"
+# The sealed secrets of one provider, but those that it still refers to.
+FORGET_SECRETS = """
+DELETE FROM secrets WHERE (name = $1 OR starts_with(name, $1 || ':')) AND NOT name = ANY ($2)
+"""
 READ_SECRETS = "SELECT name, sealed FROM enfilade.secrets WHERE name = ANY ($1)"

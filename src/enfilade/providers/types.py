@@ -1,5 +1,6 @@
 """The nouns of this room."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +30,9 @@ class SecretReference(msgspec.Struct, frozen=True, omit_defaults=True):
         return {"sealed": self.sealed or ""}
 
 
+_REFERENCE = frozenset(SecretReference.__struct_fields__)
+
+
 class TimeoutSpec(msgspec.Struct, frozen=True):
     """Seconds for each phase; see `Timeouts`."""
 
@@ -55,6 +59,20 @@ class ProviderSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     max_concurrency: int | None = None
     allow_private_network: bool = False
     options: dict[str, Any] = {}
+    """Texts, and references to secrets in their shown form."""
+
+    def references(self) -> dict[str, SecretReference]:
+        """Where its secrets are: the key's under `api_key`, those of options under their names."""
+        found = {
+            name: SecretReference(**value)
+            for name, value in self.options.items()
+            if isinstance(value, dict) and len(value) == 1 and set(value) <= _REFERENCE and _are_texts(value.values())
+        }
+        return found if self.api_key is None else found | {"api_key": self.api_key}
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 @dataclass(frozen=True, slots=True)
