@@ -15,6 +15,10 @@ class Traits:
     """The role of instructions in chat messages: `system` or `developer`."""
     reasoning_field: str | None = None
     """The chat field in which the service writes its reasoning and takes it back."""
+    takes_seals: bool = False
+    """Whether the service writes seals in chat messages (`reasoning_details`, `extra_content`) and wants them back."""
+    flat_texts: bool = False
+    """Whether a chat message that is text alone has to be one string."""
     tool_id_pattern: str | None = None
     """Ids of tool calls that it takes, as a regular expression, where it is stricter than its dialect."""
     stream_usage: bool = True
