@@ -95,6 +95,7 @@ def _tenants() -> list[dict[str, Any]]:
                     "cache": {"ttl": "90s", "max_bytes": 1000},
                     "store_responses": False,
                     "response_days": 7,
+                    "strict": True,
                 }
             ],
             "keys": [

@@ -28,6 +28,7 @@ from enfilade.costs.rules import Budgets, Limits
 from enfilade.costs.seeding import Seeder
 from enfilade.costs.service import Costs
 from enfilade.dialects.registry import load_dialects
+from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway.admission import Desk
 from enfilade.gateway.cache import ReplyCache
 from enfilade.gateway.catalogue import Catalogue
@@ -133,9 +134,10 @@ class Parts:
         self.cache = ReplyCache(clock, given.cache_bytes)
         observer = CallObserver(self.metrics, given.tracer, given.log, given.log_style)
         desk = Desk(self.costs, self.writer, clock, observer, self.replica)
-        dispatcher = Dispatcher(clock, given.random, self.metrics)
+        translator = Translator(self.dialects)
+        dispatcher = Dispatcher(translator, clock, given.random, self.metrics)
         relay = Relay(clock, self.cache)
-        self.line = Line(desk, self.catalogue, dispatcher, relay, self.cache)
+        self.line = Line(desk, self.catalogue, translator, dispatcher, relay, self.cache)
         self.stored = Stored(self.storage, self.sealer, clock, ids, given.max_body_bytes)
         self.retention = Retention(self.storage, clock)
         # The directory installs its sections in this order: who may come in last, when everything else is known.

@@ -200,6 +200,8 @@ class Application(Part):
     """May responses and conversations be kept for callers of the Responses API?"""
     response_days: Annotated[Count, Field(le=3650)] = 30
     """How many days a response is kept, and a conversation after its last use."""
+    strict: bool = False
+    """Refuse a call that has to be translated, rather than leave out a field that the model's provider cannot take."""
 
 
 class Key(Part):

@@ -58,7 +58,9 @@ def user_spec(part: doc.User) -> UserSpec:
 
 def application_spec(part: doc.Application) -> ApplicationSpec:
     """What identity needs of an application."""
-    settings = ApplicationSettings(store_responses=part.store_responses, response_days=part.response_days)
+    settings = ApplicationSettings(
+        store_responses=part.store_responses, response_days=part.response_days, strict=part.strict
+    )
     if part.cache is not None:
         settings = msgspec.structs.replace(
             settings, cache_ttl_s=int(part.cache.ttl), cache_max_bytes=part.cache.max_bytes
@@ -79,6 +81,7 @@ def application_fields(application: Application) -> dict[str, Any]:
         "cache": cache,
         "store_responses": settings.store_responses,
         "response_days": settings.response_days,
+        "strict": settings.strict,
     }
 
 

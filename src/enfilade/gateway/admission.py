@@ -53,6 +53,7 @@ class Admission:
         "call",
         "candidates",
         "cost_nano",
+        "dropped",
         "first_byte",
         "hold",
         "in_flight",
@@ -75,6 +76,8 @@ class Admission:
         self.in_flight: Outgoing | None = None
         """The attempt that was made there."""
         self.cached = False
+        self.dropped: tuple[str, ...] = ()
+        """The caller's fields that the latest attempt left out."""
         self.first_byte: float | None = None
         self.lost_nano = 0
         """What attempts that may have cost something, and answered nothing, are charged."""
@@ -162,6 +165,7 @@ class Admission:
             outcome.estimated or self.lost_nano > 0,
             None if self.first_byte is None else round((self.first_byte - call.started) * US),
             self.hold.model,
+            dropped=list(self.dropped) or None,
         )
         if candidate is not None:
             target = candidate.target

@@ -47,6 +47,8 @@ class Candidate(msgspec.Struct):
 
 def input_bound(request: Request, target: Target, text: int | None) -> int:
     """The most input tokens: bytes (or the tighter `text`), or the context window where parts are not text."""
+    if request.is_free:
+        return 0
     bound = request.size if text is None else text
     if request.media:
         # What an image or a document comes to has nothing to do with its bytes.

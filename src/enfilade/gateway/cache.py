@@ -53,7 +53,7 @@ class ReplyCache:
             return None
         body = call.dialect.render_request(call.request, model, max_output=None)
         digest = hashlib.sha256()
-        for part in (call.scope.tenant, application.id, call.dialect.name, str(call.request.wants_usage)):
+        for part in (call.scope.tenant, application.id, call.dialect.name, model, str(call.request.wants_usage)):
             digest.update(part.encode() + b"\x00")
         for name, value in call.headers:
             digest.update(name + b":" + value + b"\x00")

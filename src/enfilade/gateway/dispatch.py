@@ -4,8 +4,10 @@ from random import Random  # noqa: TID251 - the type of what the caller passes i
 
 import msgspec
 
-from enfilade.core.clock import Clock
-from enfilade.core.errors import BudgetReached, LimitReached
+from enfilade.core.clock import NANOSECONDS, Clock
+from enfilade.core.errors import BudgetReached, EnfiladeError, LimitReached
+from enfilade.dialects.errors import NotTranslatable
+from enfilade.dialects.translation.passage import Asked, Destination, Passage, Translator
 from enfilade.gateway.admission import Admission
 from enfilade.gateway.bounds import Candidate
 from enfilade.gateway.errors import NoDeployment
@@ -52,13 +54,15 @@ class Answer(msgspec.Struct):
 
     candidate: Candidate
     incoming: Incoming
+    passage: Passage
 
 
 class Dispatcher:
     """Finds a deployment that answers. One per process."""
 
-    def __init__(self, clock: Clock, random: Random, metrics: Metrics) -> None:
-        """Wait by `clock`, with jitter from `random`."""
+    def __init__(self, translator: Translator, clock: Clock, random: Random, metrics: Metrics) -> None:
+        """Write questions by `translator`, wait by `clock`, with jitter from `random`."""
+        self._translator = translator
         self._clock = clock
         self._random = random
         self._metrics = metrics
@@ -70,7 +74,7 @@ class Dispatcher:
         room for another attempt. Nothing is retried once an answer has begun: its bytes may have reached the caller.
         """
         remaining = list(admission.candidates)
-        failure: ProviderError | None = None
+        failure: ProviderError | NotTranslatable | None = None
         for turn in range(ROUNDS):
             if failure is not None and not await self._wait(turn, failure):
                 break
@@ -82,9 +86,11 @@ class Dispatcher:
                 break
         raise failure or self._none_left(admission)
 
-    async def _round(self, admission: Admission, remaining: list[Candidate]) -> "Answer | ProviderError | None":
+    async def _round(
+        self, admission: Admission, remaining: list[Candidate]
+    ) -> "Answer | ProviderError | NotTranslatable | None":
         """Try each candidate once. Those that need not be tried again leave `remaining`."""
-        failure: ProviderError | None = None
+        failure: ProviderError | NotTranslatable | None = None
         for candidate in list(remaining):
             if admission.attempts >= MAX_ATTEMPTS:
                 break
@@ -95,7 +101,10 @@ class Dispatcher:
                 remaining.remove(candidate)
                 continue
             try:
-                return Answer(candidate, await self._attempt(admission, candidate))
+                return await self._attempt(admission, candidate)
+            except NotTranslatable as error:
+                remaining.remove(candidate)
+                failure = failure or error
             except ProviderError as error:
                 if not error.may_fall_back:
                     raise
@@ -105,23 +114,19 @@ class Dispatcher:
                 self._keep_lost(admission, candidate, error)
         return failure
 
-    async def _attempt(self, admission: Admission, candidate: Candidate) -> Incoming:
+    async def _attempt(self, admission: Admission, candidate: Candidate) -> Answer:
         call, target = admission.call, candidate.target
-        admission.attempts += 1
         try:
-            body = call.dialect.render_request(
-                call.request,
-                target.upstream_model,
-                max_output=admission.max_output(candidate),
-                max_output_field=target.provider.traits.output_field,
-            )
+            passage = self._passage(admission, candidate)
+            admission.attempts += 1
+            admission.dropped = passage.dropped
             outgoing = Outgoing(
                 call.id,
-                call.dialect,
+                passage.dialect,
                 call.request,
-                body,
+                passage.body,
                 target.upstream_model,
-                call.headers,
+                () if passage.is_translated else call.headers,
                 admission.attempts,
                 call.request.stream,
             )
@@ -138,7 +143,26 @@ class Dispatcher:
             raise
         target.breaker.succeeded()
         self._metrics.count(names.ATTEMPTS, target.label, "ok")
-        return incoming
+        return Answer(candidate, incoming, passage)
+
+    def _passage(self, admission: Admission, candidate: Candidate) -> Passage:
+        """The question as it is sent. Raises NotTranslatable, WrongType."""
+        call, target = admission.call, candidate.target
+        if call.asked is None:
+            call.asked = Asked(
+                call.dialect, call.request, call.id, call.started_ns // NANOSECONDS, call.principal.is_strict
+            )
+        return self._translator.open(
+            call.asked,
+            Destination(
+                target.upstream_model,
+                target.dialects,
+                target.provider.traits,
+                target.lacks,
+                admission.max_output(candidate),
+                candidate.output_bound // call.request.choices or None,
+            ),
+        )
 
     def _judge(self, candidate: Candidate, error: ProviderError) -> None:
         breaker = candidate.target.breaker
@@ -173,7 +197,7 @@ class Dispatcher:
             raise
         return True
 
-    async def _wait(self, turn: int, failure: ProviderError) -> bool:
+    async def _wait(self, turn: int, failure: EnfiladeError) -> bool:
         """Back off before another round; False when the provider asks for too much patience."""
         delay = BACKOFF_S[min(turn, len(BACKOFF_S)) - 1] * (0.5 + self._random.random())
         if failure.retry_after is not None:

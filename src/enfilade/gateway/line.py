@@ -8,6 +8,7 @@ The record of a call is committed before its last byte leaves, whatever the call
 """
 
 from enfilade.core.errors import EnfiladeError
+from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway.admission import Admission, Desk, admit, record_refusal
 from enfilade.gateway.cache import KeptAnswer, ReplyCache
 from enfilade.gateway.catalogue import Catalogue
@@ -26,11 +27,18 @@ class Line:
     """See the module."""
 
     def __init__(
-        self, desk: Desk, catalogue: Catalogue, dispatcher: Dispatcher, relay: Relay, cache: ReplyCache
+        self,
+        desk: Desk,
+        catalogue: Catalogue,
+        translator: Translator,
+        dispatcher: Dispatcher,
+        relay: Relay,
+        cache: ReplyCache,
     ) -> None:
         """Work with these parts."""
         self._desk = desk
         self._catalogue = catalogue
+        self._translator = translator
         self._dispatcher = dispatcher
         self._relay = relay
         self._cache = cache
@@ -59,7 +67,7 @@ class Line:
     async def _admit(self, call: Call) -> Admission:
         try:
             self._require_writer()
-            return await admit(self._desk, call, resolve(self._catalogue, call))
+            return await admit(self._desk, call, resolve(self._catalogue, self._translator, call))
         except EnfiladeError as refusal:
             if not isinstance(refusal, DatabaseUnavailable):
                 await record_refusal(self._desk, call, refusal)

@@ -33,6 +33,7 @@ class CallData(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     application: str | None = None
     department: str | None = None
     deployment: str | None = None
+    dropped: list[str] | None = None
     error: str | None = None
     finish: str | None = None
     first_byte_us: int | None = None
@@ -102,6 +103,7 @@ class Circumstances(msgspec.Struct, gc=False):
     provider: str | None = None
     region: str | None = None
     price: str | None = None
+    dropped: list[str] | None = None
 
 
 def call_data(call: Call, outcome: Outcome, around: Circumstances) -> CallData:
@@ -141,6 +143,7 @@ def call_data(call: Call, outcome: Outcome, around: Circumstances) -> CallData:
         provider=around.provider,
         region=around.region,
         price=around.price,
+        dropped=around.dropped,
     )
 
 

@@ -56,7 +56,7 @@ class Relay:
         call = admission.call
         body = await answer.incoming.read()
         admission.first_byte = self._clock.monotonic()
-        facts = call.dialect.read_reply(body)
+        facts, body = answer.passage.read_reply(body)
         written = admission.settle(answered(call, answer.candidate, facts, len(body)))
         headers = self._headers(admission, answer)
         headers.append((b"x-enfilade-cost-usd", format_usd(admission.cost_nano).encode()))
@@ -68,7 +68,7 @@ class Relay:
     async def stream(self, admission: Admission, answer: Answer, outlet: Outlet, key: bytes | None) -> None:
         """Pass on a stream as it comes. Raises ProviderError; the caller may have got a part by then."""
         call, incoming = admission.call, answer.incoming
-        reader = call.dialect.stream_reader(call.request)
+        reader = answer.passage.stream_reader()
         facts = admission.stream_facts = reader.facts
         copy: list[bytes] | None = None if key is None else []
         most = admission.max_events(answer.candidate)
@@ -123,12 +123,15 @@ class Relay:
             await outlet.reply(200, headers, kept.body)
 
     def _headers(self, admission: Admission, answer: Answer) -> HeaderList:
-        return [
+        headers = [
             CONTENT_TYPES[admission.call.request.stream],
             (b"x-request-id", admission.call.id.encode()),
             *answer.candidate.target.headers,
             *self._limit_headers(admission),
         ]
+        if answer.passage.dropped:
+            headers.append((b"x-enfilade-dropped", ", ".join(answer.passage.dropped).encode("ascii", "replace")))
+        return headers
 
     def _limit_headers(self, admission: Admission) -> HeaderList:
         meters = admission.meters

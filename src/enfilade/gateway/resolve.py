@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.gateway.errors import DialectNotServed, KeyCannotCall, ModelNotAllowed, ModelNotFound, NoDeployment
 from enfilade.gateway.types import Call, Target
 from enfilade.identity.principals import Principal
 
 
-def resolve(catalogue: Catalogue, call: Call) -> list[Target]:
+def resolve(catalogue: Catalogue, translator: Translator, call: Call) -> list[Target]:
     """The deployments of the model that the call asks for, then those of its fallbacks.
 
     Raises KeyCannotCall, ModelNotFound, ModelNotAllowed, NoDeployment, DialectNotServed.
@@ -30,19 +31,21 @@ def resolve(catalogue: Catalogue, call: Call) -> list[Target]:
         other = catalogue.entry(fallback)
         if other is not None and is_allowed(call.principal, fallback):
             targets = targets + catalogue.order(other)
-    return _speaking(call, targets)
+    return _speaking(translator, call, targets)
 
 
-def _speaking(call: Call, targets: Sequence[Target]) -> list[Target]:
-    """Those that speak the caller's dialect."""
+def _speaking(translator: Translator, call: Call, targets: Sequence[Target]) -> list[Target]:
+    """Those that speak the caller's dialect, or one into which it can be translated."""
     if not targets:
         message = f"The model {call.request.model!r} has no deployment whose provider is usable."
         raise NoDeployment(message, retry_after=5)
-    dialect = call.dialect.name
-    speaking = [target for target in targets if dialect in target.provider.dialects]
+    speaking = [target for target in targets if translator.ways(call.dialect, target.dialects)]
     if not speaking:
-        spoken = sorted({name for target in targets for name in target.provider.dialects})
-        message = f"The model {call.request.model!r} is served in {', '.join(spoken)} only, not in {dialect}."
+        spoken = sorted({name for target in targets for name in target.dialects})
+        message = (
+            f"The model {call.request.model!r} is served in {', '.join(spoken) or 'no dialect'} only, into which "
+            f"{call.dialect.name} is not translated."
+        )
         raise DialectNotServed(message, param="model")
     return speaking
 

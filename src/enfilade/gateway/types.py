@@ -7,6 +7,7 @@ import msgspec
 
 from enfilade.core.scope import Scope
 from enfilade.costs.prices.catalogue import PriceSource
+from enfilade.dialects.translation.passage import Asked
 from enfilade.dialects.types import Dialect, Request
 from enfilade.gateway.breaker import Breaker
 from enfilade.identity.principals import Principal
@@ -71,14 +72,19 @@ class Target:
     max_output: int | None
     breaker: Breaker
     label: str
+    lacks: frozenset[str] = frozenset()
+    """Abilities and settings that the model is known not to have."""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """What a reply says of who gave it."""
+    dialects: tuple[str, ...] = ()
+    """Those in which the provider serves this model."""
 
     region: str | None = None
     """Where it runs."""
 
     def __post_init__(self) -> None:
         """Find out what every reply will say."""
+        self.dialects = self.provider.dialects_of(self.upstream_model)
         self.region = self.provider.spec.region
         named = {"model": self.model, "deployment": self.label, "region": self.region}
         self.headers = tuple(
@@ -113,3 +119,5 @@ class Call(msgspec.Struct):
     may_read_cache: bool = True
     may_write_cache: bool = True
     trace_parent: str | None = None
+    asked: Asked | None = None
+    """The same for translation, once an attempt has been written."""

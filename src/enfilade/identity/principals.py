@@ -37,6 +37,11 @@ class Principal:
     log_prefix: str | None = None
     """The beginning of this key's log lines, made when the first is written."""
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether nothing of a call may be left out when it is translated."""
+        return self.application is not None and self.application.spec.settings.strict
+
     def check(self, address: str | None, now_ns: int) -> None:
         """Raise ExpiredKey or AddressRefused when the key may not be used now, or from there."""
         if now_ns >= self.expires_ns:

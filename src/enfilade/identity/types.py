@@ -18,6 +18,8 @@ class ApplicationSettings(msgspec.Struct, frozen=True, omit_defaults=True, forbi
     """Whether responses may be kept for callers of the Responses API."""
     response_days: int = 30
     """How long a response is kept, and a conversation after its last use."""
+    strict: bool = False
+    """Whether a call that has to be translated is refused rather than sent without a field that has no place there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pytest
 
 from enfilade.core.clock import ManualClock
 from enfilade.costs.types import BudgetRule, LimitRule, Measure, Subject
+from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway.admission import Admission, admit
 from enfilade.gateway.breaker import FAILURES_TO_OPEN, OPEN_S
 from enfilade.gateway.dispatch import MAX_ATTEMPTS, MAX_WAIT_S, Answer, Dispatcher
@@ -25,7 +26,7 @@ from enfilade.providers.errors import (
     RequestRefused,
 )
 from enfilade.telemetry.metrics import Metrics
-from tests.unit.gateway.parts import Provider, call, desk_of, target
+from tests.unit.gateway.parts import DIALECTS, Provider, call, desk_of, target
 
 FAULT = ProviderFault("The provider failed inside.")
 
@@ -36,7 +37,7 @@ class Stage:
     def __init__(self, *rules: BudgetRule | LimitRule) -> None:
         self.clock = ManualClock()
         self.metrics = Metrics()
-        self.dispatcher = Dispatcher(self.clock, Random(1), self.metrics)
+        self.dispatcher = Dispatcher(Translator(DIALECTS), self.clock, Random(1), self.metrics)
         self.desk, self.writer, self.book = desk_of(self.clock, *rules)
         self.slept = 0.0
 

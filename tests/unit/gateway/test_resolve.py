@@ -11,6 +11,7 @@ from enfilade.core.clock import ManualClock
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.ids import IdFactory
 from enfilade.costs.prices.catalogue import PriceCatalogue
+from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway import store
 from enfilade.gateway.aliases import check_alias, model_behind
 from enfilade.gateway.catalogue import MAX_CACHED, Catalogue
@@ -26,7 +27,7 @@ from enfilade.gateway.resolve import resolve
 from enfilade.gateway.types import AliasRule, AliasSpec, Call, DeploymentSpec, Hints, ModelSpec
 from enfilade.identity.scopes import key_scope
 from enfilade.identity.types import ApplicationSpec, TenantSpec
-from tests.unit.gateway.parts import Provider, call, principal
+from tests.unit.gateway.parts import DIALECTS, Provider, call, principal
 
 
 class Shop:
@@ -50,6 +51,9 @@ class Rows:
 
     async def fetch(self, statement: str, *_: object) -> list[dict[str, Any]]:
         return [{"name": spec.name, "spec": msgspec.json.encode(spec)} for spec in self._rows[statement]]
+
+
+TRANSLATOR = Translator(DIALECTS)
 
 
 def model(name: str, *deployments: str, **more: Any) -> ModelSpec:
@@ -77,7 +81,7 @@ async def fill(found: Catalogue, *specs: ModelSpec | AliasSpec) -> None:
 
 def labels(found: Catalogue, asked: Call) -> list[str]:
     """The deployments in their order."""
-    return [target.label for target in resolve(found, asked)]
+    return [target.label for target in resolve(found, TRANSLATOR, asked)]
 
 
 async def test_a_models_deployments_come_before_those_of_its_fallbacks() -> None:
@@ -138,7 +142,7 @@ async def test_names_that_callers_make_up_do_not_fill_the_memory() -> None:
 
 async def test_deployments_of_one_upstream_model_share_a_breaker() -> None:
     found = await catalogue(model("chat", "sim/a"), model("other", "sim/a", "sim/b"))
-    (mine,), (shared, own) = resolve(found, call()), resolve(found, call(model="other"))
+    (mine,), (shared, own) = resolve(found, TRANSLATOR, call()), resolve(found, TRANSLATOR, call(model="other"))
 
     assert mine.breaker is shared.breaker
     assert own.breaker is not shared.breaker
@@ -146,11 +150,11 @@ async def test_deployments_of_one_upstream_model_share_a_breaker() -> None:
 
 async def test_a_breaker_outlives_a_change_of_the_catalogue() -> None:
     found = await catalogue(model("chat", "sim/a"))
-    (before,) = resolve(found, call())
+    (before,) = resolve(found, TRANSLATOR, call())
 
     await fill(found, model("chat", "sim/a", "spare/b"))
 
-    after, _ = resolve(found, call())
+    after, _ = resolve(found, TRANSLATOR, call())
     assert after is not before
     assert after.breaker is before.breaker
 
@@ -170,7 +174,7 @@ async def test_aliases_that_go_in_a_circle_lead_nowhere() -> None:
     found = await catalogue(AliasSpec("a", "b"), AliasSpec("b", "a"))
 
     with pytest.raises(ModelNotFound):
-        resolve(found, call(model="a"))
+        resolve(found, TRANSLATOR, call(model="a"))
 
 
 async def test_an_alias_chooses_by_what_the_request_says_of_itself() -> None:
@@ -257,7 +261,7 @@ async def test_the_tenant_and_the_application_must_both_allow_a_model(
         assert labels(found, asked) == ["sim/a"]
     else:
         with pytest.raises(ModelNotAllowed) as refusal:
-            resolve(found, asked)
+            resolve(found, TRANSLATOR, asked)
         assert refusal.value.param == "model"
 
 
@@ -268,7 +272,7 @@ async def test_an_alias_may_be_used_when_it_or_its_model_is_allowed() -> None:
         caller = principal(TenantSpec("acme", allowed_models=(allowed,)))
         assert labels(found, call(caller, model="fast")) == ["sim/a"]
     with pytest.raises(ModelNotAllowed):
-        resolve(found, call(principal(TenantSpec("acme", allowed_models=("fast",)))))
+        resolve(found, TRANSLATOR, call(principal(TenantSpec("acme", allowed_models=("fast",)))))
 
 
 async def test_each_reason_for_having_no_deployment_has_an_error_of_its_own() -> None:
@@ -286,13 +290,13 @@ async def test_each_reason_for_having_no_deployment_has_an_error_of_its_own() ->
         (call(model="unknown"), ModelNotFound, 404),
         (call(model="never"), ModelNotFound, 404),
         (call(model="gone"), NoDeployment, 503),
-        (call(dialect="anthropic_messages", max_tokens=5), DialectNotServed, 400),
+        (call(dialect="openai_embeddings"), DialectNotServed, 400),
         (nobody, KeyCannotCall, 403),
     ]
 
     for asked, error, status in cases:
         with pytest.raises(error) as refusal:
-            resolve(found, asked)
+            resolve(found, TRANSLATOR, asked)
         assert refusal.value.status == status
 
 
@@ -302,7 +306,7 @@ async def test_deployments_that_do_not_speak_the_dialect_are_left_out() -> None:
     found = await catalogue(model("chat", "chat-only/a", "sim/b"), providers=(chat_only, Provider("sim")))
 
     assert labels(found, call()) == ["chat-only/a", "sim/b"]
-    assert labels(found, call(dialect="anthropic_messages", max_tokens=5)) == ["sim/b"]
+    assert labels(found, call(dialect="openai_embeddings")) == ["sim/b"]
 
 
 async def test_a_catalogue_lists_models_and_aliases() -> None:
