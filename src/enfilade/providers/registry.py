@@ -110,8 +110,8 @@ def _check_options(spec: ProviderSpec, known: Set[str], secret: Set[str]) -> Non
     if unknown := sorted(set(spec.options) - known):
         message = f"unknown options {', '.join(unknown)}; known are {', '.join(sorted(known))}"
         raise InvalidProvider(message, param="options")
-    for name, value in spec.options.items():
     references = spec.references()
+    for name, value in spec.options.items():
         if name in secret:
             if name not in references:
                 message = f"the option {name} is a secret: give {{env: NAME}}, {{file: PATH}} or {{value: TEXT}}"
