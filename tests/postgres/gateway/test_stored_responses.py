@@ -12,6 +12,7 @@ from enfilade.gateway.stored import service
 from enfilade.gateway.stored.contents import INLINE_BYTES
 from enfilade.gateway.stored.errors import (
     ContextTooLarge,
+    ConversationNotFound,
     InvalidItem,
     ItemNotFound,
     NotOffered,
@@ -24,7 +25,7 @@ from enfilade.gateway.stored.service import Stored
 from enfilade.gateway.stored.types import Exchange, Paging
 from enfilade.storage.errors import DatabaseUnavailable, StorageFault
 from enfilade.storage.sealing import Sealer
-from tests.postgres.gateway.conftest import Desk, response_object
+from tests.postgres.gateway.conftest import Desk, response_object, texts
 from tests.support.world import ACME_ADMIN_KEY
 
 STRANGERS = ["review", "ana", "globex"]
@@ -329,6 +330,19 @@ async def test_a_response_of_a_conversation_is_continued_by_the_conversation_onl
     await desk.stored.conversations.delete(scope, name)
     with pytest.raises(NotOffered, match=name):
         await desk.expand(previous_response_id=inside)
+
+
+async def test_an_id_says_by_its_form_what_is_continued(desk: Desk) -> None:
+    scope = desk.who("copilot").scope
+    made = await desk.stored.conversations.create(scope, {}, items_of_input(raw("zero")), 30)
+    (kept,) = await chain(desk, 1)
+    name = f"conv_{made.id.replace('-', '')}"
+    assert texts(await desk.stored.expand_reference(scope, name)) == ["zero"]
+    assert texts(await desk.stored.expand_reference(scope, kept)) == ["question 0", "answer 0"]
+    with pytest.raises(ConversationNotFound):
+        await desk.stored.expand_reference(scope, "conv_1")
+    with pytest.raises(PreviousResponseNotFound):
+        await desk.stored.expand_reference(scope, "response_1")
 
 
 @pytest.mark.parametrize(
