@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from enfilade.api.asgi import AsgiApp, HeaderList, Receive, Scope, Send, send_reply
+from enfilade.api.call_addresses import CallAddresses
 from enfilade.api.calls import DataPlane
 from enfilade.api.models import PREFIX as MODEL_PREFIX
 from enfilade.api.models import ModelList
@@ -10,7 +11,7 @@ from enfilade.api.plain_errors import plain_error_body
 from enfilade.api.probes import Probes
 from enfilade.api.responses.addresses import StoredAddresses
 from enfilade.core.errors import EnfiladeError, MethodNotAllowed, NotFound
-from enfilade.dialects.types import Dialect, Registry
+from enfilade.dialects.types import Registry
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 ADMIN_PREFIX = "/api/"
@@ -33,9 +34,7 @@ class Application:
         self._stored = stored
         self._models = models
         self._data_plane = data_plane
-        self._calls: dict[str, Dialect] = {
-            dialect.path: dialect for dialect in (dialects.get(name) for name in dialects.names())
-        }
+        self._calls = CallAddresses(dialects)
         self._gets: dict[str, Handler] = {
             "/healthz": probes.healthz,
             "/readyz": probes.readyz,
@@ -49,7 +48,7 @@ class Application:
         if scope["type"] != "http":
             return
         path = scope["path"]
-        dialect = self._calls.get(path)
+        dialect = self._calls.find(path)
         if dialect is not None and scope["method"] == "POST":
             await self._data_plane.serve(dialect, scope, receive, send)
             return
@@ -73,7 +72,7 @@ class Application:
 
     async def _welcome(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """For people who open the address in a browser."""
-        calls = "".join(f"<li><code>POST {path}</code></li>" for path in sorted(self._calls))
+        calls = "".join(f"<li><code>POST {path}</code></li>" for path in self._calls.paths())
         body = (
             "<!doctype html><html lang=en><meta charset=utf-8><title>Enfilade</title>"
             "<body style='font:16px/1.5 system-ui;max-width:40rem;margin:4rem auto;padding:0 1rem'>"

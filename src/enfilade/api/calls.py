@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import structlog
 
 from enfilade.api.asgi import AsgiOutlet, CallerLeft, HeaderList, Receive, Scope, Send, read_body, send_reply
-from enfilade.api.headers import HINTED, Network, client_address, collect, credential, read_hints
+from enfilade.api.call_addresses import names_model
+from enfilade.api.headers import HINTED, Network, client_address, collect, credential, find_key_in_query, read_hints
 from enfilade.core.clock import Clock
 from enfilade.core.errors import EnfiladeError, InternalError
 from enfilade.core.ids import IdFactory
@@ -88,11 +89,13 @@ class DataPlane:
             raise Draining(message, retry_after=1)
         found = collect(scope["headers"])
         address = client_address(scope.get("client"), found, self._options.trusted_proxies)
+        if names_model(dialect):
+            find_key_in_query(found, scope["query_string"])
         principal = self._principals.authenticate(credential(found), address, now_ns)
         call = Call(call_id, now_ns, started, dialect, principal, principal.scope, NOTHING)
         try:
             body = await read_body(receive, found.get(b"content-length"), self._options.max_body_bytes)
-            call.request = dialect.parse(body)
+            call.request = dialect.parse(body, _target(dialect, scope))
             self._read_headers(call, found)
         except EnfiladeError as refusal:
             await self._line.refuse(call, refusal)
@@ -128,6 +131,14 @@ class DataPlane:
         if late:
             log.warning("calls_interrupted", count=len(late))
             await asyncio.wait(late, timeout=5)
+
+
+def _target(dialect: Dialect, scope: Scope) -> str:
+    """What the request line says, for those dialects in which it says something."""
+    if not names_model(dialect):
+        return ""
+    path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 NOTHING = Request(fields={}, model="", stream=False, size=0)

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -13,7 +14,7 @@ from enfilade.identity.errors import AmbiguousCredentials, MissingKey
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
+CREDENTIALS = (b"authorization", b"x-api-key", b"api-key", b"x-goog-api-key")
 SINGLE = frozenset(
     {
         *CREDENTIALS,
@@ -71,6 +72,20 @@ def credential(found: dict[bytes, bytes]) -> bytes:
         message = "The request carries no key."
         raise MissingKey(message)
     return given
+
+
+def find_key_in_query(found: dict[bytes, bytes], query: bytes) -> None:
+    """Take `?key=`, in which Gemini's examples put the key, as the header that its SDK sends.
+
+    Raises AmbiguousCredentials when it comes twice, or differs from that header.
+    """
+    given = {value for name, value in parse_qsl(query) if name == b"key" and value}
+    if not given:
+        return
+    if len(given) > 1 or found.get(b"x-goog-api-key", *given) not in given:
+        message = "The request carries several keys that differ."
+        raise AmbiguousCredentials(message)
+    found[b"x-goog-api-key"] = given.pop()
 
 
 def client_address(client: tuple[str, int] | None, found: dict[bytes, bytes], trusted: Sequence[Network]) -> str | None:

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random  # noqa: TID251 - made here, handed to who needs it
 
@@ -33,10 +34,12 @@ from enfilade.gateway.admission import Desk
 from enfilade.gateway.cache import ReplyCache
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.gateway.dispatch import Dispatcher
+from enfilade.gateway.keeping import Keeper
 from enfilade.gateway.line import Line
 from enfilade.gateway.observer import CallObserver
 from enfilade.gateway.records import recovered_event
 from enfilade.gateway.relay import Relay
+from enfilade.gateway.resolve import resolve
 from enfilade.gateway.stored.retention import Retention
 from enfilade.gateway.stored.service import Stored
 from enfilade.identity.directory import Directory
@@ -137,8 +140,9 @@ class Parts:
         translator = Translator(self.dialects)
         dispatcher = Dispatcher(translator, clock, given.random, self.metrics)
         relay = Relay(clock, self.cache)
-        self.line = Line(desk, self.catalogue, translator, dispatcher, relay, self.cache)
         self.stored = Stored(self.storage, self.sealer, clock, ids, given.max_body_bytes)
+        find = partial(resolve, self.catalogue, translator)
+        self.line = Line(desk, find, dispatcher, relay, self.cache, Keeper(self.dialects, self.stored))
         self.retention = Retention(self.storage, clock)
         # The directory installs its sections in this order: who may come in last, when everything else is known.
         sections = (self.prices, self.providers, self.catalogue, self.costs, self.principals)

@@ -1,7 +1,7 @@
 """What the line needs of every dialect."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -180,6 +180,21 @@ class Dialect(Protocol):
 
     def limit_headers(self, limits: "LimitHeaders") -> list[tuple[bytes, bytes]]:
         """The headers from which this dialect's SDKs read how much is left."""
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A dialect whose answers can be kept here and continued."""
+
+    name: str
+
+    def with_input(self, request: Request, items: list[Any]) -> Request:
+        """The request with earlier items before its own; its input is then an array, even without any."""
+        ...
+
+    def restate(self, reply: bytes, request: Request) -> bytes:
+        """A whole reply as its caller must see it: kept by us, whatever the provider was told."""
         ...
 
 

@@ -51,6 +51,8 @@ class ReplyCache:
         application = call.principal.application
         if application is None or application.spec.settings.cache_ttl_s <= 0:
             return None
+        if call.request.keeps or call.request.previous is not None:
+            return None  # Each answer that is kept is one of its own.
         body = call.dialect.render_request(call.request, model, max_output=None)
         digest = hashlib.sha256()
         for part in (call.scope.tenant, application.id, call.dialect.name, model, str(call.request.wants_usage)):

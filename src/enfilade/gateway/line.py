@@ -7,20 +7,24 @@
 The record of a call is committed before its last byte leaves, whatever the call came to.
 """
 
+from collections.abc import Callable
+
 from enfilade.core.errors import EnfiladeError
-from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway.admission import Admission, Desk, admit, record_refusal
 from enfilade.gateway.cache import KeptAnswer, ReplyCache
-from enfilade.gateway.catalogue import Catalogue
 from enfilade.gateway.dispatch import Dispatcher
-from enfilade.gateway.relay import Outlet, Relay
-from enfilade.gateway.resolve import resolve
-from enfilade.gateway.types import Call
+from enfilade.gateway.keeping import Keeper, Kept
+from enfilade.gateway.relay import Copies, Outlet, Relay
+from enfilade.gateway.types import Call, Target
 from enfilade.storage.errors import DatabaseUnavailable
 from enfilade.telemetry import names
 
 WRITER_PATIENCE_S = 5.0
 """When records have not been written for this long, new calls are refused: they could not be answered either."""
+
+
+Finder = Callable[[Call], list[Target]]
+"""See `resolve`."""
 
 
 class Line:
@@ -29,34 +33,35 @@ class Line:
     def __init__(
         self,
         desk: Desk,
-        catalogue: Catalogue,
-        translator: Translator,
+        find: Finder,
         dispatcher: Dispatcher,
         relay: Relay,
         cache: ReplyCache,
+        keeper: Keeper,
     ) -> None:
         """Work with these parts."""
         self._desk = desk
-        self._catalogue = catalogue
-        self._translator = translator
+        self._find = find
         self._dispatcher = dispatcher
         self._relay = relay
         self._cache = cache
+        self._keeper = keeper
 
     async def answer(self, call: Call, outlet: Outlet) -> None:
         """Answer a call. Raises what the caller must be told instead; it is recorded by then."""
+        kept = await self._continue(call) if self._keeper.concerns(call.dialect) else None
         async with await self._admit(call) as admission:
             key = self._cache.key(call, admission.hold.model)
-            if key is not None and (kept := self._find_kept(call, key)) is not None:
-                await self._relay.repeat(admission, kept, outlet)
+            if key is not None and (found := self._find_answer(call, key)) is not None:
+                await self._relay.repeat(admission, found, outlet)
                 return
             answer = await self._dispatcher.send(admission)
             try:
-                keep_as = key if call.may_write_cache else None
+                copies = Copies(key if call.may_write_cache else None, kept)
                 if call.request.stream:
-                    await self._relay.stream(admission, answer, outlet, keep_as)
+                    await self._relay.stream(admission, answer, outlet, copies)
                 else:
-                    await self._relay.reply(admission, answer, outlet, keep_as)
+                    await self._relay.reply(admission, answer, outlet, copies)
             finally:
                 answer.incoming.abort()
 
@@ -64,21 +69,31 @@ class Line:
         """Record a call that could not even be understood."""
         await record_refusal(self._desk, call, refusal)
 
+    async def _continue(self, call: Call) -> Kept | None:
+        try:
+            return await self._keeper.begin(call)
+        except EnfiladeError as refusal:
+            await self._record(call, refusal)
+            raise
+
     async def _admit(self, call: Call) -> Admission:
         try:
             self._require_writer()
-            return await admit(self._desk, call, resolve(self._catalogue, self._translator, call))
+            return await admit(self._desk, call, self._find(call))
         except EnfiladeError as refusal:
-            if not isinstance(refusal, DatabaseUnavailable):
-                await record_refusal(self._desk, call, refusal)
+            await self._record(call, refusal)
             raise
+
+    async def _record(self, call: Call, refusal: EnfiladeError) -> None:
+        if not isinstance(refusal, DatabaseUnavailable):
+            await record_refusal(self._desk, call, refusal)
 
     def _require_writer(self) -> None:
         if self._desk.writer.failing_for() > WRITER_PATIENCE_S:
             message = "Calls cannot be recorded at the moment, so they are not made."
             raise DatabaseUnavailable(message, retry_after=2)
 
-    def _find_kept(self, call: Call, key: bytes) -> KeptAnswer | None:
-        kept = self._cache.find(key) if call.may_read_cache else None
-        self._desk.observer.metrics.count(names.CACHE, "miss" if kept is None else "hit")
-        return kept
+    def _find_answer(self, call: Call, key: bytes) -> KeptAnswer | None:
+        found = self._cache.find(key) if call.may_read_cache else None
+        self._desk.observer.metrics.count(names.CACHE, "miss" if found is None else "hit")
+        return found

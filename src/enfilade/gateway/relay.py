@@ -2,14 +2,17 @@
 
 from typing import Protocol
 
+import msgspec
+
 from enfilade.core.clock import Clock
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.money import format_usd
 from enfilade.costs.meters import WindowMeter
-from enfilade.dialects.types import LimitHeaders, StreamReader
+from enfilade.dialects.types import LimitHeaders, Request, StreamReader
 from enfilade.gateway.admission import Admission
 from enfilade.gateway.cache import KeptAnswer, ReplyCache
 from enfilade.gateway.dispatch import Answer
+from enfilade.gateway.keeping import Kept
 from enfilade.gateway.outcomes import answered, cut, repeated
 from enfilade.providers.errors import ConnectionBroken, StreamFailed
 
@@ -43,6 +46,15 @@ class Outlet(Protocol):
         ...
 
 
+class Copies(msgspec.Struct):
+    """What remains of an answer when it has been given."""
+
+    key: bytes | None = None
+    """Under which it answers identical requests."""
+    kept: Kept | None = None
+    """How it is kept to be continued."""
+
+
 class Relay:
     """Sends answers to their callers."""
 
@@ -51,7 +63,7 @@ class Relay:
         self._clock = clock
         self._cache = cache
 
-    async def reply(self, admission: Admission, answer: Answer, outlet: Outlet, key: bytes | None) -> None:
+    async def reply(self, admission: Admission, answer: Answer, outlet: Outlet, copies: Copies) -> None:
         """Pass on a whole reply. Raises ProviderError, UnreadableReply."""
         call = admission.call
         body = await answer.incoming.read()
@@ -61,16 +73,18 @@ class Relay:
         headers = self._headers(admission, answer)
         headers.append((b"x-enfilade-cost-usd", format_usd(admission.cost_nano).encode()))
         await written
-        if key is not None:
-            self._cache.keep(key, call, JSON, body, facts.finish)
+        if copies.kept is not None:
+            await copies.kept.keep(facts.whole)
+        if copies.key is not None:
+            self._cache.keep(copies.key, call, JSON, body, facts.finish)
         await outlet.reply(200, headers, body)
 
-    async def stream(self, admission: Admission, answer: Answer, outlet: Outlet, key: bytes | None) -> None:
+    async def stream(self, admission: Admission, answer: Answer, outlet: Outlet, copies: Copies) -> None:
         """Pass on a stream as it comes. Raises ProviderError; the caller may have got a part by then."""
         call, incoming = admission.call, answer.incoming
         reader = answer.passage.stream_reader()
         facts = admission.stream_facts = reader.facts
-        copy: list[bytes] | None = None if key is None else []
+        copy: list[bytes] | None = None if copies.key is None else []
         most = admission.max_events(answer.candidate)
         while not facts.done:
             chunk = await incoming.next_chunk()
@@ -90,16 +104,26 @@ class Relay:
                 return
         if not reader.finish():
             raise _broken(reader)
-        written = admission.settle(answered(call, answer.candidate, facts))
-        tail = reader.tail(format_usd(admission.cost_nano))
-        await written
-        if copy is not None and key is not None:
-            # Whoever is answered from the cache pays nothing, and the stream says so.
-            kept = b"".join([*copy, reader.tail(format_usd(0))])
-            self._cache.keep(key, call, EVENT_STREAM, kept, facts.finish)
+        tail = await self._settle_stream(admission, answer, reader, copies, copy)
         if not outlet.started:
             await outlet.start(200, self._headers(admission, answer))
         await outlet.finish(tail)
+
+    async def _settle_stream(
+        self, admission: Admission, answer: Answer, reader: StreamReader, copies: Copies, copy: list[bytes] | None
+    ) -> bytes:
+        """Post what a whole stream came to; returns its end once everything is written."""
+        call, facts = admission.call, reader.facts
+        written = admission.settle(answered(call, answer.candidate, facts))
+        tail = reader.tail(format_usd(admission.cost_nano))
+        await written
+        if copies.kept is not None:
+            await copies.kept.keep(facts.whole)
+        if copy is not None and copies.key is not None:
+            # Whoever is answered from the cache pays nothing, and the stream says so.
+            body = b"".join([*copy, reader.tail(format_usd(0))])
+            self._cache.keep(copies.key, call, _content_type(call.request)[1], body, facts.finish)
+        return tail
 
     async def repeat(self, admission: Admission, kept: KeptAnswer, outlet: Outlet) -> None:
         """Answer from the cache: nothing goes upstream and nothing is charged."""
@@ -124,7 +148,7 @@ class Relay:
 
     def _headers(self, admission: Admission, answer: Answer) -> HeaderList:
         headers = [
-            CONTENT_TYPES[admission.call.request.stream],
+            _content_type(admission.call.request),
             (b"x-request-id", admission.call.id.encode()),
             *answer.candidate.target.headers,
             *self._limit_headers(admission),
@@ -140,6 +164,10 @@ class Relay:
         now_ns = self._clock.now_ns()
         limits = LimitHeaders(_tightest(meters.requests, now_ns), _tightest(meters.tokens, now_ns), now_ns)
         return admission.call.dialect.limit_headers(limits)
+
+
+def _content_type(request: Request) -> tuple[bytes, bytes]:
+    return CONTENT_TYPES[request.stream and not request.as_array]
 
 
 def _tightest(meters: tuple[WindowMeter, ...], now_ns: int) -> tuple[int, int, float] | None:

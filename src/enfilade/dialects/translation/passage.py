@@ -14,7 +14,7 @@ from enfilade.dialects.translation.losses import Losses
 from enfilade.dialects.translation.reader import TranslatedReader
 from enfilade.dialects.translation.restoring import restore
 from enfilade.dialects.translation.types import Aim, Memo
-from enfilade.dialects.types import Dialect, Registry, ReplyFacts, Request, StreamReader
+from enfilade.dialects.types import Dialect, Keeping, Registry, ReplyFacts, Request, StreamReader
 
 
 class Destination(msgspec.Struct):
@@ -91,7 +91,10 @@ class Through(msgspec.Struct):
 
     def read_reply(self, body: bytes) -> tuple[ReplyFacts, bytes]:
         """See `Passage`."""
-        return self.dialect.read_reply(body), body
+        facts = self.dialect.read_reply(body)
+        if facts.whole is not None and isinstance(self.dialect, Keeping):
+            body = facts.whole = self.dialect.restate(facts.whole, self.request)
+        return facts, body
 
     def stream_reader(self) -> StreamReader:
         """See `Passage`."""
@@ -203,6 +206,10 @@ class Translator:
                 bound = to.output_bound
             question = msgspec.structs.replace(question, max_output_tokens=bound)
         upstream = Upstream(to.model, asked.request.stream, to.traits, asked.call_id)
+        if aim.rules.fit is not None:
+            question, left_out = aim.rules.fit(question, upstream)
+            for name in left_out:
+                losses.drop(name)
         body = target.write(question, upstream)
         return Translated(way, asked, upstream, memo, body, tuple(losses.dropped))
 
