@@ -44,7 +44,8 @@ class DialectSample:
     refused: Mapping[str, tuple[Mapping[str, Any], str, str | None]]
     """Changes to the least request that make it wrong (None removes a field), the error's code and its field."""
     reply: Mapping[str, Any]
-    usage: Usage
+    usage: Usage | None
+    """None for replies that report none, as counts of tokens."""
     finish: Finish | None
     not_replies: tuple[bytes, ...]
     streams: tuple[StreamSample, ...] = ()
@@ -56,6 +57,8 @@ class DialectSample:
     """What stands around the error object, beside the request's id."""
     error_types: Mapping[int, str]
     """The error's type for each status, as the official SDK's documentation has it."""
+    error_event_name: str | None = None
+    """What an error in a stream is called, in its event's name and its `type`, where whole errors have no envelope."""
     asks_for_usage: Mapping[str, Any] = field(default_factory=dict)
     """What must stand in a streamed request that goes to a provider, whatever the caller asked."""
 

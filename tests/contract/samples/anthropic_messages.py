@@ -9,6 +9,7 @@ from enfilade.core.messages import (
     Finish,
     Media,
     Message,
+    Opaque,
     Reasoning,
     Role,
     Sealed,
@@ -67,8 +68,9 @@ REQUEST = {
     "tool_choice": {"type": "tool", "name": "weather", "disable_parallel_tool_use": True},
     "a_new_field": {"kept": [1, 2.50, None], "big": 12345678901234567890},
 }
+WEB_SEARCH = Opaque("anthropic_messages", "web_search_20250305", {"type": "web_search_20250305", "name": "web_search"})
 CONVERSATION = Conversation(
-    system=(Text("Be brief."),),
+    system=(Text("Be brief.", cache="5m"),),
     messages=(
         Message(
             Role.USER,
@@ -83,18 +85,25 @@ CONVERSATION = Conversation(
             (
                 Reasoning("Hm.", Sealed("anthropic", "c2ln")),
                 Reasoning(seal=Sealed("anthropic", "c2VhbGVk"), redacted=True),
-                ToolCall("toolu_1", "weather", '{"city":"Bonn"}'),
+                ToolCall("toolu_1", "weather", '{"city": "Bonn"}'),
             ),
         ),
-        Message(Role.USER, (ToolResult("toolu_1", (Media("image", file_id="file_1"),), is_error=True),)),
+        Message(
+            Role.USER,
+            (
+                ToolResult("toolu_1", (Media("image", file_id="file_1"),), is_error=True),
+                Opaque("anthropic_messages", "a_new_kind", {"type": "a_new_kind", "kept": True}),
+            ),
+        ),
     ),
-    tools=(Tool("weather", "Now", SCHEMA), Tool("web_search")),
+    tools=(Tool("weather", "Now", SCHEMA), Tool("web_search", hosted=WEB_SEARCH)),
     tool_choice=ToolChoice("named", ("weather",)),
     parallel_tool_calls=False,
     max_output_tokens=40,
     temperature=0.0,
     top_p=0.0,
     stop=("END",),
+    foreign=("a_new_field",),
 )
 REPORT = {
     "input_tokens": 10,

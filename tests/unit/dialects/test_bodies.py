@@ -1,13 +1,14 @@
 """Reading JSON bodies: limits, and one meaning for us and for the provider."""
 
 import json
+from contextlib import suppress
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enfilade.core.errors import MalformedBody
+from enfilade.core.errors import InvalidRequest, MalformedBody
 from enfilade.dialects import bodies
 from enfilade.dialects.bodies import decode_object, may_name, read, read_any, read_positive, text_size
 from enfilade.dialects.errors import WrongType
@@ -83,9 +84,11 @@ def test_depth_is_read_or_refused_but_never_breaks(depth: int, opening: str, end
             try:
                 request = dialect.parse(body)
                 dialect.text_bound(request)
-                dialect.conversation(request)
             except (MalformedBody, WrongType):
                 refused = True
+            else:
+                with suppress(InvalidRequest):  # Only its depth is sound: what lies there is of another type.
+                    dialect.conversation(request)
             assert refused or depth < 1000
             assert not refused or depth > 50
 

@@ -12,7 +12,7 @@ def _api_key(key: str | None) -> Headers:
 ADAPTER = HttpAdapter(
     kind="anthropic",
     default_base_url="https://api.anthropic.com",
-    paths={"anthropic_messages": "/v1/messages"},
+    paths={"anthropic_messages": "/v1/messages", "anthropic_count": "/v1/messages/count_tokens"},
     authorize=_api_key,
     default_headers=((b"anthropic-version", b"2023-06-01"),),
     traits=Traits(output_field="max_tokens"),

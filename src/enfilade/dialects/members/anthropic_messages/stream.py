@@ -5,78 +5,14 @@ import msgspec
 from enfilade.core.messages import Completion, Finish
 from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import ENCODER, NOTHING
+from enfilade.dialects.members.anthropic_messages.usage import (
+    STOP_REASONS,
+    AnthropicUsage,
+    finish_of,
+    usage_object,
+)
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 from enfilade.dialects.types import StreamFacts
-
-FINISHES = {
-    "end_turn": Finish.STOP,
-    "stop_sequence": Finish.STOP,
-    "pause_turn": Finish.PAUSE,
-    "max_tokens": Finish.LENGTH,
-    "model_context_window_exceeded": Finish.LENGTH,
-    "tool_use": Finish.TOOL_CALLS,
-    "refusal": Finish.REFUSAL,
-}
-STOP_REASONS = {
-    Finish.STOP: "end_turn",
-    Finish.LENGTH: "max_tokens",
-    Finish.TOOL_CALLS: "tool_use",
-    Finish.CONTENT_FILTER: "refusal",
-    Finish.REFUSAL: "refusal",
-    Finish.PAUSE: "pause_turn",
-    Finish.ERROR: "end_turn",
-}
-
-
-class CacheCreation(msgspec.Struct, gc=False):
-    """Cache writes by how long they are kept; the two have different prices."""
-
-    ephemeral_5m_input_tokens: int | float | None = None
-    ephemeral_1h_input_tokens: int | float | None = None
-
-
-class OutputDetails(msgspec.Struct, gc=False):
-    """Parts of the output's tokens."""
-
-    thinking_tokens: int | float | None = None
-
-
-class AnthropicUsage(msgspec.Struct, gc=False):
-    """`usage` as Anthropic counts: the input excludes what was read from or written to the cache."""
-
-    input_tokens: int | float | None = None
-    output_tokens: int | float | None = None
-    cache_read_input_tokens: int | float | None = None
-    cache_creation_input_tokens: int | float | None = None
-    cache_creation: CacheCreation | None = None
-    output_tokens_details: OutputDetails | None = None
-    service_tier: str | None = None
-
-    def merged(self, later: "AnthropicUsage") -> "AnthropicUsage":
-        """This and a later report: the latest figure of each field counts, figures are never added."""
-        return AnthropicUsage(
-            *(
-                newer if newer is not None else older
-                for newer, older in zip(msgspec.structs.astuple(later), msgspec.structs.astuple(self), strict=True)
-            )
-        )
-
-    def neutral(self) -> Usage | None:
-        """The usage in the neutral convention; None when nothing was reported."""
-        if self.input_tokens is None and self.output_tokens is None:
-            return None
-        read = int(self.cache_read_input_tokens or 0)
-        written = int(self.cache_creation_input_tokens or 0)
-        long_written = int(self.cache_creation.ephemeral_1h_input_tokens or 0) if self.cache_creation else 0
-        thinking = int(self.output_tokens_details.thinking_tokens or 0) if self.output_tokens_details else 0
-        return Usage(
-            int(self.input_tokens or 0) + read + written,
-            read,
-            max(0, written - long_written),
-            min(long_written, written),
-            int(self.output_tokens or 0),
-            thinking,
-        )
 
 
 class Envelope(msgspec.Struct, gc=False):
@@ -99,22 +35,6 @@ class StreamEvent(msgspec.Struct, gc=False):
 
 
 _EVENT = msgspec.json.Decoder(StreamEvent)
-
-
-def finish_of(reason: str | None) -> Finish | None:
-    """The neutral finish; reasons that are new to us count as a plain stop."""
-    return FINISHES.get(reason, Finish.STOP) if reason else None
-
-
-def usage_object(usage: Usage) -> dict[str, object]:
-    """Neutral usage as Anthropic writes it."""
-    written = usage.cache_write_tokens + usage.cache_write_1h_tokens
-    return {
-        "input_tokens": usage.input_tokens - usage.cached_input_tokens - written,
-        "cache_creation_input_tokens": written,
-        "cache_read_input_tokens": usage.cached_input_tokens,
-        "output_tokens": usage.output_tokens,
-    }
 
 
 class MessageStreamReader:

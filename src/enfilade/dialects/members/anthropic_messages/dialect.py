@@ -1,0 +1,119 @@
+"""Anthropic messages: `POST /v1/messages`.
+
+Source: https://docs.anthropic.com/en/api/messages and the SDK's `anthropic.types`.
+"""
+
+import msgspec
+
+from enfilade.core.messages import Completion, Conversation
+from enfilade.dialects.anthropic.errors import AnthropicErrors
+from enfilade.dialects.anthropic.passing import without_envelopes
+from enfilade.dialects.anthropic.requests import CommonFields, read_request, request_bound
+from enfilade.dialects.bodies import ENCODER, NOTHING, OutputBound, is_given, raw_json
+from enfilade.dialects.codec import Codec, Operation
+from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.members.anthropic_messages.codec import MessagesCodec
+from enfilade.dialects.members.anthropic_messages.reply import reply_object
+from enfilade.dialects.members.anthropic_messages.stream import MessageStreamReader, MessageStreamWriter
+from enfilade.dialects.members.anthropic_messages.usage import AnthropicUsage, finish_of
+from enfilade.dialects.types import ReplyFacts, Request
+
+
+class MessageReply(msgspec.Struct, gc=False):
+    """As much of a reply as we act on."""
+
+    type: str | None = None
+    model: str | None = None
+    content: msgspec.Raw = NOTHING
+    stop_reason: str | None = None
+    usage: AnthropicUsage | None = None
+
+
+class MessageFields(CommonFields, gc=False, kw_only=True):
+    """The fields of a request that this dialect adds to those of all requests to Claude."""
+
+    max_tokens: OutputBound
+    stream: bool | None = None
+    service_tier: str | None = None
+
+
+_FIELDS = msgspec.json.Decoder(MessageFields)
+_REPLY = msgspec.json.Decoder(MessageReply)
+_CODEC = MessagesCodec()
+
+
+class AnthropicMessages(AnthropicErrors):
+    """See the module."""
+
+    name = "anthropic_messages"
+    path = "/v1/messages"
+    more_paths: tuple[str, ...] = ()
+    operation = Operation.GENERATE
+    codec: Codec | None = _CODEC
+    forwarded_headers = frozenset({b"anthropic-version", b"anthropic-beta"})
+
+    def parse(self, body: bytes, target: str = "") -> Request:
+        """See `Dialect.parse`."""
+        del target
+        request, known = read_request(body, _FIELDS)
+        request.stream = bool(known.stream)
+        request.max_output = known.max_tokens
+        request.service_tier = known.service_tier
+        return request
+
+    def text_bound(self, request: Request) -> int:
+        """See `Dialect.text_bound`."""
+        return request_bound(request)
+
+    def render_request(
+        self, request: Request, model: str, *, max_output: int | None, max_output_field: str | None = None
+    ) -> bytes:
+        """See `Dialect.render_request`."""
+        del max_output_field
+        fields = request.fields | {"model": raw_json(model)}
+        if request.envelopes:
+            fields = without_envelopes(fields)
+        if max_output is not None:
+            fields["max_tokens"] = raw_json(max_output)
+        return ENCODER.encode(fields)
+
+    def read_reply(self, body: bytes) -> ReplyFacts:
+        """See `Dialect.read_reply`."""
+        try:
+            reply = _REPLY.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            message = "The provider's reply is not a message."
+            raise UnreadableReply(message) from error
+        if reply.type == "error" or not is_given(reply.content):
+            message = "The provider's reply holds no message."
+            raise UnreadableReply(message)
+        usage = reply.usage
+        return ReplyFacts(
+            usage.neutral() if usage else None,
+            reply.model,
+            finish_of(reply.stop_reason),
+            usage.service_tier if usage else None,
+        )
+
+    def stream_reader(self, request: Request) -> MessageStreamReader:
+        """See `Dialect.stream_reader`; usage is part of every stream, asked for or not."""
+        del request
+        return MessageStreamReader()
+
+    def conversation(self, request: Request) -> Conversation:
+        """See `Dialect.conversation`."""
+        return _CODEC.question(request)
+
+    def render_completion(self, completion: Completion) -> bytes:
+        """See `Dialect.render_completion`."""
+        message = reply_object(completion)
+        if completion.usage is None:
+            del message["usage"]
+        return ENCODER.encode(message)
+
+    def stream_writer(self, completion: Completion) -> MessageStreamWriter:
+        """See `Dialect.stream_writer`."""
+        return MessageStreamWriter(completion)
+
+
+DIALECT = AnthropicMessages()
