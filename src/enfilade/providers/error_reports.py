@@ -10,7 +10,7 @@ import msgspec
 
 HeaderMap = Mapping[bytes, bytes]
 
-MAX_WORDS = 8
+FAILED = "response.failed"
 MAX_WORD = 120
 MAX_DETAILS = 20
 
@@ -48,6 +48,8 @@ def read_error(status: int, headers: HeaderMap, body: bytes) -> ErrorReport:
         reply = next((entry for entry in reply if isinstance(entry, dict)), None)
     if not isinstance(reply, dict):
         return ErrorReport()
+    if isinstance(reply.get("response"), dict):
+        reply = reply["response"]  # An event of OpenAI's Responses.
     found = reply.get("error") or next(iter(_list(reply.get("errors"))), None) or reply
     error = found if isinstance(found, dict) else reply
     message, param = _message(found)
@@ -71,7 +73,7 @@ def error_in(body: bytes) -> bool:
         reply = reply[0] if reply else None
     if not isinstance(reply, dict):
         return False
-    return bool(reply.get("error")) or reply.get("type") == "error" or reply.get("object") == "error"
+    return bool(reply.get("error")) or reply.get("object") == "error" or reply.get("type") in {"error", FAILED}
 
 
 def decode(body: bytes) -> Any:

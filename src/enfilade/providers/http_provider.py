@@ -9,9 +9,11 @@ from enfilade.dialects.types import Dialect, Request
 from enfilade.providers.authority import Authority, AuthorityMaker, Headers, Signable
 from enfilade.providers.credentials import Credential
 from enfilade.providers.error_reports import ErrorReader, read_error
-from enfilade.providers.errors import CredentialMissing, CredentialsRefused, ProviderError, UnreadableResponse
+from enfilade.providers.errors import CredentialMissing, CredentialsRefused, ProviderError
 from enfilade.providers.failures import failure_of, reported_failure, without
-from enfilade.providers.transport.client import HttpClient
+from enfilade.providers.openings import check_opening
+from enfilade.providers.transport.client import MAX_BODY_BYTES, HttpClient
+from enfilade.providers.transport.decoding import Decompressed, coding_of
 from enfilade.providers.transport.exchange import Exchange
 from enfilade.providers.transport.types import HttpRequest, Origin, Timeouts, render_head
 from enfilade.providers.types import Incoming, Outgoing, ProviderSpec
@@ -45,7 +47,7 @@ class HttpAdapter:
     options: frozenset[str] = frozenset()
     """The options of this kind, beside those of all kinds."""
     secret_options: frozenset[str] = frozenset()
-    """Those among `options` that are secrets: references, never plain text."""
+    """Further options that are secrets: references, never plain text."""
     default_headers: Headers = ()
     """Headers that are sent unless the caller's request brings its own."""
     traits: Traits = NO_TRAITS
@@ -70,7 +72,7 @@ def bearer(key: str | None) -> Headers:
 class _Answer:
     """A whole reply that is changed once it has been read."""
 
-    def __init__(self, exchange: Exchange, change: AnswerMaker) -> None:
+    def __init__(self, exchange: Exchange | Decompressed, change: AnswerMaker) -> None:
         self._exchange = exchange
         self._change = change
         self._given = False
@@ -90,6 +92,11 @@ class _Answer:
         self._exchange.abort()
 
 
+def _decoded(exchange: Exchange) -> Exchange | Decompressed:
+    coding = coding_of(exchange.headers)
+    return exchange if coding is None else Decompressed(exchange, coding)
+
+
 @dataclass(slots=True, eq=False)
 class HttpProvider:
     """See `Provider`."""
@@ -105,12 +112,14 @@ class HttpProvider:
     dialects: tuple[str, ...] = field(init=False)
     traits: Traits = field(init=False)
     _timeouts: Timeouts = field(init=False)
+    _max_reply: int = field(init=False)
     _heads: dict[tuple[str, Headers], tuple[str | None, bytes]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Take from the adapter what callers look at."""
         self.dialects = tuple(self.adapter.paths)
         self._timeouts = self.spec.timeout.timeouts()
+        self._max_reply = int(self.spec.options.get("max_reply_bytes", MAX_BODY_BYTES))
         self.traits = self.adapter.traits
         if (chosen := self.spec.options.get("output_field")) is not None:
             self.traits = replace(self.traits, output_field=chosen)
@@ -129,17 +138,22 @@ class HttpProvider:
         if self.authority is not None:
             extra += await self._proof(self.authority, path, outgoing)
         request = HttpRequest(self._head(path, outgoing.headers), outgoing.body, extra, outgoing.mark_sent)
-        exchange = await self.client.send(self.origin, request, self._timeouts)
-        if exchange.status != 200:
-            failure = await self._failure(exchange)
-            if self.authority is not None and isinstance(failure, CredentialsRefused):
+        exchange = await self.client.send(self.origin, request, self._timeouts, self._max_reply)
+        try:
+            reply = await self._success(exchange, stream=outgoing.stream)
+        except BaseException as error:
+            exchange.abort()
+            if self.authority is not None and isinstance(error, CredentialsRefused):
                 self.authority.refused()
-            raise failure
-        for name, value in exchange.headers:
-            if name == b"content-encoding" and value.lower() != b"identity":
-                exchange.abort()
-                raise UnreadableResponse("The provider compressed its reply although it was asked not to.")
-        return exchange if answer is None else _Answer(exchange, answer)
+            raise
+        return reply if answer is None else _Answer(reply, answer)
+
+    async def _success(self, exchange: Exchange, *, stream: bool) -> Exchange | Decompressed:
+        if exchange.status != 200:
+            raise await self._failure(exchange)
+        reply = _decoded(exchange)
+        await check_opening(reply, self.reported_failure, stream=stream)
+        return reply
 
     def _path(self, outgoing: Outgoing) -> str:
         path = self.adapter.paths[outgoing.dialect.name]
@@ -175,12 +189,12 @@ class HttpProvider:
     async def _failure(self, exchange: Exchange) -> ProviderError:
         exchange.max_body = MAX_ERROR_BODY
         try:
-            body = await exchange.read()
+            body = await _decoded(exchange).read()
         except ProviderError:
             body = b""
-        finally:
-            exchange.abort()
-        return failure_of(exchange.status, exchange.headers, body, self.adapter.read_error, self.clock.now_ns(), self._hide)
+        return failure_of(
+            exchange.status, exchange.headers, body, self.adapter.read_error, self.clock.now_ns(), self._hide
+        )
 
     def _hide(self, text: str) -> str:
         key = self.credential.value() if self.credential.is_set else None

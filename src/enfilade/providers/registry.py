@@ -16,7 +16,8 @@ from enfilade.providers.transport.tls import default_tls, tls_also_with, tls_wit
 from enfilade.providers.transport.types import Origin, parse_origin, parse_proxy
 from enfilade.providers.types import ZONES, Provider, ProviderSpec
 
-KNOWN_OPTIONS = {"proxy", "proxy_login_env", "ca_file", "client_cert", "client_key", "output_field"}
+KNOWN_OPTIONS = {"proxy", "proxy_login_env", "ca_file", "client_cert", "client_key", "output_field", "max_reply_bytes"}
+REPLY_BYTES = range(10_000, 1_000_000_001)
 MAX_CONCURRENCY = 100_000
 
 
@@ -119,6 +120,10 @@ def _check_options(spec: ProviderSpec, known: Set[str], secret: Set[str]) -> Non
         elif not isinstance(value, str) or not value.isprintable():
             message = f"the option {name} must be a printable text"
             raise InvalidProvider(message, param=f"options.{name}")
+    most = spec.options.get("max_reply_bytes")
+    if most is not None and not (most.isascii() and most.isdigit() and int(most) in REPLY_BYTES):
+        message = f"max_reply_bytes must be a whole number from {REPLY_BYTES.start} to {REPLY_BYTES.stop - 1}"
+        raise InvalidProvider(message, param="options.max_reply_bytes")
 
 
 def _guard_plain_http(spec: ProviderSpec, origin: Origin) -> None:

@@ -164,6 +164,18 @@ class Exchange:
             await self._wait()
         return self._drain()
 
+    async def peek(self, least: int) -> bytes:
+        """What has come, and stays to be read: at least so many bytes, unless it ends before. Raises ProviderError.
+
+        `least` must be below the high-water mark.
+        """
+        while self._buffered < least and not self.complete:
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+        chunks = self._chunks
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
     def abort(self) -> None:
         """Nobody will read the rest."""
         if not self.complete:
