@@ -128,17 +128,20 @@ class Storage:
         self._clock = clock
 
     @asynccontextmanager
-    async def unit_of_work(self, scope: Scope, *, readonly: bool = False) -> AsyncIterator[UnitOfWork]:
+    async def unit_of_work(
+        self, scope: Scope, *, readonly: bool = False, alone: bool = True
+    ) -> AsyncIterator[UnitOfWork]:
         """A transaction in the cell of the scope's tenant, with that tenant set.
 
-        A platform scope works as `operator`: it reads all tenants and writes for one at a time (`act_in`). Raises
+        A platform scope works as `operator`: it reads all tenants and writes for one at a time (`act_in`). What changes
+        no configuration, and relies on nothing that it read, need not be `alone` in its tenant. Raises
         DatabaseUnavailable; nothing was written then.
         """
         cell = self.cells.of(scope.tenant)
         role = OPERATOR if scope.is_platform else APP
         async with translated_conflicts(), cell.database.transaction(role, readonly=readonly) as connection:
             await connection.execute(SET_PLACE, scope.tenant, search_path(cell))
-            if not readonly:
+            if alone and not readonly:
                 await connection.execute(LOCK_TENANT, scope.tenant)
             unit = UnitOfWork(connection, scope, self._clock)
             yield unit

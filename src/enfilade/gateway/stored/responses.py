@@ -42,7 +42,8 @@ class Responses:
         expires = created + timedelta(days=days)
         previous = _internal(RESPONSE, exchange.previous_response_id)
         conversation = _internal(CONVERSATION, exchange.conversation_id)
-        async with self._storage.unit_of_work(scope) as unit:
+        # Calls end at any rate: waiting for the tenant's lock they would take all connections from everybody else.
+        async with self._storage.unit_of_work(scope, alone=False) as unit:
             if conversation is not None:
                 await self._continue_conversation(unit, conversation, exchange, expires)
             await unit.execute(

@@ -103,12 +103,6 @@ class Stored:
             return await self._conversation(scope, conversation_id)
         return []
 
-    async def expand_reference(self, scope: Scope, reference: str) -> list[msgspec.Raw]:
-        """Like `expand`, for an id of either kind."""
-        if reference.startswith(f"{CONVERSATION}_"):
-            return await self.expand(scope, conversation_id=reference)
-        return await self.expand(scope, previous_response_id=reference)
-
     async def _chain(self, scope: Scope, response_id: str) -> list[msgspec.Raw]:
         identifier = internal_id(RESPONSE, response_id)
         rows: Sequence[Any] = ()
