@@ -9,6 +9,7 @@ from enfilade.core.messages import (
     Finish,
     Media,
     Message,
+    ResponseFormat,
     Role,
     Text,
     Tool,
@@ -69,8 +70,8 @@ CONVERSATION = Conversation(
             Role.USER,
             (
                 Text("What is this? Größe 3 €"),
-                Media("image", url=IMAGE, detail="low"),
-                Media("audio", media_type="wav", data="UklGRg=="),
+                Media("image", media_type="image/png", data="iVBORw0KGgo=", detail="low"),
+                Media("audio", media_type="audio/wav", data="UklGRg=="),
                 Media("document", file_id="file-7"),
             ),
             "ana",
@@ -85,6 +86,9 @@ CONVERSATION = Conversation(
     temperature=0.0,
     top_p=0.0,
     stop=("END",),
+    seed=0,
+    response_format=ResponseFormat("json"),
+    foreign=("a_new_field",),
 )
 REPORT = {
     "prompt_tokens": 30,

@@ -103,6 +103,9 @@ def test_absurd_numbers_are_passed_on_or_refused_by_name(number: str) -> None:
         with pytest.raises(WrongType, match="`temperature` must be a number"):
             CHAT.conversation(request)
     else:
+        with pytest.raises(WrongType, match="`seed` must be a whole number"):
+            CHAT.conversation(request)
+        del request.fields["seed"]
         assert CHAT.conversation(request).temperature is not None
 
 

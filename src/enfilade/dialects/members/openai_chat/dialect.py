@@ -1,0 +1,177 @@
+"""What the line needs of the dialect; bodies of callers whose provider speaks it too pass through."""
+
+from typing import Any
+
+import msgspec
+
+from enfilade.core.errors import EnfiladeError
+from enfilade.core.messages import Completion, Conversation
+from enfilade.dialects import openai_common
+from enfilade.dialects.bodies import (
+    ENCODER,
+    Choices,
+    ModelName,
+    OutputBound,
+    as_object,
+    conversation_bound,
+    decode_fields,
+    decode_object,
+    is_given,
+    may_name,
+    raw_json,
+    read,
+    read_any,
+    require_entries,
+)
+from enfilade.dialects.codec import Codec, Operation
+from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.members.openai_chat.codec import CODEC
+from enfilade.dialects.members.openai_chat.reply import rendered
+from enfilade.dialects.openai_chat_stream import (
+    ChatReply,
+    ChatStreamReader,
+    ChatStreamWriter,
+    finish_of,
+)
+from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
+
+MEDIA_TYPES = frozenset({"image_url", "input_audio", "file"})
+OUTPUT_FIELDS = ("max_completion_tokens", "max_tokens")
+NO_TOKENS = frozenset({"model", "stream", "stream_options"})
+"""Fields that no template shows the model."""
+
+
+class StreamOptions(msgspec.Struct, gc=False):
+    """What the caller wants of a stream."""
+
+    include_usage: bool | None = None
+
+
+class ChatFields(msgspec.Struct, gc=False):
+    """The fields of a request that we act on."""
+
+    model: ModelName
+    messages: msgspec.Raw
+    stream: bool | None = None
+    max_completion_tokens: OutputBound | None = None
+    max_tokens: OutputBound | None = None
+    n: Choices | None = None
+    stream_options: StreamOptions | None = None
+    service_tier: str | None = None
+
+
+_FIELDS = msgspec.json.Decoder(ChatFields)
+_REPLY = msgspec.json.Decoder(ChatReply)
+
+
+class OpenAIChat:
+    """See the module."""
+
+    name = "openai_chat"
+    path = "/v1/chat/completions"
+    more_paths: tuple[str, ...] = ()
+    operation = Operation.GENERATE
+    codec: Codec | None = CODEC
+    forwarded_headers = frozenset({b"openai-beta"})
+
+    def parse(self, body: bytes, target: str = "") -> Request:
+        """See `Dialect.parse`."""
+        del target
+        fields = decode_object(body)
+        known = decode_fields(_FIELDS, body)
+        messages = require_entries(known.messages, "messages")
+        bound, older = known.max_completion_tokens, known.max_tokens
+        if bound is None or (older is not None and older < bound):
+            bound = older
+        options = known.stream_options
+        request = Request(
+            fields=fields,
+            model=known.model,
+            stream=bool(known.stream),
+            size=len(body),
+            max_output=bound,
+            choices=known.n or 1,
+            wants_usage=not known.stream or (options is not None and bool(options.include_usage)),
+            service_tier=known.service_tier,
+        )
+        if may_name(body, b"image_url", b"input_audio", b"file"):
+            request.media = _count_media(read_any(messages, "messages"))
+        return request
+
+    def text_bound(self, request: Request) -> int:
+        """See `Dialect.text_bound`."""
+        return conversation_bound(request.fields, NO_TOKENS)
+
+    def render_request(
+        self, request: Request, model: str, *, max_output: int | None, max_output_field: str | None = None
+    ) -> bytes:
+        """See `Dialect.render_request`."""
+        fields = request.fields | {"model": raw_json(model)}
+        if max_output is not None:
+            present: list[str] = [name for name in OUTPUT_FIELDS if name in fields]
+            for name in present or [max_output_field or OUTPUT_FIELDS[0]]:
+                fields[name] = raw_json(max_output)
+        if request.stream and not request.wants_usage:
+            # Without it a stream reports no usage at all. What the caller did not ask for is taken out again.
+            fields["stream_options"] = raw_json(_stream_options(fields) | {"include_usage": True})
+        return ENCODER.encode(fields)
+
+    def read_reply(self, body: bytes) -> ReplyFacts:
+        """See `Dialect.read_reply`."""
+        try:
+            reply = _REPLY.decode(body)
+        except (msgspec.DecodeError, RecursionError) as error:
+            message = "The provider's reply is not a chat completion."
+            raise UnreadableReply(message) from error
+        if is_given(reply.error) or reply.choices is None:
+            message = "The provider's reply holds no completion."
+            raise UnreadableReply(message)
+        usage = reply.usage.neutral() if reply.usage else None
+        finish = finish_of(reply.choices[0].finish_reason) if reply.choices else None
+        return ReplyFacts(usage, reply.model, finish, reply.service_tier)
+
+    def stream_reader(self, request: Request) -> ChatStreamReader:
+        """See `Dialect.stream_reader`."""
+        return ChatStreamReader(hide_usage=not request.wants_usage)
+
+    def conversation(self, request: Request) -> Conversation:
+        """See `Dialect.conversation`."""
+        return CODEC.question(request)
+
+    def render_completion(self, completion: Completion) -> bytes:
+        """See `Dialect.render_completion`."""
+        return rendered(completion)
+
+    def stream_writer(self, completion: Completion) -> ChatStreamWriter:
+        """See `Dialect.stream_writer`."""
+        return ChatStreamWriter(completion)
+
+    def error_status(self, error: EnfiladeError) -> int:
+        """See `Dialect.error_status`."""
+        return error.status
+
+    render_error = staticmethod(openai_common.render_error)
+    render_error_event = staticmethod(openai_common.render_error_event)
+
+    def limit_headers(self, limits: LimitHeaders) -> list[tuple[bytes, bytes]]:
+        """See `Dialect.limit_headers`."""
+        return openai_common.limit_headers(limits)
+
+
+def _stream_options(fields: dict[str, msgspec.Raw]) -> dict[str, Any]:
+    options = read(fields, "stream_options", dict)
+    return options or {}
+
+
+def _count_media(messages: object) -> int:
+    if not isinstance(messages, list):
+        return 0
+    count = 0
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        if isinstance(content, list):
+            count += sum(str(as_object(part).get("type")) in MEDIA_TYPES for part in content)
+    return count
+
+
+DIALECT = OpenAIChat()
