@@ -24,7 +24,7 @@ def test_a_sound_specification_is_taken() -> None:
 @pytest.mark.parametrize(
     ("changes", "param", "words"),
     [
-        ({"kind": "telepathy"}, "kind", "anthropic, openai, openai_compatible, simulated"),
+        ({"kind": "telepathy"}, "kind", ", ".join(Adapters().kinds())),
         ({"zone": "moon"}, "zone", "on_premise"),
         ({"api_key": None}, "api_key", "needs an api_key"),
         ({"max_concurrency": 0}, "max_concurrency", "between 1 and"),
