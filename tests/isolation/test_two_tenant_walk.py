@@ -125,14 +125,14 @@ async def test_the_walk_knows_every_route(both: TwoTenants) -> None:
     served = {f"{method.upper()} {path.removeprefix('/api/v1')}" for path, ms in described.items() for method in ms}
     assert served == set(ROUTES)
     application = both.house.parts.application()
-    assert set(application._calls) == set(CALLED)
+    assert set(application._calls.paths()) == set(CALLED)
     places = {("responses", 1): "{response}", ("conversations", 1): "{conversation}", ("conversations", 3): "{item}"}
     assert set(STORED) == {
         f"{method} /v1/" + "/".join(places.get((route[0], index), part) for index, part in enumerate(route))
         for route, methods in application._stored.routes.items()
         for method in methods
     }
-    assert set(application._gets) == {"/", "/healthz", "/readyz", "/metrics", "/v1/models"}
+    assert set(application._gets) == {"/", "/healthz", "/readyz", "/metrics", "/v1/models", "/v1beta/models"}
 
 
 async def test_what_acme_has_does_not_exist_for_globex(both: TwoTenants) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from enfilade.api.asgi import AsgiApp, HeaderList, Receive, Scope, Send, send_reply
 from enfilade.api.call_addresses import CallAddresses
 from enfilade.api.calls import DataPlane
+from enfilade.api.models import GEMINI, GEMINI_PREFIX, ModelList
 from enfilade.api.models import PREFIX as MODEL_PREFIX
-from enfilade.api.models import ModelList
 from enfilade.api.plain_errors import plain_error_body
 from enfilade.api.probes import Probes
 from enfilade.api.responses.addresses import StoredAddresses
@@ -40,6 +40,7 @@ class Application:
             "/readyz": probes.readyz,
             "/metrics": probes.metrics,
             "/v1/models": models.serve,
+            GEMINI: models.serve,
             "/": self._welcome,
         }
 
@@ -61,7 +62,9 @@ class Application:
         if path.startswith(ADMIN_PREFIX):
             await self._admin(scope, receive, send)
             return
-        handler = self._gets.get(path) or (self._models.serve if path.startswith(MODEL_PREFIX) else None)
+        handler = self._gets.get(path) or (
+            self._models.serve if path.startswith((MODEL_PREFIX, GEMINI_PREFIX)) else None
+        )
         if handler is None:
             message = f"There is nothing at {path[:200]}."
             await _refuse(send, NotFound(message))
@@ -77,7 +80,7 @@ class Application:
             "<!doctype html><html lang=en><meta charset=utf-8><title>Enfilade</title>"
             "<body style='font:16px/1.5 system-ui;max-width:40rem;margin:4rem auto;padding:0 1rem'>"
             f"<h1>Enfilade</h1><p>This address takes calls to models:</p><ul>{calls}"
-            "<li><code>GET /v1/models</code></li></ul>"
+            "<li><code>GET /v1/models</code></li><li><code>GET /v1beta/models</code></li></ul>"
             "<p><a href='/api/docs'>Admin API</a> · <a href='/readyz'>readiness</a></p></body></html>"
         )
         await send_reply(send, 200, [(b"content-type", b"text/html; charset=utf-8")], body.encode())

@@ -1,9 +1,12 @@
-"""`GET /v1/models` and `/v1/models/{id}`: what the key may ask for, in a form that both vendors' SDKs read."""
+"""`GET /v1/models` and `/v1/models/{id}`: what the key may ask for, in a form that OpenAI's and Anthropic's SDKs read.
+
+`GET /v1beta/models` and `/v1beta/models/{id}` say the same to Gemini's.
+"""
 
 import msgspec
 
 from enfilade.api.asgi import HeaderList, Receive, Scope, Send, send_reply
-from enfilade.api.headers import Network, client_address, collect, credential
+from enfilade.api.headers import Network, client_address, collect, credential, find_key_in_query
 from enfilade.api.plain_errors import plain_error_body
 from enfilade.core.clock import Clock, to_rfc3339
 from enfilade.core.errors import EnfiladeError
@@ -14,6 +17,9 @@ from enfilade.gateway.types import Hints
 from enfilade.identity.principals import Principal, Principals
 
 PREFIX = "/v1/models/"
+GEMINI = "/v1beta/models"
+GEMINI_PREFIX = GEMINI + "/"
+METHODS = ["generateContent", "streamGenerateContent", "countTokens", "embedContent"]
 JSON: HeaderList = [(b"content-type", b"application/json")]
 
 
@@ -35,19 +41,30 @@ class ModelList:
         try:
             principal = self._authenticate(scope)
             path: str = scope["path"]
-            body = self._one(principal, path[len(PREFIX) :]) if path.startswith(PREFIX) else self._all(principal)
+            body = self._told(principal, path)
         except EnfiladeError as error:
             await send_reply(send, error.status, list(JSON), plain_error_body(error))
             return
         await send_reply(send, 200, list(JSON), msgspec.json.encode(body))
 
+    def _told(self, principal: Principal, path: str) -> dict[str, object]:
+        if path == GEMINI:
+            return {"models": [_gemini(name) for name in self._names(principal)]}
+        if path.startswith(GEMINI_PREFIX):
+            return _gemini(self._one(principal, path[len(GEMINI_PREFIX) :]))
+        if path.startswith(PREFIX):
+            return self._described(self._one(principal, path[len(PREFIX) :]))
+        return self._all(principal)
+
     def _authenticate(self, scope: Scope) -> Principal:
         found = collect(scope["headers"])
+        if scope["path"].startswith(GEMINI):
+            find_key_in_query(found, scope["query_string"])
         address = client_address(scope.get("client"), found, self._trusted)
         return self._principals.authenticate(credential(found), address, self._clock.now_ns())
 
     def _all(self, principal: Principal) -> dict[str, object]:
-        names = [name for name in self._catalogue.names() if is_allowed(principal, name)]
+        names = self._names(principal)
         return {
             "object": "list",
             "data": [self._described(name) for name in names],
@@ -56,11 +73,14 @@ class ModelList:
             "last_id": names[-1] if names else None,
         }
 
-    def _one(self, principal: Principal, name: str) -> dict[str, object]:
+    def _names(self, principal: Principal) -> list[str]:
+        return [name for name in self._catalogue.names() if is_allowed(principal, name)]
+
+    def _one(self, principal: Principal, name: str) -> str:
         if not is_allowed(principal, name) or self._catalogue.resolve(name, 0, Hints()) is None:
             message = f"There is no model {name!r} that this key may use."
             raise ModelNotFound(message, param="model")
-        return self._described(name)
+        return name
 
     def _described(self, name: str) -> dict[str, object]:
         return {
@@ -72,3 +92,7 @@ class ModelList:
             "display_name": name,
             "created_at": to_rfc3339(self._since_ns),
         }
+
+
+def _gemini(name: str) -> dict[str, object]:
+    return {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": METHODS}

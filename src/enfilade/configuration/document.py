@@ -135,7 +135,9 @@ class Model(Part):
     """The most tokens that an answer may have; the bound that is held where a request sets none."""
     price: Annotated[Price | None, Field(description="Without it the price book decides.")] = None
     capabilities: list[str] = []
-    """Words that say what it can do; shown in the list of models."""
+    """What it can do, where the built-in table does not know or is wrong: tools, images, documents, audio, json_schema,
+    reasoning (what is listed is all that it can), and settings that it does not take, with a minus: -temperature,
+    -stop, -n, -logprobs, -seed, -system, -parallel_tools, -caching."""
 
 
 class AliasRule(Part):

@@ -17,6 +17,7 @@ from enfilade.gateway import store
 from enfilade.gateway import strategies as family
 from enfilade.gateway.aliases import check_alias, model_behind
 from enfilade.gateway.breaker import Breaker
+from enfilade.gateway.capabilities.known import check_words, known_of, lacking
 from enfilade.gateway.errors import InvalidModel, UnknownAlias, UnknownModel
 from enfilade.gateway.types import AliasSpec, CatalogueRecord, Hints, ModelSpec, Target
 from enfilade.identity.directory import Install
@@ -128,9 +129,10 @@ class Catalogue:
                     weight=deployment.weight,
                     price=price,
                     context_window=spec.context_window or price.context_window,
-                    max_output=spec.max_output_tokens,
+                    max_output=spec.max_output_tokens or known_of(upstream).max_output,
                     breaker=self._breaker(label),
                     label=label,
+                    lacks=lacking(upstream, spec.capabilities),
                 )
             )
         return Entry(name, spec, targets, self._strategies[spec.strategy])
@@ -276,6 +278,7 @@ class Catalogue:
         if not spec.deployments:
             message = "a model needs at least one deployment"
             raise InvalidModel(message, param="deployments")
+        check_words(spec.capabilities)
         if spec.strategy not in self._strategies:
             known = ", ".join(sorted(self._strategies))
             message = f"the strategy {spec.strategy!r} is not offered by this version; it offers {known}"

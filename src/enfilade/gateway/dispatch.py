@@ -4,10 +4,10 @@ from random import Random  # noqa: TID251 - the type of what the caller passes i
 
 import msgspec
 
-from enfilade.core.clock import NANOSECONDS, Clock
+from enfilade.core.clock import Clock
 from enfilade.core.errors import BudgetReached, EnfiladeError, LimitReached
 from enfilade.dialects.errors import NotTranslatable
-from enfilade.dialects.translation.passage import Asked, Destination, Passage, Translator
+from enfilade.dialects.translation.passage import Destination, Passage, Translator
 from enfilade.gateway.admission import Admission
 from enfilade.gateway.bounds import Candidate
 from enfilade.gateway.errors import NoDeployment
@@ -148,12 +148,8 @@ class Dispatcher:
     def _passage(self, admission: Admission, candidate: Candidate) -> Passage:
         """The question as it is sent. Raises NotTranslatable, WrongType."""
         call, target = admission.call, candidate.target
-        if call.asked is None:
-            call.asked = Asked(
-                call.dialect, call.request, call.id, call.started_ns // NANOSECONDS, call.principal.is_strict
-            )
         return self._translator.open(
-            call.asked,
+            call.asking(),
             Destination(
                 target.upstream_model,
                 target.dialects,

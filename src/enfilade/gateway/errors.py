@@ -31,6 +31,13 @@ class DialectNotServed(InvalidRequest):
     remedy = "Call the model at the address that the message names, or choose another model."
 
 
+class CapabilityMissing(InvalidRequest):
+    """The model is known not to do what the request asks for."""
+
+    code = "capability_missing"
+    remedy = "Use a model that can; an administrator can correct the model's `capabilities` if this is wrong."
+
+
 class KeyCannotCall(Forbidden):
     """The key stands for no application and no user, so nobody could be charged."""
 

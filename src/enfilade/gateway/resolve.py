@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from enfilade.dialects.translation.passage import Translator
+from enfilade.gateway.capabilities.check import able
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.gateway.errors import DialectNotServed, KeyCannotCall, ModelNotAllowed, ModelNotFound, NoDeployment
 from enfilade.gateway.types import Call, Target
@@ -13,7 +14,8 @@ from enfilade.identity.principals import Principal
 def resolve(catalogue: Catalogue, translator: Translator, call: Call) -> list[Target]:
     """The deployments of the model that the call asks for, then those of its fallbacks.
 
-    Raises KeyCannotCall, ModelNotFound, ModelNotAllowed, NoDeployment, DialectNotServed.
+    Raises KeyCannotCall, ModelNotFound, ModelNotAllowed, NoDeployment, DialectNotServed,
+    CapabilityMissing.
     """
     if call.scope.application is None and call.scope.user is None:
         message = "This key stands for no application and no user."
@@ -31,7 +33,7 @@ def resolve(catalogue: Catalogue, translator: Translator, call: Call) -> list[Ta
         other = catalogue.entry(fallback)
         if other is not None and is_allowed(call.principal, fallback):
             targets = targets + catalogue.order(other)
-    return _speaking(translator, call, targets)
+    return able(call, _speaking(translator, call, targets))
 
 
 def _speaking(translator: Translator, call: Call, targets: Sequence[Target]) -> list[Target]:

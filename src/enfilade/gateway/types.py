@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from enfilade.core.clock import NANOSECONDS
 from enfilade.core.scope import Scope
 from enfilade.costs.prices.catalogue import PriceSource
 from enfilade.dialects.translation.passage import Asked
@@ -120,4 +121,11 @@ class Call(msgspec.Struct):
     may_write_cache: bool = True
     trace_parent: str | None = None
     asked: Asked | None = None
-    """The same for translation, once an attempt has been written."""
+    """See `asking`."""
+
+    def asking(self) -> Asked:
+        """The request as translation takes it, made once."""
+        if self.asked is None or self.asked.request is not self.request:
+            created_s = self.started_ns // NANOSECONDS
+            self.asked = Asked(self.dialect, self.request, self.id, created_s, self.principal.is_strict)
+        return self.asked
