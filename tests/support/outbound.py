@@ -16,6 +16,7 @@ KEY = "sk-test-0123456789abcdef"
 KEY_NAME = "UP_API_KEY"
 REQUESTS: dict[str, dict[str, Any]] = {
     "openai_chat": {"model": "ours", "messages": [{"role": "user", "content": "Good morning"}]},
+    "openai_responses": {"model": "ours", "input": "Good morning", "store": False},
     "openai_embeddings": {"model": "ours", "input": "Good morning"},
     "anthropic_count": {"model": "ours", "messages": [{"role": "user", "content": "Good morning"}]},
     "anthropic_messages": {
@@ -26,6 +27,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 }
 REPLIES: dict[str, dict[str, Any]] = {
     "openai_chat": {"choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}], "model": "up-1"},
+    "openai_responses": {"object": "response", "output": [], "status": "completed", "model": "up-1"},
     "openai_embeddings": {"data": [{"index": 0, "embedding": [1.0]}], "model": "up-1"},
     "anthropic_count": {"input_tokens": 3},
     "anthropic_messages": {"type": "message", "content": [{"type": "text", "text": "Hi"}], "model": "up-1"},

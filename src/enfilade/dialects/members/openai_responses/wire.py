@@ -1,0 +1,161 @@
+"""As much of responses, and of the events that stream them, as is acted on."""
+
+from typing import Any
+
+import msgspec
+
+from enfilade.core.messages import Finish
+from enfilade.core.usage import Usage
+from enfilade.dialects.bodies import NOTHING
+
+FINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
+LIFECYCLE = FINAL | {"response.created", "response.in_progress", "response.queued"}
+
+CALLS = frozenset(
+    {
+        "function_call",
+        "custom_tool_call",
+        "computer_call",
+        "local_shell_call",
+        "shell_call",
+        "apply_patch_call",
+        "mcp_approval_request",
+    }
+)
+"""Items that wait for something from the caller."""
+FAILED = frozenset({"failed", "cancelled"})
+
+
+class InputDetails(msgspec.Struct, gc=False):
+    """Parts of the input's tokens."""
+
+    cached_tokens: int | float | None = None
+    cache_write_tokens: int | float | None = None
+
+
+class OutputDetails(msgspec.Struct, gc=False):
+    """Parts of the output's tokens."""
+
+    reasoning_tokens: int | float | None = None
+
+
+class ResponseUsage(msgspec.Struct, gc=False):
+    """`usage`: the input includes cached tokens, the output includes reasoning."""
+
+    input_tokens: int | float | None = None
+    output_tokens: int | float | None = None
+    input_tokens_details: InputDetails | None = None
+    output_tokens_details: OutputDetails | None = None
+
+    def neutral(self) -> Usage | None:
+        """The usage in the neutral convention; None when nothing was reported."""
+        if self.input_tokens is None and self.output_tokens is None:
+            return None
+        cached = written = reasoning = 0
+        if self.input_tokens_details is not None:
+            cached = int(self.input_tokens_details.cached_tokens or 0)
+            written = int(self.input_tokens_details.cache_write_tokens or 0)
+        if self.output_tokens_details is not None:
+            reasoning = int(self.output_tokens_details.reasoning_tokens or 0)
+        return Usage(int(self.input_tokens or 0), cached, written, 0, int(self.output_tokens or 0), reasoning)
+
+
+def usage_object(usage: Usage) -> dict[str, object]:
+    """Neutral usage as responses write it."""
+    written = usage.cache_write_tokens + usage.cache_write_1h_tokens
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": {"cached_tokens": usage.cached_input_tokens, "cache_write_tokens": written},
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": usage.total_tokens,
+    }
+
+
+class Item(msgspec.Struct, gc=False):
+    """What an item of the output is."""
+
+    type: str | None = None
+
+
+class Incomplete(msgspec.Struct, gc=False):
+    """Why a response is not whole."""
+
+    reason: str | None = None
+
+
+class ResponseReply(msgspec.Struct, gc=False):
+    """A response, whole or so far."""
+
+    id: str | None = None
+    model: str | None = None
+    status: str | None = None
+    output: list[Item] | None = None
+    usage: ResponseUsage | None = None
+    incomplete_details: Incomplete | None = None
+    service_tier: str | None = None
+    error: msgspec.Raw = NOTHING
+
+    def finish(self) -> Finish:
+        """Why it ended."""
+        return finish_of(self.status, self.incomplete_details, {item.type for item in self.output or ()})
+
+
+def finish_of(status: str | None, details: Incomplete | None, kinds: set[str | None]) -> Finish:
+    """The neutral finish; what is new to us counts as a plain stop."""
+    if status == "incomplete":
+        filtered = details is not None and details.reason == "content_filter"
+        return Finish.CONTENT_FILTER if filtered else Finish.LENGTH
+    if status in FAILED:
+        return Finish.ERROR
+    return Finish.STOP if kinds.isdisjoint(CALLS) else Finish.TOOL_CALLS
+
+
+class WholeReply(msgspec.Struct, gc=False):
+    """A response with all that its translation reads."""
+
+    id: str | None = None
+    created_at: int | float | None = None
+    model: str | None = None
+    status: str | None = None
+    output: list[dict[str, Any]] | None = None
+    usage: ResponseUsage | None = None
+    incomplete_details: Incomplete | None = None
+    service_tier: str | None = None
+    error: msgspec.Raw = NOTHING
+
+
+class Delta(msgspec.Struct, gc=False):
+    """The commonest events: more of something."""
+
+    type: str = ""
+    delta: str | None = None
+    output_index: int = 0
+    content_index: int = 0
+    logprobs: msgspec.Raw = NOTHING
+
+
+class Event(msgspec.Struct, gc=False):
+    """Any other event."""
+
+    type: str = ""
+    output_index: int = 0
+    content_index: int = 0
+    summary_index: int = 0
+    item: dict[str, Any] | None = None
+    part: dict[str, Any] | None = None
+    response: WholeReply | None = None
+    text: str | None = None
+    refusal: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+    message: str | None = None
+    error: msgspec.Raw = NOTHING
+
+
+REPLY = msgspec.json.Decoder(ResponseReply)
+WHOLE = msgspec.json.Decoder(WholeReply)
+DELTA = msgspec.json.Decoder(Delta)
+EVENT = msgspec.json.Decoder(Event)
+RAW_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
