@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from enfilade.storage.sealing import Sealer
 
 INLINE_BYTES = 200_000
+INLINE_PIECES = 50
 """More than this is sealed and opened in a thread: other calls go on meanwhile."""
 
 Sealed = tuple[str, bytes]
@@ -26,13 +27,13 @@ class Contents:
 
     async def seal(self, contents: Sequence[Sealed]) -> list[bytes]:
         """The sealed forms, in order."""
-        if _size(contents) <= INLINE_BYTES:
+        if _is_small(contents):
             return self._seal(contents)
         return await asyncio.to_thread(self._seal, contents)
 
     async def open(self, contents: Sequence[Sealed]) -> list[bytes]:
         """The contents, in order. Raises StorageFault for what was altered or sealed under another key."""
-        if _size(contents) <= INLINE_BYTES:
+        if _is_small(contents):
             return self._open(contents)
         return await asyncio.to_thread(self._open, contents)
 
@@ -43,8 +44,8 @@ class Contents:
         return [self._sealer.open(content, purpose).encode() for purpose, content in contents]
 
 
-def _size(contents: Sequence[Sealed]) -> int:
-    return sum(len(content) for _, content in contents)
+def _is_small(contents: Sequence[Sealed]) -> bool:
+    return len(contents) <= INLINE_PIECES and sum(len(content) for _, content in contents) <= INLINE_BYTES
 
 
 def for_input(tenant: str, response: str) -> str:
