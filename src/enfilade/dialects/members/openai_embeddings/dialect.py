@@ -1,7 +1,4 @@
-"""OpenAI embeddings: `POST /v1/embeddings`.
-
-Source: https://platform.openai.com/docs/api-reference/embeddings.
-"""
+"""What the line needs of the dialect; bodies of callers whose provider speaks it too pass through."""
 
 import msgspec
 
@@ -21,6 +18,7 @@ from enfilade.dialects.bodies import (
 )
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, UnreadableReply, WrongType
+from enfilade.dialects.members.openai_embeddings.codec import CODEC
 from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request, StreamReader, StreamWriter
 
 
@@ -51,7 +49,7 @@ class OpenAIEmbeddings:
     path = "/v1/embeddings"
     more_paths: tuple[str, ...] = ()
     operation = Operation.EMBED
-    codec: Codec | None = None
+    codec: Codec | None = CODEC
     forwarded_headers = frozenset({b"openai-beta"})
 
     def parse(self, body: bytes, target: str = "") -> Request:
