@@ -29,6 +29,7 @@ from enfilade.dialects.anthropic.fields import (
     Notes,
     refuse,
 )
+from enfilade.dialects.anthropic.quick import quick_messages, quick_system, quick_tools
 
 FIELD_NAMES = {
     "max_output_tokens": "max_tokens",
@@ -118,6 +119,13 @@ def read_question(raw: dict[str, msgspec.Raw], max_output: int | None) -> Conver
 
 
 def _messages(fields: Fields, notes: Notes) -> tuple[Message, ...]:
+    raw = fields.raw.get("messages")
+    quick = quick_messages(raw) if raw is not None else None
+    return quick if quick is not None else closer_messages(fields, notes)
+
+
+def closer_messages(fields: Fields, notes: Notes) -> tuple[Message, ...]:
+    """The turns, block by block. Raises WrongType, MissingField."""
     turns = []
     for at, entry in enumerate(fields.need("messages", RAW_OBJECTS)):
         turn = Fields(entry, ("messages", at))
@@ -133,6 +141,12 @@ def _system(fields: Fields, notes: Notes) -> tuple[Text, ...]:
     raw = fields.raw.get("system")
     if raw is None or bytes(memoryview(raw)[:4]) == b"null":
         return ()
+    quick = quick_system(raw)
+    return quick if quick is not None else closer_system(raw, notes)
+
+
+def closer_system(raw: msgspec.Raw, notes: Notes) -> tuple[Text, ...]:
+    """The instructions, block by block. Raises WrongType, MissingField."""
     found = content_blocks(raw, ("system",))
     if isinstance(found, str):
         return (Text(found),)
@@ -145,6 +159,12 @@ def _system(fields: Fields, notes: Notes) -> tuple[Text, ...]:
 
 
 def _tools(fields: Fields, notes: Notes) -> tuple[Tool, ...]:
+    quick = quick_tools(fields.raw["tools"])
+    return quick if quick is not None else closer_tools(fields, notes)
+
+
+def closer_tools(fields: Fields, notes: Notes) -> tuple[Tool, ...]:
+    """The tools, field by field. Raises WrongType, MissingField."""
     return tuple(
         _tool(Fields(entry, ("tools", at)), notes) for at, entry in enumerate(fields.get("tools", RAW_OBJECTS) or ())
     )

@@ -11,7 +11,7 @@ from enfilade.core.usage import Usage
 from enfilade.dialects.anthropic.blocks import DIALECT_NAME
 from enfilade.dialects.anthropic.carriers import UNSEALED, part_seal
 from enfilade.dialects.anthropic.citations import shown_citation
-from enfilade.dialects.anthropic.write import media_block
+from enfilade.dialects.anthropic.turns import media_block
 from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.members.anthropic_messages.usage import SHOWN_TIERS, stop_fields, usage_object
 

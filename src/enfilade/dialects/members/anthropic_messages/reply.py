@@ -21,7 +21,7 @@ from enfilade.core.usage import Usage
 from enfilade.dialects.anthropic.blocks import DIALECT_NAME
 from enfilade.dialects.anthropic.carriers import ORIGIN, UNSEALED, part_seal
 from enfilade.dialects.anthropic.citations import read_citation, shown_citation
-from enfilade.dialects.anthropic.write import media_block, tool_input
+from enfilade.dialects.anthropic.turns import media_block, tool_input
 from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.members.anthropic_messages.usage import (
