@@ -1,6 +1,6 @@
 """What every dialect must bring for the contract to be tried on it: bodies of our own, made from the wire's facts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,13 @@ class DialectSample:
     """The error's type for each status, as the official SDK's documentation has it."""
     error_event_name: str | None = None
     """What an error in a stream is called, in its event's name and its `type`, where whole errors have no envelope."""
+    read_error: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    """A whole error's code, type, message, param, details and request id, where they stand elsewhere than OpenAI's."""
+    has_limit_headers: bool = True
+    usage_field: str = "usage"
+    """Where replies say what was used."""
+    nested_bound: bool = False
+    """Whether an output bound stands deeper in the body: then the dialect's own tests try it."""
     asks_for_usage: Mapping[str, Any] = field(default_factory=dict)
     """What must stand in a streamed request that goes to a provider, whatever the caller asked."""
 

@@ -81,7 +81,7 @@ def test_an_output_bound_is_set_where_the_provider_reads_it(sample: DialectSampl
 
 def test_the_smaller_of_two_output_bounds_counts(sample: DialectSample) -> None:
     if not sample.output_fields:
-        assert not sample.dialect.parse(body_of(sample.plain)).makes_output
+        assert sample.dialect.parse(body_of(sample.plain)).makes_output is sample.nested_bound
         return
     for low in sample.output_fields:
         given_bounds = dict.fromkeys(sample.output_fields, 90) | {low: 30}
@@ -162,7 +162,7 @@ def test_media_in_disguise_is_counted(sample: DialectSample) -> None:
     if not sample.media:
         return
     body = body_of(sample.request)
-    for name in ("image", "document", "input_audio", "file"):
+    for name in ("image", "document", "input_audio", "file", "inlineData", "fileData"):
         disguised = "".join(f"\\u{ord(letter):04x}" for letter in name)
         body = body.replace(b'"' + name.encode(), b'"' + disguised.encode())
     assert sample.dialect.parse(body).media == sample.media
@@ -187,25 +187,25 @@ def test_a_reply_says_what_was_used_and_why_it_ended(sample: DialectSample) -> N
     facts = sample.dialect.read_reply(json.dumps(sample.reply).encode())
     assert facts.usage == sample.usage
     assert facts.finish is sample.finish
-    assert facts.model == sample.reply.get("model")
+    assert facts.model == sample.reply.get("model", sample.reply.get("modelVersion"))
 
 
 @pytest.mark.parametrize("usage", [None, {}, {"unheard_of": 1}])
 def test_a_reply_without_usage_is_readable_and_reports_none(sample: DialectSample, usage: Any) -> None:
-    reply = {name: value for name, value in sample.reply.items() if name != "usage"}
+    reply = {name: value for name, value in sample.reply.items() if name != sample.usage_field}
     if usage is not None:
-        reply["usage"] = usage
+        reply[sample.usage_field] = usage
     assert sample.dialect.read_reply(json.dumps(reply).encode()).usage is None
 
 
 def test_figures_may_be_fractions_or_absurd_but_never_break(sample: DialectSample) -> None:
     if sample.usage is None:
-        assert "usage" not in sample.reply
+        assert sample.usage_field not in sample.reply
         return
-    usage = dict(sample.reply["usage"])
+    usage = dict(sample.reply[sample.usage_field])
     for figure in (3.0, -5, 10**30, 1e300):
         changed = {name: figure if isinstance(value, int) else value for name, value in usage.items()}
-        facts = sample.dialect.read_reply(json.dumps(dict(sample.reply) | {"usage": changed}).encode())
+        facts = sample.dialect.read_reply(json.dumps(dict(sample.reply) | {sample.usage_field: changed}).encode())
         assert facts.usage is not None
         assert facts.usage.is_plausible() is False or figure == 3.0
 

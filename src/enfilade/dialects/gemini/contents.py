@@ -1,0 +1,228 @@
+"""A caller's contents as turns: parts in their order, calls and results tied together."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from enfilade.core.messages import Media, Message, Opaque, Part, Reasoning, Role, Sealed, Text, ToolCall, ToolResult
+from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.gemini.fields import entries_at, flag_at, object_at, text_at, wrong
+from enfilade.dialects.gemini.media import filed_media, inline_media
+
+DIALECT = "gemini_generate"
+ORIGIN = "gemini"
+UNPARSED = "_unparsed"
+"""Google's arguments are an object: those that a model wrote as no JSON object stand whole under this name."""
+COUNTED_CALL = "gemini-call-"
+_ROLES = {"user": Role.USER, "model": Role.ASSISTANT, "function": Role.USER, "system": Role.SYSTEM}
+_HARMLESS = frozenset({"partMetadata"})
+_ATTRIBUTES = frozenset({"thought", "thoughtSignature", "mediaResolution"})
+_DETAILS = {
+    "MEDIA_RESOLUTION_LOW": "low",
+    "MEDIA_RESOLUTION_MEDIUM": "auto",
+    "MEDIA_RESOLUTION_HIGH": "high",
+    "MEDIA_RESOLUTION_ULTRA_HIGH": "high",
+}
+_OPAQUE = frozenset({"executableCode", "codeExecutionResult", "toolCall", "toolResponse"})
+
+
+def detail_of(resolution: object) -> str | None:
+    """How closely to look, by Google's word for it."""
+    return _DETAILS.get(resolution) if isinstance(resolution, str) else None
+
+
+class Contents:
+    """Reads contents one after the other."""
+
+    def __init__(self, detail: str | None = None) -> None:
+        """`detail` holds for images that say nothing of it."""
+        self.messages: list[Message] = []
+        self.foreign: list[str] = []
+        self.harmless: list[str] = []
+        self._detail = detail
+        self._calls = 0
+        self._open: list[tuple[str, str]] = []
+        """Calls without a result so far: name and id."""
+
+    def take(self, contents: object, where: str = "contents") -> None:
+        """All contents: an array, one content, or one text. Raises WrongType."""
+        for path, content in entries_at(contents, where):
+            fields = {"parts": content} if isinstance(content, str) else object_at(content, path)
+            role = text_at(fields, "role", path) or "user"
+            if role not in _ROLES:
+                raise wrong(f"{path}.role", "`user`, `model` or `function`")
+            self._add(_ROLES[role], self.parts(fields.get("parts"), f"{path}.parts"))
+
+    def _add(self, role: Role, parts: list[Part]) -> None:
+        last = self.messages[-1] if self.messages else None
+        if last is not None and last.role is role is Role.ASSISTANT and _continues(last.parts, parts):
+            # Chats that recorded a stream hold a content for each of its chunks: a thought goes on in the next one.
+            parts = _joined([*last.parts, *parts])
+            self.messages.pop()
+        self.messages.append(Message(role, tuple(parts)))
+
+    def parts(self, value: object, where: str) -> list[Part]:
+        """The parts of one content. Raises WrongType."""
+        found: list[Part] = []
+        for path, entry in entries_at(value, where):
+            if isinstance(entry, str):
+                found.append(Text(entry))
+            elif (part := self._part(entry, path)) is not None:
+                found.append(part)
+        return _joined(found)
+
+    def _part(self, value: object, where: str) -> Part | None:
+        fields = object_at(value, where)
+        for name, reader in _READERS.items():
+            if name in fields:
+                self._leave(fields, where, name)
+                return reader(self, fields, where)
+        for name in _OPAQUE:
+            if name in fields and isinstance(value, dict):
+                return Opaque(DIALECT, name, value)
+        self._leave(fields, where, "")
+        signature = text_at(fields, "thoughtSignature", where)
+        return Text("", seal=Sealed(ORIGIN, signature)) if signature else None
+
+    def _leave(self, fields: dict[str, Any], where: str, taken: str) -> None:
+        """Remember the fields of a part that stand beside what it is."""
+        for name, value in fields.items():
+            if name in _HARMLESS:
+                self.harmless.append(f"{where}.{name}")
+            elif name != taken and name not in _ATTRIBUTES and value not in ({}, [], ""):
+                self.foreign.append(f"{where}.{name}")
+
+    def text(self, fields: dict[str, Any], where: str) -> Part:
+        """Words, or thoughts."""
+        text = text_at(fields, "text", where) or ""
+        if flag_at(fields, "thought", where):
+            return Reasoning(text, _seal(fields, where))
+        return Text(text, seal=_seal(fields, where))
+
+    def inline(self, fields: dict[str, Any], where: str) -> Part:
+        """Media in the request itself."""
+        blob = object_at(fields["inlineData"], f"{where}.inlineData")
+        return inline_media(blob, f"{where}.inlineData", self._detail_of(fields), _seal(fields, where))
+
+    def file(self, fields: dict[str, Any], where: str) -> Part:
+        """Media elsewhere."""
+        file = object_at(fields["fileData"], f"{where}.fileData")
+        return filed_media(file, f"{where}.fileData", self._detail_of(fields), _seal(fields, where))
+
+    def _detail_of(self, fields: dict[str, Any]) -> str | None:
+        own = fields.get("mediaResolution")
+        return detail_of(own.get("level") if isinstance(own, dict) else own) or self._detail
+
+    def call(self, fields: dict[str, Any], where: str) -> Part:
+        """A call of a function; it has an id of its place in the conversation if it came without one."""
+        path = f"{where}.functionCall"
+        call = object_at(fields["functionCall"], path)
+        arguments = call.get("args", {})
+        if not isinstance(arguments, dict):
+            raise wrong(f"{path}.args", "an object")
+        name = text_at(call, "name", path) or ""
+        call_id = text_at(call, "id", path) or f"{COUNTED_CALL}{self._calls}"
+        self._calls += 1
+        self._open.append((name, call_id))
+        return ToolCall(call_id, name, arguments_text(arguments), seal=_seal(fields, where))
+
+    def result(self, fields: dict[str, Any], where: str) -> Part:
+        """What a function answered."""
+        path = f"{where}.functionResponse"
+        answer = object_at(fields["functionResponse"], path)
+        response = answer.get("response", {})
+        if not isinstance(response, dict):
+            raise wrong(f"{path}.response", "an object")
+        if answer.get("willContinue") is True:
+            self.foreign.append(f"{path}.willContinue")
+        if "scheduling" in answer:
+            self.harmless.append(f"{path}.scheduling")
+        name = text_at(answer, "name", path)
+        call_id = self._answered(name, text_at(answer, "id", path))
+        is_error = list(response) == ["error"]
+        said = response["error"] if is_error else response
+        content: list[Text | Media] = [Text(said if isinstance(said, str) else _json(said))]
+        content += [self._attachment(entry, place) for place, entry in entries_at(answer.get("parts"), f"{path}.parts")]
+        return ToolResult(call_id, tuple(content), is_error=is_error, name=name)
+
+    def _attachment(self, value: object, where: str) -> Text | Media:
+        fields = object_at(value, where)
+        if "inlineData" in fields:
+            return inline_media(
+                object_at(fields["inlineData"], f"{where}.inlineData"), f"{where}.inlineData", None, None
+            )
+        if "fileData" in fields:
+            return filed_media(object_at(fields["fileData"], f"{where}.fileData"), f"{where}.fileData", None, None)
+        raise wrong(where, "a part with `inlineData` or `fileData`")
+
+    def _answered(self, name: str | None, given: str | None) -> str:
+        """The id of the call that is answered: the one given, else that of the earliest call of the name."""
+        for index, (called, call_id) in enumerate(self._open):
+            if call_id == given or (given is None and called == name):
+                del self._open[index]
+                return call_id
+        if given is None and self._open:
+            return self._open.pop(0)[1]
+        return given or f"{COUNTED_CALL}{name or ''}"
+
+
+_READERS: dict[str, Callable[[Contents, dict[str, Any], str], Part]] = {
+    "text": Contents.text,
+    "functionCall": Contents.call,
+    "functionResponse": Contents.result,
+    "inlineData": Contents.inline,
+    "fileData": Contents.file,
+}
+
+
+def _seal(fields: dict[str, Any], where: str) -> Sealed | None:
+    signature = text_at(fields, "thoughtSignature", where)
+    return Sealed(ORIGIN, signature) if signature else None
+
+
+def _json(value: object) -> str:
+    return ENCODER.encode(value).decode()
+
+
+def arguments_text(arguments: dict[str, Any]) -> str:
+    """Arguments as the text that a model wrote."""
+    if list(arguments) == [UNPARSED] and isinstance(arguments[UNPARSED], str):
+        return str(arguments[UNPARSED])
+    return _json(arguments)
+
+
+def arguments_object(text: str) -> msgspec.Raw | dict[str, str]:
+    """Arguments as the object that Google wants, unread where they are one."""
+    if not text.strip():
+        return {}
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        value = None
+    return in_one_line(text) if isinstance(value, dict) else {UNPARSED: text}
+
+
+def in_one_line(text: str) -> msgspec.Raw:
+    """JSON as it was written, but for line ends, which are only ever between its tokens and end an event's line."""
+    return msgspec.Raw(text.replace("\n", " ").replace("\r", " ").encode())
+
+
+def _continues(before: tuple[Part, ...], after: list[Part]) -> bool:
+    return bool(before and after) and _is_open(before[-1]) and isinstance(after[0], Reasoning)
+
+
+def _is_open(part: Part) -> bool:
+    return isinstance(part, Reasoning) and part.seal is None
+
+
+def _joined(parts: list[Part]) -> list[Part]:
+    """The parts, with the pieces of each thought joined: a signature ends it."""
+    found: list[Part] = []
+    for part in parts:
+        last = found[-1] if found else None
+        if isinstance(part, Reasoning) and isinstance(last, Reasoning) and last.seal is None:
+            found[-1] = Reasoning(last.text + part.text, part.seal)
+        else:
+            found.append(part)
+    return found
