@@ -1,7 +1,8 @@
 """What providers that are reached over HTTP have in common. An adapter adds its paths, its headers and its words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from enfilade.core.clock import Clock
 from enfilade.dialects.traits import NO_TRAITS, Traits
@@ -9,7 +10,7 @@ from enfilade.dialects.types import Dialect, Request
 from enfilade.providers.authority import Authority, AuthorityMaker, Headers, Signable
 from enfilade.providers.credentials import Credential
 from enfilade.providers.error_reports import ErrorReader, read_error
-from enfilade.providers.errors import CredentialMissing, CredentialsRefused, ProviderError
+from enfilade.providers.errors import CredentialMissing, CredentialsRefused, ProviderError, ProviderFault
 from enfilade.providers.failures import failure_of, reported_failure, without
 from enfilade.providers.openings import check_opening
 from enfilade.providers.transport.client import MAX_BODY_BYTES, HttpClient
@@ -56,6 +57,9 @@ class HttpAdapter:
     """A last change of the body: what the service wants otherwise than its dialect writes it."""
     answer: Callable[[Outgoing], AnswerMaker | None] | None = None
     """A change of a whole reply to what the dialect expects, chosen by the request as the dialect wrote it."""
+    arrived: Callable[[Outgoing, Any], Awaitable[Incoming]] | None = None
+    """Given a reply of status 200 that has just arrived, what reads it, where the service frames its replies otherwise
+    than the dialect. May raise ProviderError, as nothing of it has been passed on."""
     read_error: ErrorReader = read_error
     """What an error reply says."""
     check: Callable[[ProviderSpec], None] | None = None
@@ -141,6 +145,8 @@ class HttpProvider:
         exchange = await self.client.send(self.origin, request, self._timeouts, self._max_reply)
         try:
             reply = await self._success(exchange, stream=outgoing.stream)
+            if self.adapter.arrived is not None:
+                return await self.adapter.arrived(outgoing, reply)
         except BaseException as error:
             exchange.abort()
             if self.authority is not None and isinstance(error, CredentialsRefused):
@@ -163,7 +169,12 @@ class HttpProvider:
         signable = Signable(
             b"POST", self.origin.host_header, self.origin.base_path + path, outgoing.headers, outgoing.body
         )
-        return await authority.headers(signable)
+        try:
+            return await authority.headers(signable)
+        except ProviderError as error:
+            if error.may_have_cost:  # It may elsewhere: here, nothing has gone to the provider yet.
+                raise ProviderFault(error.message) from error
+            raise
 
     def _head(self, path: str, brought: Headers) -> bytes:
         """The request's unchanging beginning: made once for each path and key, and again when the key changes."""

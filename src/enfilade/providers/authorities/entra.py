@@ -10,7 +10,6 @@ from urllib.parse import urlencode, urlsplit
 
 from enfilade.providers.authorities.oauth import (
     TokenAddress,
-    ask_beside,
     bearer,
     key_header,
     loan_of,
@@ -18,8 +17,10 @@ from enfilade.providers.authorities.oauth import (
     refuse,
 )
 from enfilade.providers.authorities.renewal import Loan, Renewed
+from enfilade.providers.authorities.token_service import ask
 from enfilade.providers.authority import Authority, AuthorityNeeds, Headers, Signable
 from enfilade.providers.errors import CredentialMissing, InvalidProvider
+from enfilade.providers.transport.types import parse_origin
 from enfilade.providers.types import ProviderSpec
 
 OPTIONS = frozenset(
@@ -171,13 +172,14 @@ def _client_proof(needs: AuthorityNeeds) -> Callable[[], dict[str, str]]:
 def _managed_identity_token(needs: AuthorityNeeds) -> Fetch:
     """The service beside each machine in Azure (IMDS). An administrator chose it; its address is fixed."""
     who = "Azure's instance metadata service"
+    origin = parse_origin(IMDS_ADDRESS, tls=needs.tls, allow_private=True)
     asked = {"api-version": IMDS_VERSION, "resource": _scope(needs.spec).removesuffix("/.default")}
     if (client := needs.spec.options.get("client_id")) is not None:
         asked["client_id"] = str(client)
     path = f"/metadata/identity/oauth2/token?{urlencode(asked)}"
 
     async def fetch() -> Loan[bytes]:
-        status, body = await ask_beside(needs, IMDS_ADDRESS, path, who, ((b"metadata", b"true"),))
+        status, body = await ask(needs.client, origin, path, method=b"GET", headers=((b"metadata", b"true"),))
         if status == 400 and b"invalid_request" in body:
             message = "The machine on which Enfilade runs has no such managed identity; see the option `client_id`."
             raise CredentialMissing(message)

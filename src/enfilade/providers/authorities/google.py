@@ -14,10 +14,12 @@ from enfilade.providers.authorities.google_documents import (
     read_document,
     service_account_token,
 )
-from enfilade.providers.authorities.oauth import ask_beside, bearer, key_header, loan_of, read_object, refuse
+from enfilade.providers.authorities.oauth import bearer, key_header, loan_of, read_object, refuse
 from enfilade.providers.authorities.renewal import Loan, Renewed
+from enfilade.providers.authorities.token_service import ask
 from enfilade.providers.authority import Authority, AuthorityNeeds, Headers, Signable
 from enfilade.providers.errors import CredentialMissing
+from enfilade.providers.transport.types import parse_origin
 
 METADATA_ADDRESS = "http://metadata.google.internal"
 METADATA_PATH = f"/computeMetadata/v1/instance/service-accounts/default/token?scopes={SCOPE}"
@@ -98,9 +100,10 @@ def _quota_project(document: ExternalAccount) -> Headers:
 def _metadata_token(needs: AuthorityNeeds) -> Fetch:
     """The server that Google puts beside each machine and pod. An administrator chose it; its address is fixed."""
     who = "Google's metadata server"
+    origin = parse_origin(METADATA_ADDRESS, tls=needs.tls, allow_private=True)
 
     async def fetch() -> Loan[bytes]:
-        status, body = await ask_beside(needs, METADATA_ADDRESS, METADATA_PATH, who, METADATA_FLAVOR)
+        status, body = await ask(needs.client, origin, METADATA_PATH, method=b"GET", headers=METADATA_FLAVOR)
         if status == 404:
             raise CredentialMissing("The machine on which Enfilade runs has no Google service account attached.")
         if status != 200:

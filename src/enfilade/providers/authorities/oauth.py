@@ -1,8 +1,7 @@
 """Token services that are found by an address: which one may be asked, and what its answers mean (RFC 6749, RFC 8693)."""
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, NoReturn
 from urllib.parse import SplitResult, urlencode, urlsplit
 
@@ -13,16 +12,12 @@ from enfilade.providers.authorities.token_service import ask
 from enfilade.providers.authority import AuthorityNeeds, Headers
 from enfilade.providers.credentials import Credential
 from enfilade.providers.errors import (
-    AddressForbidden,
     CredentialMissing,
     CredentialsRefused,
     InvalidProvider,
-    ProviderError,
     ProviderFault,
-    ProviderOverloaded,
-    ProviderRateLimited,
 )
-from enfilade.providers.transport.types import Origin, parse_origin
+from enfilade.providers.transport.types import parse_origin
 
 FORM = ((b"content-type", b"application/x-www-form-urlencoded"),)
 DEFAULT_LIFETIME_S = 600.0
@@ -40,7 +35,7 @@ class TokenAddress:
     def __init__(self, url: str, who: str, needs: AuthorityNeeds, trusted: tuple[str, ...]) -> None:
         """Look at the address, not yet at what it resolves to. Raises CredentialMissing."""
         self.who = who
-        self._needs = needs
+        self._client = needs.client
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -55,20 +50,13 @@ class TokenAddress:
                 "set `allow_private_network: true` for the provider if it is meant."
             )
             raise CredentialMissing(message)
-        self._base = f"{parts.scheme}://{parts.netloc}"
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._origin()
-
-    def _origin(self) -> Origin:
-        # Made anew for each request: tokens are fetched once in an hour, and a connection that nobody will use again
-        # should not be kept.
-        needs = self._needs
+        private = needs.spec.allow_private_network
         try:
-            return parse_origin(
-                self._base, tls=needs.tls, allow_private=needs.spec.allow_private_network, proxy=needs.proxy
-            )
+            base = f"{parts.scheme}://{parts.netloc}"
+            self._origin = parse_origin(base, tls=needs.tls, allow_private=private, proxy=needs.proxy)
         except InvalidProvider:
-            raise CredentialMissing(f"The address of {self.who} is no valid address.") from None
+            raise CredentialMissing(f"The address of {who} is no valid address.") from None
 
     async def post_form(self, fields: Mapping[str, str]) -> dict[str, Any]:
         """The JSON object that answers a form. Raises ProviderError."""
@@ -76,13 +64,7 @@ class TokenAddress:
 
     async def ask(self, *, method: bytes = b"POST", headers: Headers = (), body: bytes = b"") -> bytes:
         """The body of a successful answer. Raises ProviderError."""
-        origin = self._origin()
-        client = self._needs.client
-        try:
-            with told_of(self.who):
-                status, content = await ask(client, origin, self._path, method=method, headers=headers, body=body)
-        finally:
-            client.forget(origin)
+        status, content = await ask(self._client, self._origin, self._path, method=method, headers=headers, body=body)
         if status != 200:
             refuse(self.who, status, content)
         return content
@@ -90,30 +72,6 @@ class TokenAddress:
 
 def _is_below(host: str, domains: tuple[str, ...]) -> bool:
     return any(host == domain or host.endswith("." + domain) for domain in domains)
-
-
-@contextmanager
-def told_of(who: str) -> Iterator[None]:
-    """What goes wrong on the way to a token service is told of it, not of the provider, and has cost nothing."""
-    try:
-        yield
-    except AddressForbidden:
-        message = f"The address of {who} is in a private network, which the provider's configuration does not allow."
-        raise AddressForbidden(message) from None
-    except (ProviderRateLimited, ProviderOverloaded, ProviderFault):
-        raise
-    except ProviderError as error:
-        raise ProviderFault(f"{_capital(who)} cannot be reached, or did not answer in time.") from error
-
-
-async def ask_beside(needs: AuthorityNeeds, address: str, path: str, who: str, headers: Headers) -> tuple[int, bytes]:
-    """Status and body from a service beside this machine: its fixed address is private, and no proxy leads there."""
-    origin = parse_origin(address, tls=needs.tls, allow_private=True)
-    try:
-        with told_of(who):
-            return await ask(needs.client, origin, path, method=b"GET", headers=headers)
-    finally:
-        needs.client.forget(origin)
 
 
 def refuse(who: str, status: int, body: bytes) -> NoReturn:

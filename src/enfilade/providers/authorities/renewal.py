@@ -72,7 +72,7 @@ class Renewed(Generic[T]):
                 try:
                     held = await self._renew()
                 except (ProviderError, CredentialMissing) as error:
-                    log.warning("renewal_failed", what=self._what, error=error.message)
+                    log.warning("renewal_failed", name=self._what, error=error.message)
         return held.value
 
     def drop(self) -> None:

@@ -2,7 +2,14 @@
 
 from collections.abc import Iterable
 
-from enfilade.providers.errors import CredentialsRefused, ProviderFault, ProviderOverloaded, ProviderRateLimited
+from enfilade.providers.errors import (
+    AddressForbidden,
+    CredentialsRefused,
+    ProviderError,
+    ProviderFault,
+    ProviderOverloaded,
+    ProviderRateLimited,
+)
 from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.transport.types import HttpRequest, Origin, Timeouts, render_head
 
@@ -23,12 +30,7 @@ async def ask(
     # Asked once an hour, by providers that come and go: no connection is kept.
     fixed = ((b"accept-encoding", b"identity"), (b"connection", b"close"), (b"user-agent", b"enfilade"), *headers)
     request = HttpRequest(render_head(origin, path, fixed, method), body)
-    exchange = await client.send(origin, request, TIMEOUTS, MAX_REPLY)
-    try:
-        content = await exchange.read()
-    finally:
-        exchange.abort()
-    status = exchange.status
+    status, content = await _reply(client, origin, request)
     if status == 429:
         raise ProviderRateLimited("The service that gives tokens for the provider limits Enfilade.")
     if status == 503:
@@ -36,6 +38,23 @@ async def ask(
     if status >= 500:
         raise ProviderFault("The service that gives tokens for the provider failed.")
     return status, content
+
+
+async def _reply(client: HttpClient, origin: Origin, request: HttpRequest) -> tuple[int, bytes]:
+    """What goes wrong on the way there is told of the service; nothing went to the provider, so nothing has cost."""
+    try:
+        exchange = await client.send(origin, request, TIMEOUTS, MAX_REPLY)
+        try:
+            return exchange.status, await exchange.read()
+        finally:
+            exchange.abort()
+            client.forget(origin)  # The service may keep the connection open although it was asked not to.
+    except AddressForbidden:
+        message = "The service that gives tokens for the provider has a private address, which is not allowed here."
+        raise AddressForbidden(message) from None
+    except ProviderError as error:
+        message = "The service that gives tokens for the provider cannot be reached, or did not answer as it should."
+        raise ProviderFault(message) from error
 
 
 def refused(service: str, reason: str | None) -> CredentialsRefused:

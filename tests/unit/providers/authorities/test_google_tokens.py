@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from enfilade.providers.authorities import google
+from enfilade.providers.authorities.renewal import Loan
+from enfilade.providers.authority import Headers
 from enfilade.providers.credentials import Credential, SecretSources
 from enfilade.providers.errors import (
     AddressForbidden,
@@ -19,8 +22,9 @@ from enfilade.providers.errors import (
     ProviderError,
     ProviderFault,
     ProviderOverloaded,
+    UnreadableResponse,
 )
-from enfilade.providers.types import SecretReference
+from enfilade.providers.types import Incoming, SecretReference
 from tests.support.google_tokens import (
     EMAIL,
     external_account,
@@ -33,6 +37,7 @@ from tests.support.google_tokens import (
     vertex,
 )
 from tests.support.outbound import Outbound
+from tests.support.stand_in import outgoing
 from tests.support.token_needs import needs_of, shown
 from tests.support.upstream import Seen, Wire, hang_up, open_upstream, reply, silence
 from tests.support.waiting import eventually
@@ -350,3 +355,47 @@ async def test_no_connection_to_a_token_service_is_kept(outbound: Outbound) -> N
     async with open_upstream(token()) as upstream:
         await shown(vertex(outbound, service_account(upstream)))
         await eventually(lambda: outbound.client.open_connections() == 0)
+
+
+async def test_a_proof_that_cannot_be_had_has_cost_nothing(outbound: Outbound, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors that leave it open elsewhere: here, nothing has gone to the provider."""
+    async with open_upstream(reply({})) as upstream:
+        provider = outbound.provider(upstream.url, kind="vertex")
+
+        async def unreadable(_authority: object, _request: object) -> Headers:
+            raise UnreadableResponse("What the token service said is no token.")
+
+        monkeypatch.setattr(google.KeyOrDocument, "headers", unreadable)
+        asked = outgoing("gemini_generate", "gemini-3-pro")
+        with pytest.raises(ProviderFault, match="no token") as failure:
+            await provider.send(asked)
+        assert not failure.value.may_have_cost
+        assert not asked.sent
+        assert not upstream.connections
+
+
+@pytest.mark.parametrize(("status", "dropped"), [(401, True), (429, False), (404, False)])
+async def test_the_provider_decides_whether_a_token_still_serves(
+    outbound: Outbound, monkeypatch: pytest.MonkeyPatch, status: int, dropped: bool
+) -> None:
+    asked_for: list[str] = []
+
+    async def fetch() -> Loan[bytes]:
+        asked_for.append("token")
+        return Loan(f"t{len(asked_for)}".encode(), 3600)
+
+    monkeypatch.setattr(google, "_metadata_token", lambda _needs: fetch)
+    async with open_upstream(reply({}), reply({"error": {"message": "no"}}, status), reply({})) as upstream:
+        options = {"project": "p-1", "credentials": "metadata"}
+        provider = outbound.provider(upstream.url, kind="vertex", key=None, options=options)
+
+        def call() -> Awaitable[Incoming]:
+            return provider.send(outgoing("gemini_generate", "gemini-3-pro"))
+
+        await (await call()).read()
+        outbound.pass_time(60)
+        with pytest.raises(ProviderError):
+            await call()
+        await (await call()).read()
+    shown_tokens = [seen.header("authorization") for seen in upstream.seen]
+    assert shown_tokens == ["Bearer t1", "Bearer t1", "Bearer t2" if dropped else "Bearer t1"]
