@@ -57,7 +57,7 @@ class ResponseStreamReader:
 
     def _look(self, event: bytes) -> bytes:
         facts = self.facts
-        data = event_data(event)
+        data = event_data(event).replace(b"\n", b" ")  # Line ends in JSON are only ever between its tokens.
         if facts.done or not data:
             return b"" if facts.done else event
         try:
@@ -108,7 +108,7 @@ class ResponseStreamReader:
             stamped = ENCODER.encode(RAW_FIELDS.decode(response) | self._stamps)
             fields = RAW_FIELDS.decode(data)
         except (msgspec.DecodeError, RecursionError):
-            return response, b"data: " + data.replace(b"\n", b" ") + b"\n\n"
+            return response, b"data: " + data + b"\n\n"
         kind = msgspec.json.decode(fields["type"], type=str)
         fields["response"] = msgspec.Raw(stamped)
         return stamped, b"event: " + kind.encode() + b"\ndata: " + ENCODER.encode(fields) + b"\n\n"
