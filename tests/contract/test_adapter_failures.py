@@ -7,9 +7,23 @@ from typing import Any
 import pytest
 
 from enfilade.core.clock import to_datetime
-from enfilade.providers.errors import ProviderError
+from enfilade.providers.errors import (
+    ContentRefused,
+    ContextExceeded,
+    CredentialsRefused,
+    ProviderError,
+    ProviderFault,
+    ProviderOverloaded,
+    ProviderRateLimited,
+    ProviderTimeout,
+    QuotaExhausted,
+    RequestRefused,
+    RequestTooLarge,
+    UpstreamModelMissing,
+)
 from enfilade.providers.failures import clean
-from tests.contract.kinds import KINDS, PAIRS
+from tests.contract.error_cases import CASES, INVALID, ErrorCase, anthropic, google, openai
+from tests.contract.kinds import ERROR_PAIRS, KINDS, PAIRS
 from tests.support.outbound import KEY, Outbound
 from tests.support.upstream import open_upstream, reply
 
@@ -58,7 +72,7 @@ async def failure(
     return error, outbound
 
 
-@pytest.mark.parametrize(("kind", "dialect"), PAIRS)
+@pytest.mark.parametrize(("kind", "dialect"), ERROR_PAIRS)
 @pytest.mark.parametrize("status", OURS)
 async def test_each_status_means_the_same_for_every_provider(kind: str, dialect: str, status: int) -> None:
     body = b"" if status in {204, 302} else error_body(dialect, "Words of the provider")
@@ -69,7 +83,7 @@ async def test_each_status_means_the_same_for_every_provider(kind: str, dialect:
     assert ("Words of the provider" in error.message) is (status in QUOTED)
 
 
-@pytest.mark.parametrize(("kind", "dialect"), PAIRS)
+@pytest.mark.parametrize(("kind", "dialect"), ERROR_PAIRS)
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(
     ("headers", "seconds"),
@@ -107,7 +121,7 @@ async def test_how_long_to_wait_may_be_a_date(offset: int, seconds: float | None
         assert error.retry_after == seconds
 
 
-@pytest.mark.parametrize(("kind", "dialect"), PAIRS)
+@pytest.mark.parametrize(("kind", "dialect"), ERROR_PAIRS)
 @pytest.mark.parametrize("status", OURS)
 @pytest.mark.parametrize("key", [KEY, "0123456789abcdef0123456789abcdef", "short key"])
 async def test_neither_key_nor_address_is_repeated(kind: str, dialect: str, status: int, key: str) -> None:
@@ -123,7 +137,7 @@ async def test_neither_key_nor_address_is_repeated(kind: str, dialect: str, stat
         assert secret not in shown
 
 
-@pytest.mark.parametrize(("kind", "dialect"), PAIRS)
+@pytest.mark.parametrize(("kind", "dialect"), ERROR_PAIRS)
 async def test_a_key_at_the_end_of_a_long_message_is_not_repeated_in_part(kind: str, dialect: str) -> None:
     key = "0123456789abcdef" * 2
     for length in range(380, 402, 7):
@@ -174,3 +188,69 @@ def test_the_words_are_cut_short() -> None:
 )
 def test_harmless_words_stay_as_they_are(harmless: str) -> None:
     assert clean(harmless) == harmless
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_an_error_is_read_by_what_the_service_says(case: ErrorCase) -> None:
+    dialect = next(dialect for name, dialect in PAIRS if name == case.kind)
+    error, _ = await failure(case.kind, dialect, case.status, case.body, case.headers)
+    assert type(error) is case.becomes
+    assert error.upstream_status == case.status
+    assert error.retry_after == case.retry_after
+    assert error.param == case.param
+    assert error.details == case.details
+    if case.says is None:
+        assert "The provider says" not in error.message
+    else:
+        assert error.message == f"The provider says: {case.says}"
+
+
+def test_what_each_error_allows() -> None:
+    allowed = {
+        kind: (kind.may_retry, kind.may_fall_back, kind.may_have_cost) for kind in {case.becomes for case in CASES}
+    }
+    assert allowed == {
+        ContentRefused: (False, False, False),
+        ContextExceeded: (False, False, False),
+        CredentialsRefused: (False, True, False),
+        ProviderFault: (True, True, False),
+        ProviderOverloaded: (True, True, False),
+        ProviderRateLimited: (True, True, False),
+        ProviderTimeout: (False, True, True),
+        QuotaExhausted: (False, True, False),
+        RequestRefused: (False, False, False),
+        RequestTooLarge: (False, False, False),
+        UpstreamModelMissing: (False, True, False),
+    }
+
+
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "gemini", "azure_openai", "openrouter"])
+def test_an_error_in_what_came_as_a_success_is_read_like_one(kind: str) -> None:
+    provider = Outbound().provider("https://127.0.0.1/v1", kind=kind, **KINDS[kind].spec)
+    read = provider.reported_failure
+    for body, expected in REPORTED:
+        error = read(json.dumps(body).encode())
+        assert (None if error is None else type(error)) is expected, body
+    said = read(json.dumps(openai(f"Wrong, {KEY} at https://x.example/y", INVALID)).encode())
+    assert said is not None
+    assert said.message == "The provider says: Wrong, [key] at [address]"
+    for nothing in (b"", b"error", b'{"error"', b'{"choices":[],"error":null}', b'{"error":""}', b'["error"]'):
+        assert read(nothing) is None
+
+
+REPORTED: list[tuple[Any, type[ProviderError] | None]] = [
+    (openai("x", "server_error"), ProviderFault),
+    (openai("x", INVALID), RequestRefused),
+    (openai("x", "requests", "rate_limit_exceeded"), ProviderRateLimited),
+    (anthropic("overloaded_error", "x"), ProviderOverloaded),
+    (anthropic("api_error", "x"), ProviderFault),
+    (google(429, "RESOURCE_EXHAUSTED", "x"), ProviderRateLimited),
+    ([google(503, "UNAVAILABLE", "x")], ProviderOverloaded),
+    ({"error": {"code": 502, "message": "x"}, "choices": []}, ProviderFault),
+    ({"error": {"code": "content_filter", "message": "x"}}, ContentRefused),
+    ({"type": "error", "code": "server_error", "message": "x"}, ProviderFault),
+    ({"type": "response.failed", "response": {"error": {"code": "rate_limit_exceeded"}}}, ProviderRateLimited),
+    ({"object": "error", "message": "x", "code": 404}, UpstreamModelMissing),
+    ({"error": "some words"}, None),
+    ({"error": {"type": "mystery"}}, None),
+]

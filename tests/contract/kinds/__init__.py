@@ -3,6 +3,7 @@
 import sys
 
 from enfilade.core.families import members
+from enfilade.providers.registry import Adapters
 from tests.contract.kind import Kind
 from tests.support.outbound import REQUESTS
 
@@ -12,3 +13,7 @@ KINDS: dict[str, Kind] = {
 PAIRS = [(name, dialect) for name, kind in KINDS.items() for dialect in kind.paths if dialect in REQUESTS]
 """Each kind in each of its dialects; one that `REQUESTS` lacks has not come yet."""
 WITHOUT_NETWORK = {"simulated"}
+
+_READERS = {Adapters().adapter(name).read_error: name for name in reversed(KINDS)}
+ERROR_PAIRS = [(name, dialect) for name, dialect in PAIRS if name in _READERS.values()]
+"""One kind for each way of reading errors, in all of its dialects."""
