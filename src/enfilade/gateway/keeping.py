@@ -1,16 +1,14 @@
 """Answers that are kept, and what they continue: the line's side of stored responses."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from enfilade.dialects.types import Dialect, Keeping, Registry
+from enfilade.gateway.stored.forms import items_of_list
 from enfilade.gateway.stored.service import Stored
 from enfilade.gateway.stored.types import CONVERSATION, RESPONSE, Exchange, public_id
 from enfilade.gateway.types import Call
-
-_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 @dataclass(slots=True)
@@ -51,12 +49,13 @@ class Keeper:
     async def begin(self, call: Call) -> Kept | None:
         """Put before the request what it continues. Returns how its answer is kept, or None when it is not.
 
-        Raises what `Stored.expand` and `Stored.keeps` raise.
+        Raises InvalidItem, and what `Stored.expand` and `Stored.keeps` raise.
         """
         dialect, request = self._keeping[call.dialect.name], call.request
         keeps = self._stored.keeps(call.principal, asked=request.keeps)
         alone = dialect.with_input(request, [])
-        items = _items(alone.fields.get("input"))
+        # Also checked where nothing is kept: a reference to an item could be to another tenant's at the provider.
+        items = items_of_list(alone.fields["input"], "input") if "input" in alone.fields else ()
         previous = conversation = None
         if request.previous is not None:
             if request.previous.startswith(f"{CONVERSATION}_"):
@@ -70,7 +69,3 @@ class Keeper:
             return None
         call.request.answer_id = public_id(RESPONSE, call.id)
         return Kept(self._stored, call, items, previous, conversation)
-
-
-def _items(given: Any) -> tuple[msgspec.Raw, ...]:
-    return () if given is None else tuple(_ITEMS.decode(given))
