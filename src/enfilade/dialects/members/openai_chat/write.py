@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from enfilade.core.errors import MalformedBody
 from enfilade.core.messages import (
     Conversation,
     Media,
@@ -69,7 +70,12 @@ def body_of(question: Conversation, upstream: Upstream) -> bytes:
         body["stream"] = True
         if traits.stream_usage:
             body["stream_options"] = {"include_usage": True}
-    return ENCODER.encode(body)
+    try:
+        return ENCODER.encode(body)
+    except RecursionError:
+        # It was read with fewer calls below it.
+        message = "The body is nested too deeply."
+        raise MalformedBody(message) from None
 
 
 def _write_tools(body: dict[str, Any], question: Conversation) -> None:
