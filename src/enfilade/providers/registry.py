@@ -59,9 +59,9 @@ class Adapters:
             raise InvalidProvider(message, param="timeout")
         secret: frozenset[str] = getattr(adapter, "secret_options", frozenset())
         _check_options(spec, KNOWN_OPTIONS | getattr(adapter, "options", frozenset()) | secret, secret)
+        if adapter.check is not None:
+            adapter.check(spec)
         if not hasattr(adapter, "provider"):
-            if adapter.check is not None:
-                adapter.check(spec)
             address = self.base_url(spec)
             _guard_plain_http(spec, parse_origin(address, tls=default_tls(), allow_private=spec.allow_private_network))
             if proxy := spec.options.get("proxy"):

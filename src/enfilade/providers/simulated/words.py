@@ -46,6 +46,11 @@ def count_input(conversation: Conversation) -> int:
     return count
 
 
+def count_texts(texts: Iterable[str]) -> int:
+    """What the simulated provider charges texts as whose embeddings are asked for."""
+    return sum(TOKENS_PER_MESSAGE + len(split_tokens(text)) for text in texts)
+
+
 def embed(text: str, dimensions: int) -> list[float]:
     """A unit vector that depends on nothing but the text."""
     values: list[float] = []
