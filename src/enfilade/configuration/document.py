@@ -56,7 +56,7 @@ class Provider(Part):
 
     name: Name
     """Yours to choose; deployments refer to it."""
-    kind: Annotated[str, Field(description="openai, anthropic, openai_compatible or simulated.")]
+    kind: Annotated[str, Field(description="Which service it is: openai, azure_openai, anthropic, gemini, vertex, …")]
     base_url: Annotated[str | None, Field(description="Optional where the kind knows its own.")] = None
     api_key: Secret | None = None
     """The key that the provider knows us by."""
