@@ -17,7 +17,7 @@ class CutStream:
     def __init__(self) -> None:
         """Start with nothing."""
         self._response = b"{}"
-        self._whole: list[msgspec.Raw] = []
+        self._whole: dict[int, msgspec.Raw] = {}
         self._since: list[bytes] = []
         self._last = b""
         self._open = 0
@@ -36,9 +36,9 @@ class CutStream:
         """An item is open."""
         self._open += 1
 
-    def item_done(self, item: msgspec.Raw) -> None:
+    def item_done(self, position: int, item: msgspec.Raw) -> None:
         """An item is whole. What came of it need not be remembered, unless another one is open."""
-        self._whole.append(item)
+        self._whole[position] = item
         self._open = max(0, self._open - 1)
         if not self._open:
             self._since.clear()
@@ -60,12 +60,12 @@ class CutStream:
         events.append(_event(final))
         return b"".join(events), response
 
-    def _ended(self, model: str, items: list[dict[str, Any]]) -> bytes:
+    def _ended(self, model: str, items: dict[int, dict[str, Any]]) -> bytes:
         begun = {"id": "", "object": "response", "model": model, "error": None} | _decoded(self._response)
         ended = {
             "status": "incomplete",
             "incomplete_details": {"reason": "max_output_tokens"},
-            "output": [*self._whole, *items],
+            "output": [item for _, item in sorted((self._whole | items).items())],
         }
         return ENCODER.encode(begun | ended)
 

@@ -59,10 +59,9 @@ class ItemsSoFar:
         elif name := _GROWING.get(kind):
             _lengthen(_parts(item, "content"), _index(event, "content_index"), name, event)
 
-    def close(self) -> tuple[list[Fields], list[Fields]]:
+    def close(self) -> tuple[list[Fields], dict[int, Fields]]:
         """The events that end what is open, without their numbers, and the items as they end."""
         events: list[Fields] = []
-        items = []
         for index, item in sorted(self._items.items()):
             where = {"item_id": item.get("id"), "output_index": index}
             for position, part in enumerate(_parts(item, "content") if item.get("type") == "message" else ()):
@@ -73,8 +72,7 @@ class ItemsSoFar:
             if item.get("type") in _WITH_STATUS:
                 item["status"] = "incomplete"
             events.append({"type": "response.output_item.done", "output_index": index, "item": item})
-            items.append(item)
-        return events, items
+        return events, self._items
 
 
 def _end_of_part(where: Fields, part: Fields) -> list[Fields]:

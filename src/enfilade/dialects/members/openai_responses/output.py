@@ -8,6 +8,7 @@ from enfilade.dialects.members.openai_responses.carriers import FAMILY, carrier,
 from enfilade.dialects.members.openai_responses.tools import ORIGIN
 
 Item = dict[str, Any]
+_MAY_BE_CUT = frozenset({"message", "reasoning", "function_call"})
 
 
 def items_of(parts: tuple[Part, ...], base: str, *, status: str) -> list[Item]:
@@ -26,7 +27,7 @@ def items_of(parts: tuple[Part, ...], base: str, *, status: str) -> list[Item]:
         if isinstance(part, Text | ToolCall | Media) and part.seal is not None and items:
             message = None
             items.append(carrier(base, len(items), part.seal))
-    if items and "status" in items[-1]:
+    if items and items[-1]["type"] in _MAY_BE_CUT:
         items[-1]["status"] = status
     return items
 

@@ -16,6 +16,7 @@ class StreamEvent(msgspec.Struct, gc=False):
     """As much of an event as we act on."""
 
     type: str = ""
+    output_index: int = 0
     item: msgspec.Raw = NOTHING
     response: msgspec.Raw = NOTHING
 
@@ -73,7 +74,7 @@ class ResponseStreamReader:
         if read.type == "response.output_item.added":
             self._cut.item_began()
         elif read.type == "response.output_item.done" and is_given(read.item):
-            self._cut.item_done(read.item)
+            self._cut.item_done(read.output_index, read.item)
         return event
 
     def _look_at_response(self, event: bytes, data: bytes, read: StreamEvent) -> bytes:
