@@ -268,6 +268,7 @@ async def test_a_body_that_is_too_large_is_refused(desk: Desk) -> None:
 
 async def test_methods_that_an_address_does_not_take(desk: Desk) -> None:
     for method, path, allowed in (
+        ("DELETE", "/v1/responses", "GET, POST"),
         ("PUT", "/v1/responses/resp_1", "GET, DELETE"),
         ("GET", "/v1/responses/resp_1/cancel", "POST"),
         ("PATCH", "/v1/conversations/conv_1", "GET, POST, DELETE"),

@@ -17,8 +17,30 @@ from tests.support.world import ACME_KEY, GLOBEX_KEY
 
 REQUEST_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 ANOTHER_ID = NEVER_ID.replace("dead", "beef")
-CALLED = ("/v1/chat/completions", "/v1/messages", "/v1/embeddings")
-CALL = {"model": "simulated/echo", "messages": [{"role": "user", "content": "The plans of acme"}], "max_tokens": 9}
+CALL: dict[str, Any] = {
+    "model": "simulated/echo",
+    "messages": [{"role": "user", "content": "The plans of acme"}],
+    "max_tokens": 9,
+}
+CONTENT = {"role": "user", "parts": [{"text": "The plans of acme"}]}
+GEMINI: dict[str, dict[str, Any]] = {
+    "generateContent": {"contents": [CONTENT]},
+    "streamGenerateContent": {"contents": [CONTENT]},
+    "countTokens": {"contents": [CONTENT]},
+    "embedContent": {"content": CONTENT},
+    "batchEmbedContents": {"requests": [{"model": "models/chat", "content": CONTENT}]},
+}
+CALLED: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": CALL,
+    "/v1/messages": CALL,
+    "/v1/messages/count_tokens": {"model": CALL["model"], "messages": CALL["messages"]},
+    "/v1/embeddings": {"model": CALL["model"], "input": "x"},
+    "/v1/responses": {"model": CALL["model"], "input": "x"},
+    **{
+        f"/{version}/models/{{model}}:{method}": body for version in ("v1", "v1beta") for method, body in GEMINI.items()
+    },
+}
+"""Every address of calls, with a good request."""
 NAMED: dict[str, dict[str, Any]] = {
     "departments": {"name": "acme-sales"},
     "users": {"email": "ana@acme.example"},
@@ -206,10 +228,9 @@ async def test_a_repeated_request_is_repeated_within_its_tenant_only(both: TwoTe
 
 async def test_a_call_cannot_be_made_for_a_user_of_acme(both: TwoTenants) -> None:
     client = both.house.client(GLOBEX_KEY)
-    for path in CALLED:
-        body = CALL if path != "/v1/embeddings" else {"model": "simulated/echo", "input": "x"}
+    for path, body in CALLED.items():
         replies = [
-            await client.post(path, json=body, headers={"x-enfilade-user": name})
+            await client.post(path.format(model="chat"), json=body, headers={"x-enfilade-user": name})
             for name in ("ana@acme.example", "ana@umbrella.example", both.ids["users"][0], NEVER_ID)
         ]
         assert {reply.status_code for reply in replies} == {403}

@@ -20,6 +20,9 @@ RESPONSES, CONVERSATIONS = "/v1/responses", "/v1/conversations"
 NAME = "*"
 """Stands in a route for a name."""
 
+CALLED: Mapping[tuple[str, ...], tuple[str, ...]] = {("responses",): ("POST",)}
+"""Where calls to models are made too; they do not come here."""
+
 Handler = Callable[[Asked], Awaitable[bytes]]
 Route = tuple[str, ...]
 
@@ -79,13 +82,14 @@ class StoredAddresses:
     def _route(self, connection: Connection, headers: HeaderList) -> tuple[Handler, tuple[str, ...]]:
         path: str = connection["path"]
         parts = path.split("/")[2:]
-        methods = self.routes.get(tuple(NAME if index % 2 else part for index, part in enumerate(parts)))
+        route = tuple(NAME if index % 2 else part for index, part in enumerate(parts))
+        methods = self.routes.get(route)
         if methods is None or "" in parts:
             message = f"There is nothing at {path[:200]}."
             raise NotFound(message)
         handler = methods.get("GET" if connection["method"] == "HEAD" else connection["method"])
         if handler is None:
-            headers.append((b"allow", ", ".join(methods).encode()))
+            headers.append((b"allow", ", ".join([*methods, *CALLED.get(route, ())]).encode()))
             message = "This address does not take this method."
             raise MethodNotAllowed(message)
         return handler, tuple(parts[1::2])
