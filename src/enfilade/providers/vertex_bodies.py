@@ -1,7 +1,7 @@
 """What Vertex AI wants otherwise than the dialects that it speaks: bodies on their way there, and one reply back."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,8 +12,18 @@ from enfilade.providers.types import Outgoing
 
 CLAUDE_VERSION = msgspec.Raw(b'"vertex-2023-10-16"')
 
+T = TypeVar("T")
+
 _ENCODER = msgspec.json.Encoder()
 _CONFIGURED = ("taskType", "title", "outputDimensionality", "autoTruncate")
+# Google's services take each name in both spellings.
+_CAMELS = {
+    "task_type": "taskType",
+    "output_dimensionality": "outputDimensionality",
+    "auto_truncate": "autoTruncate",
+    "embed_content_config": "embedContentConfig",
+    "generate_content_request": "generateContentRequest",
+}
 
 
 def reshape(outgoing: Outgoing) -> bytes:
@@ -53,8 +63,7 @@ def answer(outgoing: Outgoing) -> AnswerMaker | None:
 
 def _counting(body: bytes) -> bytes:
     """Whole requests to be counted are written without the object around them."""
-    fields = fields_of(body)
-    inner = fields.get("generateContentRequest")
+    inner = _camelled(fields_of(body)).get("generateContentRequest")
     if inner is None:
         return body
     inner_fields = fields_of(bytes(inner))
@@ -86,10 +95,10 @@ def _embedding(outgoing: Outgoing) -> bytes:
 
 def _configured(fields: dict[str, msgspec.Raw]) -> dict[str, Any]:
     """What stands beside the content with an API key stands in an object of its own here."""
-    config: dict[str, msgspec.Raw] = {}
+    fields = _camelled(fields)
+    config = {name: fields[name] for name in _CONFIGURED if name in fields}
     if (given := fields.get("embedContentConfig")) is not None:
-        config = fields_of(bytes(given))
-    config |= {name: fields[name] for name in _CONFIGURED if name in fields}
+        config |= _camelled(fields_of(bytes(given)))
     shown: dict[str, Any] = {"content": fields["content"]} if "content" in fields else {}
     return shown | ({"embedContentConfig": config} if config else {})
 
@@ -115,11 +124,18 @@ def _instances(requests: list[dict[str, Any]]) -> bytes:
 
 
 def _flat(request: dict[str, Any]) -> dict[str, Any]:
+    request = _camelled(request)
     config = request.get("embedContentConfig")
-    return config | request if isinstance(config, dict) else request
+    return request | _camelled(config) if isinstance(config, dict) else request
+
+
+def _camelled(fields: dict[str, T]) -> dict[str, T]:
+    return {_CAMELS.get(name, name): value for name, value in fields.items()}
 
 
 def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
     parts = content.get("parts") if isinstance(content, dict) else None
     if isinstance(parts, dict):
         parts = [parts]

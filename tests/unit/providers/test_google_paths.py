@@ -278,12 +278,26 @@ def test_older_embeddings_are_predicted() -> None:
     }
 
 
+def test_both_spellings_of_googles_names_are_understood() -> None:
+    snake = {"content": "a", "task_type": "CLUSTERING", "embed_content_config": {"output_dimensionality": 8}}
+    assert body_of(reshape(outgoing("gemini_embed", "text-embedding-005", snake))) == {
+        "instances": [{"content": "a", "task_type": "CLUSTERING"}],
+        "parameters": {"outputDimensionality": 8},
+    }
+    assert body_of(reshape(outgoing("gemini_embed", "gemini-embedding-2", snake))) == {
+        "content": "a",
+        "embedContentConfig": {"taskType": "CLUSTERING", "outputDimensionality": 8},
+    }
+    counted = {"generate_content_request": {"model": "x", "contents": []}}
+    assert body_of(reshape(outgoing("gemini_count", "gemini-3-pro", counted))) == {"contents": []}
+
+
 @pytest.mark.parametrize(
     ("dialect", "model", "body"),
     [
         ("gemini_embed", "text-embedding-005", {"requests": [embed("a", outputDimensionality=1), embed("b")]}),
         ("gemini_embed", "text-embedding-005", {"content": {"parts": [{"inlineData": {}}]}}),
-        ("gemini_embed", "text-embedding-005", {"content": "a"}),
+        ("gemini_embed", "text-embedding-005", {"content": 7}),
         ("gemini_embed", "text-embedding-005", {}),
         ("gemini_embed", "text-embedding-005", {"requests": "a"}),
         ("gemini_embed", "gemini-embedding-2", {"requests": ["a"]}),

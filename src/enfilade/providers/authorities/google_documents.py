@@ -1,16 +1,13 @@
 """Google's credential documents: what stands in them, and the tokens that they are exchanged for."""
 
 import asyncio
-import base64
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from enfilade.core.clock import NANOSECONDS, to_ns
 from enfilade.providers.authorities.oauth import TokenAddress, bearer, lifetime, loan_of, read_object
@@ -103,13 +100,7 @@ def service_account_token(document: ServiceAccount, needs: AuthorityNeeds) -> Fe
 
 
 def _assertion(document: ServiceAccount, now_s: int) -> str:
-    """A JWT, RS256."""
-    try:
-        key = serialization.load_pem_private_key(document.private_key.encode(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise CredentialMissing("The `private_key` of the service account's document is no RSA key in PEM form.")
+    """A token that says who asks. Runs in a thread."""
     head = {"alg": "RS256", "typ": "JWT"} | ({"kid": document.private_key_id} if document.private_key_id else {})
     claims = {
         "iss": document.client_email,
@@ -118,12 +109,12 @@ def _assertion(document: ServiceAccount, now_s: int) -> str:
         "iat": now_s,
         "exp": now_s + LIFETIME_S,
     }
-    signed = f"{_base64(msgspec.json.encode(head))}.{_base64(msgspec.json.encode(claims))}"
-    return f"{signed}.{_base64(key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
-
-
-def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    # Loaded by the first who signs: it brings a good part of `cryptography`, for which no other start should wait.
+    rs256 = import_module("enfilade.providers.authorities.rs256")
+    assertion: str | None = rs256.sign(head, claims, document.private_key)
+    if assertion is None:
+        raise CredentialMissing("The `private_key` of the service account's document is no RSA key in PEM form.")
+    return assertion
 
 
 # An external account.
