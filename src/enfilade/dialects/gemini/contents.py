@@ -56,11 +56,11 @@ class Contents:
 
     def _add(self, role: Role, parts: list[Part]) -> None:
         last = self.messages[-1] if self.messages else None
-        if last is not None and last.role is role is Role.ASSISTANT and _continues(last.parts, parts):
-            # Chats that recorded a stream hold a content for each of its chunks: a thought goes on in the next one.
-            parts = _joined([*last.parts, *parts])
-            self.messages.pop()
-        self.messages.append(Message(role, tuple(parts)))
+        if last is not None and last.role is role is Role.ASSISTANT:
+            # Chats that record a stream keep a content for each of its chunks: together they are one turn.
+            self.messages[-1] = Message(role, _continued(last.parts, parts))
+        else:
+            self.messages.append(Message(role, tuple(parts)))
 
     def parts(self, value: object, where: str) -> list[Part]:
         """The parts of one content. Raises WrongType."""
@@ -208,12 +208,16 @@ def in_one_line(text: str) -> msgspec.Raw:
     return msgspec.Raw(text.replace("\n", " ").replace("\r", " ").encode())
 
 
-def _continues(before: tuple[Part, ...], after: list[Part]) -> bool:
-    return bool(before and after) and _is_open(before[-1]) and isinstance(after[0], Reasoning)
-
-
-def _is_open(part: Part) -> bool:
-    return isinstance(part, Reasoning) and part.seal is None
+def _continued(before: tuple[Part, ...], after: list[Part]) -> tuple[Part, ...]:
+    """A turn that goes on in the next content, perhaps within a text or a thought."""
+    first = after[0] if after else None
+    if isinstance(first, Text) and first.seal is None:
+        last = before[-1] if before else None
+        if isinstance(last, Text) and last.seal is None:
+            return (*before[:-1], Text(last.text + first.text), *after[1:])
+        if not first.text:
+            return (*before, *after[1:])
+    return tuple(_joined([*before, *after]))
 
 
 def _joined(parts: list[Part]) -> list[Part]:

@@ -29,6 +29,7 @@ from enfilade.dialects.seals import MARK
 from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
 
 CONFIGS = ("generationConfig", "generation_config")
+WITH_PARTS = ("contents", "systemInstruction", "system_instruction")
 OUTPUT_FIELDS = ("maxOutputTokens", "max_output_tokens")
 NO_TOKENS = frozenset({"model", "labels", "safetySettings", "safety_settings", "contents"})
 """Fields that no template shows the model; contents are counted by themselves."""
@@ -81,7 +82,7 @@ class GeminiGenerate:
         _read_config(request)
         _read_tier(request)
         if may_name(body, *MEDIA_FIELDS):
-            request.media = count_media([read_any(contents, "contents"), _any(fields, "systemInstruction")])
+            request.media = count_media([read_any(fields[name], name) for name in WITH_PARTS if name in fields])
         # Nobody but Google knows how much the cached content holds: a bound is found as for media.
         request.media += any(is_given(fields.get(name, NO_VALUE)) for name in ("cachedContent", "cached_content"))
         return request
@@ -143,11 +144,6 @@ class GeminiGenerate:
 
 
 NO_VALUE = msgspec.Raw(b"null")
-
-
-def _any(fields: dict[str, msgspec.Raw], name: str) -> object:
-    raw = fields.get(name)
-    return None if raw is None else read_any(raw, name)
 
 
 def _read_config(request: Request) -> None:

@@ -7,6 +7,9 @@ import msgspec
 
 from enfilade.dialects.bodies import as_object, is_given
 
+_SOURCES = "citationSources"
+"""As Gemini's own address has it, and its SDK reads it there; Vertex writes `citations`."""
+
 
 def _entries(value: object) -> Iterator[dict[str, Any]]:
     for entry in value if isinstance(value, list) else ():
@@ -27,9 +30,11 @@ def citations_of(grounding: msgspec.Raw, sources: msgspec.Raw, text: str) -> tup
     """What the text rests on. Google counts its places in bytes, the neutral form in characters."""
     if not is_given(grounding) and not is_given(sources):
         return ()
+    cited = _decoded(sources)
     found = [
         _citation(text, entry.get("uri"), entry.get("title"), entry)
-        for entry in _entries(_decoded(sources).get("citations"))
+        for name in (_SOURCES, "citations")
+        for entry in _entries(cited.get(name))
     ]
     grounded = _decoded(grounding)
     chunks = list(_entries(grounded.get("groundingChunks")))
@@ -70,7 +75,7 @@ def citation_metadata(citations: Iterable[dict[str, Any]], text: str) -> dict[st
                 citation[name] = len(text[:place].encode("utf-8", "surrogatepass"))
         if citation:
             found.append(citation)
-    return {"citations": found} if found else None
+    return {_SOURCES: found} if found else None
 
 
 def logprobs_of(raw: msgspec.Raw) -> tuple[dict[str, object], ...]:
