@@ -75,12 +75,12 @@ class Assembly:
         content = said.content
         if content:
             self._speak(content, tokens_of(logprobs) if logprobs is not None else ())
-        if said.refusal:
-            self._decline(said.refusal)
         if said.annotations:
             self._citations += citations(said.annotations)
         if said.extra_content is not None:
             self._seal = seal_of(said.extra_content) or self._seal
+        if said.refusal:
+            self._decline(said.refusal)
         if said.images:
             self._show(said.images)
         if said.tool_calls or said.function_call is not None:
