@@ -29,10 +29,12 @@ from enfilade.core.usage import Usage
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.members.openai_responses import DIALECT
 from enfilade.dialects.members.openai_responses.codec import CODEC
+from enfilade.dialects.translation.reader import TranslatedReader
+from enfilade.dialects.translation.types import Memo
 from enfilade.dialects.types import Request
 from tests.support.properties import examples
 from tests.unit.dialects.openai_responses.sdk import check_event, check_response, client
-from tests.unit.dialects.openai_responses.streams import LOGPROB, SEARCH, events_of
+from tests.unit.dialects.openai_responses.streams import LOGPROB, REPLY, SEARCH, events_of, streamed
 
 USAGE = Usage(30, 20, 2, 1, 9, 4)
 TOOL = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}, "strict": False}
@@ -208,6 +210,23 @@ def test_parts_may_grow_side_by_side_and_stay_open() -> None:
     assert [item["status"] for item in last["output"]] == ["completed", "completed", "incomplete", "incomplete"]
     with client(wire).responses.create(model="m", input="Hi", stream=True) as stream:
         assert [event.sequence_number for event in stream] == list(range(len(events_of(wire))))
+
+
+def test_the_end_can_be_asked_for_twice() -> None:
+    writer = CODEC.writer(request(), "0199-aa", 7)
+    begun = b"".join(writer.write(happening) for happening in happenings((Text("Hi"),)))
+    end = writer.end(Ended(Finish.STOP), USAGE, "0.1")
+    assert writer.end(Ended(Finish.STOP), USAGE, "0") == end
+    assert events_of(begun + end)[-1]["response"]["output"]
+
+
+def test_a_translated_stream_is_known_whole_at_its_end() -> None:
+    decoder, writer = CODEC.decoder(Upstream("m")), CODEC.writer(request(), "0199-aa", 7)
+    reader = TranslatedReader(decoder, Memo("openai"), writer)
+    wire = b"".join(reader.feed(event) for event in streamed(REPLY))
+    assert reader.finish()
+    wire += reader.tail(None)
+    assert json.loads(reader.facts.whole or b"") == events_of(wire)[-1]["response"]
 
 
 def test_an_answer_without_anything_is_whole() -> None:

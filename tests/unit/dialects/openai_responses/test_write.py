@@ -234,6 +234,39 @@ def test_sealed_reasoning_is_asked_of_models_that_reason(model: str, reasons: bo
     assert ("include" in written(Conversation((HI,)), model)) is reasons
 
 
+@pytest.mark.parametrize(
+    ("model", "settings", "dropped"),
+    [
+        ("gpt-5", {"temperature": 0.0, "top_p": 0.5}, ("temperature", "top_p")),
+        ("gpt-5.1", {"temperature": 0.0, "thinking": Thinking(enabled=False)}, ()),
+        ("gpt-4o", {"temperature": 0.0}, ()),
+        ("gpt-5", {"verbosity": "low"}, ()),
+    ],
+)
+def test_models_that_reason_are_not_told_how_to_sample(
+    model: str, settings: dict[str, Any], dropped: tuple[str, ...]
+) -> None:
+    assert CODEC.rules.fit is not None
+    question = Conversation((HI,), **settings)
+    fitted, names = CODEC.rules.fit(question, Upstream(model))
+    assert names == dropped
+    assert fitted == Conversation((HI,), **(settings | dict.fromkeys(dropped)))
+    assert CODEC.rules.fit(fitted, Upstream(model)) == (fitted, ())
+
+
+def test_what_no_item_can_hold_is_left_out_and_named() -> None:
+    assert CODEC.rules.fit is not None
+    made, linked = Media("image", "image/png", "iVBO"), Media("image", url="https://a")
+    result = ToolResult("c", (Text("No."),), is_error=True, custom=True)
+    question = Conversation((Message(ASSISTANT, (made, linked)), Message(USER, (result, linked))))
+    fitted, names = CODEC.rules.fit(question, Upstream("up"))
+    assert names == ("images", "is_error")
+    kept = ToolResult("c", (Text("No."),), custom=True)
+    assert fitted.messages == (Message(ASSISTANT, (made,)), Message(USER, (kept, linked)))
+    (image, *_) = written(fitted)["input"]
+    assert image == {"type": "image_generation_call", "id": "ig_0", "status": "completed", "result": "iVBO"}
+
+
 WORDS = st.text(st.characters(exclude_characters="#", exclude_categories=["Cs"]), max_size=8)
 NAMES = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
 SCHEMAS = st.dictionaries(NAMES, st.none() | st.booleans() | st.integers(-9, 9) | WORDS, max_size=3)

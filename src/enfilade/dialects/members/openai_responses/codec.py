@@ -8,6 +8,7 @@ from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.codec import Rules, Upstream
 from enfilade.dialects.members.openai_responses.decode import ResponseDecoder
 from enfilade.dialects.members.openai_responses.events import ResponseEventWriter
+from enfilade.dialects.members.openai_responses.fitting import fit
 from enfilade.dialects.members.openai_responses.frame import answer_id, base_of, ending, frame, is_refusal, used
 from enfilade.dialects.members.openai_responses.output import items_of
 from enfilade.dialects.members.openai_responses.question import conversation_of
@@ -47,6 +48,7 @@ RULES = Rules(
     seals=frozenset({"openai"}),
     system_turns=True,
     refusals=True,
+    fit=fit,
 )
 _CUT = frozenset({Finish.LENGTH, Finish.CONTENT_FILTER, Finish.ERROR})
 

@@ -72,7 +72,19 @@ class _Growing:
 class ResponseEventWriter:
     """See `EventWriter`."""
 
-    __slots__ = ("_asked", "_base", "_frame", "_growing", "_id", "_items", "_message", "_number", "_refused", "whole")
+    __slots__ = (
+        "_asked",
+        "_base",
+        "_frame",
+        "_growing",
+        "_id",
+        "_items",
+        "_message",
+        "_number",
+        "_refused",
+        "_tail",
+        "whole",
+    )
 
     def __init__(self, asked: Request, call_id: str, created_s: int) -> None:
         """Answer `asked`."""
@@ -85,6 +97,7 @@ class ResponseEventWriter:
         self._growing: dict[int, _Growing] = {}
         self._message: _Message | None = None
         self._refused = False
+        self._tail: bytes | None = None
         self.whole: bytes | None = None
         """The whole response, once it has ended."""
 
@@ -247,6 +260,8 @@ class ResponseEventWriter:
     def end(self, ended: Ended, usage: Usage | None, cost_usd: str | None = None) -> bytes:
         """See `EventWriter.end`."""
         del cost_usd
+        if self._tail is not None:
+            return self._tail  # It is asked for again where the stream is also kept to answer the same question.
         events = [self._start()]
         cut = ended.finish in _CUT
         for index in list(self._growing):
@@ -260,7 +275,8 @@ class ResponseEventWriter:
         end = ending(ended.finish, self._items, refused=self._refused)
         self.whole = ENCODER.encode(self._frame | end | used(usage, ended.service_tier))
         events.append(self._event(f"response.{end['status']}", response=msgspec.Raw(self.whole)))
-        return b"".join(events)
+        self._tail = b"".join(events)
+        return self._tail
 
 
 _ENDINGS: dict[str, Callable[[ResponseEventWriter, _Growing, Part, str], bytes]] = {
