@@ -71,9 +71,15 @@ class TranslatedReader:
 
     def length_end(self) -> bytes:
         """See `StreamReader.length_end`."""
-        return self._writer.end(Ended(Finish.LENGTH), self.facts.usage or Usage(output_tokens=self.facts.events))
+        return self._end(Ended(Finish.LENGTH), self.facts.usage or Usage(output_tokens=self.facts.events))
 
     def tail(self, cost_usd: str | None) -> bytes:
         """See `StreamReader.tail`."""
         ended = self._ended or Ended(Finish.ERROR)
-        return self._held + self._writer.end(ended, self.facts.usage, cost_usd)
+        return self._held + self._end(ended, self.facts.usage, cost_usd)
+
+    def _end(self, ended: Ended, usage: Usage | None, cost_usd: str | None = None) -> bytes:
+        written = self._writer.end(ended, usage, cost_usd)
+        # Writers of answers that can be kept have them whole by now.
+        self.facts.whole = getattr(self._writer, "whole", None)
+        return written
