@@ -214,10 +214,10 @@ async def test_an_error_that_the_provider_reports_inside_its_stream_is_told_in_o
     chunks = unfinished(path) + sse(said, named=path == MESSAGES)
     async with open_upstream(stream(chunks)) as upstream, house_at(database, upstream, path) as house:
         reply = await house.client().post(path, json=question(path, stream=True))
-        assert last_error(path, reply.content)["code"] == "provider_stream_failed"
+        assert last_error(path, reply.content)["code"] == "provider_overloaded"
         assert UP_KEY not in reply.text
         record = await record_of(house, reply.headers["x-request-id"])
-        assert (record["status"], record["error"]) == ("failed", "provider_stream_failed")
+        assert (record["status"], record["error"]) == ("failed", "provider_overloaded")
         assert record["usage"]["output_tokens"] == len(WORDS)
         await assert_nothing_held(house)
         assert UP_KEY not in house.log_lines()

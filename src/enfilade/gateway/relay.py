@@ -8,6 +8,7 @@ from enfilade.core.clock import Clock
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.money import format_usd
 from enfilade.costs.meters import WindowMeter
+from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.types import LimitHeaders, Request, StreamReader
 from enfilade.gateway.admission import Admission
 from enfilade.gateway.cache import KeptAnswer, ReplyCache
@@ -15,6 +16,7 @@ from enfilade.gateway.dispatch import Answer
 from enfilade.gateway.keeping import Kept
 from enfilade.gateway.outcomes import answered, cut, repeated
 from enfilade.providers.errors import ConnectionBroken, StreamFailed
+from enfilade.providers.types import Provider
 
 JSON = b"application/json"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
@@ -68,7 +70,10 @@ class Relay:
         call = admission.call
         body = await answer.incoming.read()
         admission.first_byte = self._clock.monotonic()
-        facts, body = answer.passage.read_reply(body)
+        try:
+            facts, body = answer.passage.read_reply(body)
+        except UnreadableReply as unreadable:
+            raise answer.candidate.target.provider.reported_failure(body) or unreadable from unreadable
         written = admission.settle(answered(call, answer.candidate, facts, len(body)))
         headers = self._headers(admission, answer)
         headers.append((b"x-enfilade-cost-usd", format_usd(admission.cost_nano).encode()))
@@ -103,7 +108,7 @@ class Relay:
                 await outlet.finish(reader.length_end())
                 return
         if not reader.finish():
-            raise _broken(reader)
+            raise _broken(reader, answer.candidate.target.provider)
         tail = await self._settle_stream(admission, answer, reader, copies, copy)
         if not outlet.started:
             await outlet.start(200, self._headers(admission, answer))
@@ -179,9 +184,9 @@ def _tightest(meters: tuple[WindowMeter, ...], now_ns: int) -> tuple[int, int, f
     return min((meter.figures(now_ns) for meter in meters), key=lambda figures: figures[1])
 
 
-def _broken(reader: StreamReader) -> EnfiladeError:
-    if reader.facts.error is not None:
-        message = "The provider reported an error while it was answering."
-        return StreamFailed(message)
+def _broken(reader: StreamReader, provider: Provider) -> EnfiladeError:
+    if (said := reader.facts.error) is not None:
+        known = provider.reported_failure(b'{"error":%b}' % said.encode())
+        return known or StreamFailed("The provider reported an error while it was answering.")
     message = "The provider ended its answer before it was whole."
     return ConnectionBroken(message)

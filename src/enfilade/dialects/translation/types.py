@@ -16,7 +16,7 @@ class Aim:
     rules: Rules = NO_RULES
     traits: Traits = NO_TRAITS
     lacks: frozenset[str] = frozenset()
-    """Settings and abilities that the model lacks, beside those that its service lacks."""
+    """Settings and abilities that the model lacks; those that its service lacks are added."""
     tool_name: re.Pattern[str] = field(init=False)
     tool_id: re.Pattern[str] | None = field(init=False)
     takes: frozenset[str] = field(init=False)
@@ -26,7 +26,8 @@ class Aim:
         identifier = self.traits.tool_id_pattern or self.rules.tool_id
         object.__setattr__(self, "tool_name", re.compile(self.rules.tool_name))
         object.__setattr__(self, "tool_id", re.compile(identifier) if identifier else None)
-        object.__setattr__(self, "takes", self.rules.takes - self.lacks - self.traits.lacks)
+        object.__setattr__(self, "lacks", self.lacks | self.traits.lacks)
+        object.__setattr__(self, "takes", self.rules.takes - self.lacks)
 
     @property
     def max_stop(self) -> int | None:
