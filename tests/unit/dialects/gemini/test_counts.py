@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from enfilade.core.messages import Conversation, Message, Role, Text
+from enfilade.core.messages import Conversation, Message, Role, Sealed, Text
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply, WrongType
 from enfilade.dialects.members.gemini_count import DIALECT
 from enfilade.dialects.members.gemini_count.codec import CODEC
+from enfilade.dialects.seals import envelope
 from enfilade.dialects.traits import Traits
 from enfilade.dialects.types import Request
 
@@ -61,3 +62,11 @@ def test_a_wrapped_request_names_the_providers_model() -> None:
     assert sent == {"generateContentRequest": {"model": "models/up", "contents": CONTENTS}}
     with pytest.raises(WrongType):
         CODEC.question(parsed(generateContentRequest=[1]))
+
+
+def test_envelopes_do_not_go_to_google() -> None:
+    sealed = {"text": "Hm.", "thought": True, "thoughtSignature": envelope(Sealed("anthropic", "x"))}
+    contents = [*CONTENTS, {"role": "model", "parts": [sealed]}]
+    for fields in ({"contents": contents}, {"generateContentRequest": {"contents": contents}}):
+        sent = json.loads(DIALECT.render_request(parsed(**fields), "up", max_output=None))
+        assert (sent.get("generateContentRequest") or sent)["contents"] == CONTENTS

@@ -10,7 +10,7 @@ from enfilade.core.messages import Finish, Sealed
 from enfilade.core.usage import Usage
 from enfilade.dialects.errors import MissingField, WrongType
 from enfilade.dialects.members.gemini_generate import DIALECT
-from enfilade.dialects.seals import envelope
+from enfilade.dialects.seals import MARK, envelope
 from tests.unit.dialects.gemini.wires import asked, events, reply
 
 ARRAY = "/v1beta/models/chat:streamGenerateContent"
@@ -89,6 +89,36 @@ def test_envelopes_of_ours_are_noticed() -> None:
     part = {"text": "a", "thought": True, "thoughtSignature": sealed}
     assert asked(contents=[{"role": "model", "parts": [part]}]).envelopes
     assert not asked().envelopes
+
+
+def test_envelopes_do_not_go_to_google() -> None:
+    foreign, damaged = envelope(Sealed("anthropic", "x")), MARK + "!"
+    own = envelope(Sealed("gemini", "c2ln"))
+    call = {"functionCall": {"name": "f", "args": {"a": 1.5}}}
+    parts = [
+        {"text": "Hm.", "thought": True, "thoughtSignature": foreign},
+        {"text": "", "thought_signature": damaged},
+        {"text": "a", "thoughtSignature": foreign},
+        {"text": "b", "thoughtSignature": own},
+        call,
+        call,
+    ]
+    contents = [
+        {"role": "user", "parts": [{"text": "Hi"}]},
+        {"role": "model", "parts": parts[:1]},
+        {"role": "model", "parts": parts},
+        {"role": "model", "parts": [call | {"thought_signature": "c2ln"}]},
+    ]
+    request = asked(contents=contents)
+    sent = json.loads(DIALECT.render_request(request, "gemini-3-pro", max_output=None))
+    skip = {"thoughtSignature": "skip_thought_signature_validator"}
+    assert sent["contents"] == [
+        contents[0],
+        {"role": "model", "parts": [{"text": "a"}, {"text": "b", "thoughtSignature": "c2ln"}, call | skip, call]},
+        contents[3],
+    ]
+    older = json.loads(DIALECT.render_request(request, "gemini-2.5-pro", max_output=None))
+    assert older["contents"][1]["parts"][2:] == [call, call]
 
 
 def test_a_stream_is_an_array_for_callers_who_want_one() -> None:

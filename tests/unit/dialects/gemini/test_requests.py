@@ -22,7 +22,9 @@ from enfilade.core.messages import (
     ToolChoice,
     ToolResult,
 )
-from tests.unit.dialects.gemini.wires import written
+from enfilade.dialects.errors import NotTranslatable
+from enfilade.dialects.gemini.rules import RULES
+from tests.unit.dialects.gemini.wires import UPSTREAM, written
 
 HI = Message(Role.USER, (Text("Hi"),))
 SIGNED = Sealed("gemini", "c2ln")
@@ -291,3 +293,24 @@ def test_instructions_and_the_tier_stand_apart(tier: str, expected: str | None) 
     assert body.get("serviceTier") == expected
     assert "stream" not in body
     assert "model" not in body
+
+
+@pytest.mark.parametrize(
+    ("media", "fits"),
+    [
+        (Media("image", "image/png", data="A"), True),
+        (Media("document", file_id="gs://a/b"), True),
+        (Media("document", file_id="files/abc"), True),
+        (Media("document", file_id="https://generativelanguage.googleapis.com/v1beta/files/x"), True),
+        (Media("document", file_id="file-abc"), False),
+    ],
+)
+def test_files_of_other_providers_are_refused(media: Media, fits: bool) -> None:
+    assert RULES.fit is not None
+    for part in (media, ToolResult("c", (media,))):
+        asked_for = Conversation((user(part),))
+        if fits:
+            assert RULES.fit(asked_for, UPSTREAM) == (asked_for, ())
+        else:
+            with pytest.raises(NotTranslatable, match="send its data"):
+                RULES.fit(asked_for, UPSTREAM)

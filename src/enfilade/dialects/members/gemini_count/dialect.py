@@ -7,6 +7,7 @@ from enfilade.dialects.bodies import ENCODER, decode_object, is_given, may_name,
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField
 from enfilade.dialects.gemini.addresses import address_of, renamed
+from enfilade.dialects.gemini.envelopes import without_envelopes
 from enfilade.dialects.gemini.passing import Unstreamed
 from enfilade.dialects.gemini.requests import MEDIA_FIELDS, count_media
 from enfilade.dialects.members.gemini_count.codec import CODEC, WRAPPERS, count_in
@@ -49,7 +50,7 @@ class GeminiCount(Unstreamed):
     ) -> bytes:
         """See `Dialect.render_request`: a wrapped request names the model once more."""
         del max_output, max_output_field
-        fields = dict(request.fields)
+        fields = without_envelopes(request.fields, model) if request.envelopes else dict(request.fields)
         if "model" in fields:
             fields["model"] = renamed(fields["model"], model)
         for name in WRAPPERS:
@@ -57,6 +58,9 @@ class GeminiCount(Unstreamed):
                 inner = _FIELDS.decode(fields[name])
                 if "model" in inner:
                     inner["model"] = renamed(inner["model"], model)
+                if request.envelopes:
+                    inner = without_envelopes(inner, model)
+                if "model" in inner or request.envelopes:
                     fields[name] = msgspec.Raw(ENCODER.encode(inner))
         return ENCODER.encode(fields)
 

@@ -20,6 +20,7 @@ from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, WrongType
 from enfilade.dialects.gemini import errors
 from enfilade.dialects.gemini.addresses import address_of, renamed
+from enfilade.dialects.gemini.envelopes import without_envelopes
 from enfilade.dialects.gemini.requests import MEDIA_FIELDS, count_media, require_one_spelling
 from enfilade.dialects.members.gemini_generate.codec import CODEC
 from enfilade.dialects.members.gemini_generate.reader import ContentStreamReader
@@ -99,7 +100,7 @@ class GeminiGenerate:
     ) -> bytes:
         """See `Dialect.render_request`: the model stands in the address, and in the body only where the caller had it."""
         del max_output_field
-        fields = dict(request.fields)
+        fields = without_envelopes(request.fields, model) if request.envelopes else dict(request.fields)
         if "model" in fields:
             fields["model"] = renamed(fields["model"], model)
         if max_output is not None:
