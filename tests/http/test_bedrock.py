@@ -169,6 +169,12 @@ async def test_what_gemini_asks_is_translated(house: House, bedrock: StrictBedro
     assert bedrock.asked[0]["system"] == [{"text": "Be."}]
 
 
+async def test_tokens_are_counted(house: House, bedrock: StrictBedrock) -> None:
+    body = {"model": "claude", "messages": [{"role": "user", "content": "Hi"}]}
+    answer = await house.client().post("/v1/messages/count_tokens", json=body)
+    assert (answer.status_code, answer.json()) == (200, {"input_tokens": 11}), answer.text
+
+
 @pytest.mark.parametrize("model", ["titan", "cohere"])
 async def test_embeddings_are_made(house: House, bedrock: StrictBedrock, model: str) -> None:
     answer = await house.client().post("/v1/embeddings", json={"model": model, "input": "one two three"})

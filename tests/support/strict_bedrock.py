@@ -27,7 +27,7 @@ STREAM = "application/vnd.amazon.eventstream"
 PADDING = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0"
 USAGE = {"inputTokens": 30, "outputTokens": 12, "totalTokens": 42}
 
-_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream)")
+_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)")
 _PROOF = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request, SignedHeaders=([^,]+), Signature=(\w+)"
 )
@@ -86,7 +86,7 @@ class StrictBedrock:
         model, operation = unquote(found[1]), found[2]
         try:
             body = json.loads(seen.body)
-            (check_converse if operation.startswith("converse") else _check_invoke)(body)
+            _check(operation, model, body)
         except (Refused, ValueError) as error:
             await _fail(wire, Failure(status=400, name="ValidationException", message=str(error)))
             return
@@ -96,6 +96,8 @@ class StrictBedrock:
         reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
         if isinstance(reply, Failure):
             await _fail(wire, reply)
+        elif operation == "count-tokens":
+            await _whole(wire, {"inputTokens": 11})
         elif operation == "converse":
             await _whole(wire, converse_body(reply))
         elif operation == "converse-stream":
@@ -180,6 +182,22 @@ def _check_invoke(body: dict[str, Any]) -> None:
     allowed = {"texts", "input_type", "truncate", "embedding_types", "output_dimension", "images"}
     if "texts" not in body or "input_type" not in body or set(body) - allowed:
         raise Refused("Malformed input request")
+
+
+def _check(operation: str, model: str, body: dict[str, Any]) -> None:
+    if operation == "count-tokens":
+        _check_count(model, body)
+    else:
+        (check_converse if operation.startswith("converse") else _check_invoke)(body)
+
+
+def _check_count(model: str, body: dict[str, Any]) -> None:
+    if re.match(r"(us|eu|apac|global)\.|arn:", model):
+        raise Refused("The provided model doesn't support counting tokens.")
+    try:
+        _check_invoke(json.loads(base64.b64decode(body["input"]["invokeModel"]["body"], validate=True)))
+    except (KeyError, TypeError) as error:
+        raise Refused("Malformed input request") from error
 
 
 async def _fail(wire: Wire, failure: Failure) -> None:

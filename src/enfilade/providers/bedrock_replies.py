@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -62,8 +63,13 @@ async def arrived(outgoing: Outgoing, reply: Arriving) -> Incoming:
             return reply
         await _check_first_frame(reply)
         return Unframed(reply) if outgoing.dialect.name == "anthropic_messages" else reply
+    if outgoing.dialect.name == "anthropic_count":
+        return Changed(reply, _as_anthropic_counts)
     count = next((value for name, value in reply.headers if name == INPUT_TOKENS), b"")
-    return Counted(reply, int(count)) if count.isdigit() and outgoing.dialect.name.endswith("_embed") else reply
+    if not (count.isdigit() and outgoing.dialect.name.endswith("_embed")):
+        return reply
+    field = msgspec.Raw(str(int(count)).encode())
+    return Changed(reply, lambda fields: {COUNT_FIELD: field} | fields)
 
 
 async def _check_first_frame(reply: Arriving) -> None:
@@ -169,13 +175,21 @@ def _sse(kind: str, data: bytes) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (kind.encode(), data)
 
 
-class Counted:
-    """A whole reply with its count of tokens, which came in a header, in its body; see `Incoming`."""
+Fields = dict[str, msgspec.Raw]
 
-    def __init__(self, reply: Incoming, count: int) -> None:
-        """Add `count` to `reply`."""
+
+def _as_anthropic_counts(fields: Fields) -> Fields:
+    count = fields.pop("inputTokens", None)
+    return fields if count is None else fields | {"input_tokens": count}
+
+
+class Changed:
+    """A whole reply with other fields; see `Incoming`."""
+
+    def __init__(self, reply: Incoming, change: Callable[[Fields], Fields]) -> None:
+        """Change the fields of `reply`."""
         self._reply = reply
-        self._count = count
+        self._change = change
         self._given = False
         self.status = reply.status
         self.headers = reply.headers
@@ -184,11 +198,10 @@ class Counted:
         """See `Incoming.read`."""
         body = await self._reply.read()
         try:
-            fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+            fields = msgspec.json.decode(body, type=Fields)
         except (msgspec.DecodeError, RecursionError):
             return body  # Whoever reads it says what is wrong.
-        fields.setdefault(COUNT_FIELD, msgspec.Raw(str(self._count).encode()))
-        return msgspec.json.encode(fields)
+        return msgspec.json.encode(self._change(fields))
 
     async def next_chunk(self) -> bytes:
         """See `Incoming.next_chunk`."""

@@ -7,6 +7,7 @@ KINDS = {
         paths={
             "bedrock_converse": "/model/up-1/converse",
             "anthropic_messages": "/model/up-1/invoke",
+            "anthropic_count": "/model/up-1/count-tokens",
             "bedrock_titan_embed": "/model/up-1/invoke",
             "bedrock_cohere_embed": "/model/up-1/invoke",
         },

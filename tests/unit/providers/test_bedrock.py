@@ -1,5 +1,6 @@
 """AWS Bedrock as a provider: addresses, paths, proofs, bodies, frames, errors."""
 
+import base64
 import json
 from typing import Any
 
@@ -119,8 +120,8 @@ def test_without_a_region_nothing_can_be_signed(outbound: Outbound, spec: dict[s
 @pytest.mark.parametrize(
     ("model", "dialects"),
     [
-        (CLAUDE, ("bedrock_converse", "anthropic_messages")),
-        (ARN, ("bedrock_converse", "anthropic_messages")),
+        (CLAUDE, ("bedrock_converse", "anthropic_messages", "anthropic_count")),
+        (ARN, ("bedrock_converse", "anthropic_messages", "anthropic_count")),
         ("amazon.nova-pro-v1:0", ("bedrock_converse",)),
         ("arn:aws:bedrock:us-east-1:1:application-inference-profile/x1", ("bedrock_converse",)),
         (TITAN, ("bedrock_titan_embed",)),
@@ -157,6 +158,22 @@ async def test_claudes_own_body_is_changed_as_invoke_wants_it(outbound: Outbound
         }
         assert bedrock.upstream is not None
         assert not [name for name, _ in bedrock.upstream.seen[0].headers if name.lower().startswith("anthropic")]
+
+
+async def test_claudes_tokens_are_counted_by_the_model_not_its_profile(outbound: Outbound) -> None:
+    body = json.dumps({"model": "x", "messages": MESSAGES["messages"]}).encode()
+    async with open_bedrock() as bedrock:
+        asked = ask(outbound, "anthropic_count", body, headers=((b"anthropic-beta", b"one"),))
+        incoming = await provider(outbound, bedrock.url, KEYS).send(asked)
+        assert json.loads(await incoming.read()) == {"input_tokens": 11}
+        assert bedrock.models == [CLAUDE.removeprefix("us.")]
+        counted = json.loads(base64.b64decode(bedrock.asked[0]["input"]["invokeModel"]["body"]))
+        assert counted == {
+            "messages": MESSAGES["messages"],
+            "max_tokens": 1,
+            "anthropic_version": "bedrock-2023-05-31",
+            "anthropic_beta": ["one"],
+        }
 
 
 async def read_all(bedrock: StrictBedrock, outbound: Outbound) -> bytes:

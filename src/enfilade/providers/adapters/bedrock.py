@@ -4,6 +4,7 @@ All models by Converse; Claude in its own dialect as well, and embeddings, by In
 by the ids of profiles over several regions (`us.anthropic.…`), or by ARNs.
 """
 
+import base64
 import re
 from urllib.parse import quote
 
@@ -20,11 +21,13 @@ from enfilade.providers.types import Outgoing, ProviderSpec
 
 SERVICE = "bedrock"
 """Its name in signatures; the host's is bedrock-runtime."""
+CLAUDES_OWN = ("anthropic_messages", "anthropic_count")
 ANTHROPIC_VERSION = msgspec.Raw(b'"bedrock-2023-05-31"')
 
 _REGION = re.compile(r"[a-z]{2,3}(?:-[a-z]+){1,3}-\d{1,2}")
 _HOST = re.compile(r"://bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)")
 _MODEL = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,2047}")
+_PROFILE = re.compile(r"^(?:us|eu|apac|jp|au|ca|sa|us-gov|global)\.(?=anthropic\.)")
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -70,6 +73,12 @@ def _invoke(outgoing: Outgoing, spec: ProviderSpec) -> str:
     return f"/model/{_model(outgoing)}/{'invoke-with-response-stream' if outgoing.stream else 'invoke'}"
 
 
+def _count(outgoing: Outgoing, spec: ProviderSpec) -> str:
+    """The path of a count: models count, profiles of them do not."""
+    del spec
+    return f"/model/{_PROFILE.sub('', _model(outgoing))}/count-tokens"
+
+
 def _dialects_of(model: str) -> tuple[str, ...]:
     whose = family(model)
     if "embed" in model:
@@ -77,22 +86,32 @@ def _dialects_of(model: str) -> tuple[str, ...]:
             return ("bedrock_titan_embed",)
         if whose == COHERE:
             return ("bedrock_cohere_embed",)
-    return ("bedrock_converse", "anthropic_messages") if whose == ANTHROPIC else ("bedrock_converse",)
+    return ("bedrock_converse", *CLAUDES_OWN) if whose == ANTHROPIC else ("bedrock_converse",)
 
 
 def _reshape(outgoing: Outgoing) -> bytes:
+    """See `HttpAdapter.reshape`."""
+    if outgoing.dialect.name not in CLAUDES_OWN:
+        return outgoing.body
+    try:
+        fields = _invoked(outgoing)
+    except (msgspec.DecodeError, RecursionError):
+        raise RequestRefused("A part of the request has not the form that Bedrock takes.") from None
+    if outgoing.dialect.name == "anthropic_messages":
+        return _ENCODER.encode(fields)
+    fields.setdefault("max_tokens", msgspec.Raw(b"1"))  # A body to be invoked must have one.
+    body = base64.b64encode(_ENCODER.encode(fields)).decode()
+    return _ENCODER.encode({"input": {"invokeModel": {"body": body}}})
+
+
+def _invoked(outgoing: Outgoing) -> dict[str, msgspec.Raw]:
     """Anthropic's own body, as InvokeModel takes it: the model stands in the path, as does whether it streams, and what
     Anthropic has in headers stands in the body.
     """
-    if outgoing.dialect.name != "anthropic_messages":
-        return outgoing.body
     headers = outgoing.headers
     outgoing.headers = tuple(header for header in headers if not header[0].startswith(b"anthropic-"))
-    try:
-        fields = msgspec.json.decode(outgoing.body, type=dict[str, msgspec.Raw])
-        betas = msgspec.json.decode(fields.get("anthropic_beta", b"[]"), type=list[str])
-    except (msgspec.DecodeError, RecursionError):
-        raise RequestRefused("A part of the request has not the form that Bedrock takes.") from None
+    fields = msgspec.json.decode(outgoing.body, type=dict[str, msgspec.Raw])
+    betas = msgspec.json.decode(fields.get("anthropic_beta", b"[]"), type=list[str])
     fields.pop("model", None)
     fields.pop("stream", None)
     fields.setdefault("anthropic_version", ANTHROPIC_VERSION)
@@ -101,7 +120,7 @@ def _reshape(outgoing: Outgoing) -> bytes:
             betas += [beta.strip() for beta in value.decode("latin-1").split(",") if beta.strip()]
     if betas:
         fields["anthropic_beta"] = msgspec.Raw(_ENCODER.encode(list(dict.fromkeys(betas))))
-    return _ENCODER.encode(fields)
+    return fields
 
 
 def _unused(key: str | None) -> Headers:
@@ -116,6 +135,7 @@ ADAPTER = HttpAdapter(
     paths={
         "bedrock_converse": _converse,
         "anthropic_messages": _invoke,
+        "anthropic_count": _count,
         "bedrock_titan_embed": _invoke,
         "bedrock_cohere_embed": _invoke,
     },
