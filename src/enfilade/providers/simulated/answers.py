@@ -90,13 +90,14 @@ def plan_of(outgoing: Outgoing, completion: Completion, pieces: list[str], sent:
         else:
             empty, grown = Text(""), pieces
         begun = writer.write(PartBegan(index, empty))
-        if head and isinstance(part, ToolCall):
+        if isinstance(part, ToolCall):
             outputs.append(begun)
         else:
-            head += begun  # An empty head would be taken for the end of the stream.
+            head += begun
         outputs += [writer.write(PartGrew(index, piece)) for piece in grown]
         if ended := writer.write(PartEnded(index)):
             outputs[-1:] = [outputs[-1] + ended] if outputs else []
+    outputs = [output for output in outputs if output]  # Some dialects hold back what is not whole.
     return Plan(head, outputs, [writer.end(Ended(completion.finish), completion.usage)])
 
 

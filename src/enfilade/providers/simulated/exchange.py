@@ -66,11 +66,12 @@ class SimulatedReply:
         if plan is None or self.script.garbage:
             chunk, self.body = self.body, b""
             return chunk
-        position = self._position
+        if self._position == 0:
+            self._position = 1
+            if plan.head:
+                return plan.head
+        produced = self._position - 1
         self._position += 1
-        if position == 0:
-            return plan.head
-        produced = position - 1
         await self._misbehave(produced)
         if produced < len(plan.outputs):
             if self.script.pace_s:
