@@ -22,6 +22,9 @@ from enfilade.cli.root import ROOT
 from enfilade.configuration.document import document_schema
 from enfilade.core.errors import EnfiladeError, all_errors
 from enfilade.identity.permissions import ALL_PERMISSIONS, PLATFORM_ROLES, TENANT_ROLES
+from enfilade.providers import adapters as adapters_folder
+from enfilade.providers.http_provider import HttpAdapter
+from enfilade.providers.registry import KNOWN_OPTIONS, Adapters
 from enfilade.providers.simulated.script import DIRECTIVES
 from enfilade.settings import documented_settings
 from enfilade.telemetry.logs import ALLOWED_FIELDS
@@ -246,6 +249,65 @@ def simulated_models() -> str:
     )
 
 
+def providers() -> str:
+    """Every kind of provider."""
+    adapters = Adapters()
+    modules = {module.ADAPTER.kind: module for module in _modules_of(adapters_folder)}
+    rows, parts = [], []
+    for kind in adapters.kinds():
+        adapter = adapters.adapter(kind)
+        if not isinstance(adapter, HttpAdapter):
+            continue
+        address = adapter.default_base_url
+        shown = "depends on its options" if callable(address) else _code(address) or "must be given"
+        rows.append((f"[{kind}](#{kind})", shown, "yes" if adapter.needs_key else "if it wants one"))
+        title, _, differences = (modules[kind].__doc__ or "").strip().partition("\n\n")
+        parts += [f"## {kind}", " ".join(title.split()), differences.strip()]
+        parts += [_dialects_of(adapter), _traits_of(adapter), _own_options(adapter)]
+    return page(
+        "Providers",
+        "A provider is declared in the [configuration](configuration.md) with one of these kinds. A call whose caller "
+        "speaks one of a provider's dialects passes through; any other is translated into the first that fits.",
+        table(("kind", "address, unless `base_url` says otherwise", "needs a key"), rows),
+        "## Options of every kind",
+        table(("option", "meaning"), ((_code(name), text) for name, text in sorted(KNOWN_OPTIONS.items()))),
+        *(part for part in parts if part),
+    )
+
+
+def _modules_of(folder: Any) -> Iterator[Any]:
+    for module in pkgutil.iter_modules(folder.__path__):
+        yield import_module(f"{folder.__name__}.{module.name}")
+
+
+def _dialects_of(adapter: HttpAdapter) -> str:
+    rows = (
+        (_code(name), _code(path) if isinstance(path, str) else "by the model") for name, path in adapter.paths.items()
+    )
+    return table(("dialect", "path"), rows)
+
+
+def _traits_of(adapter: HttpAdapter) -> str:
+    traits = adapter.traits
+    said = {
+        "output bound in": _code(traits.output_field),
+        "instructions have the role": _code(traits.system_role) if traits.system_role != "system" else "",
+        "reasoning in": _code(traits.reasoning_field),
+        "ids of tool calls": _code(traits.tool_id_pattern),
+        "stop sequences at most": traits.max_stop or "",
+        "has not, when a call is translated": ", ".join(_code(name) for name in sorted(traits.lacks)),
+    }
+    lines = [f"* {what}: {value}" for what, value in said.items() if value]
+    return "\n".join(lines)
+
+
+def _own_options(adapter: HttpAdapter) -> str:
+    plain, secret = sorted(adapter.options - adapter.secret_options), sorted(adapter.secret_options)
+    lines = [f"* own options: {', '.join(map(_code, plain))}"] if plain else []
+    lines += [f"* own options that are secrets: {', '.join(map(_code, secret))}"] if secret else []
+    return "\n".join(lines)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "errors.md": errors,
@@ -254,6 +316,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "metrics.md": metrics,
     "admin-api.md": api,
     "simulated-models.md": simulated_models,
+    "providers.md": providers,
 }
 
 

@@ -15,7 +15,7 @@ from enfilade.gateway.cache import KeptAnswer, ReplyCache
 from enfilade.gateway.dispatch import Answer
 from enfilade.gateway.keeping import Kept
 from enfilade.gateway.outcomes import answered, cut, repeated
-from enfilade.providers.errors import ConnectionBroken, StreamFailed
+from enfilade.providers.errors import ConnectionBroken, ProviderFault, StreamFailed
 from enfilade.providers.types import Provider
 
 JSON = b"application/json"
@@ -187,6 +187,8 @@ def _tightest(meters: tuple[WindowMeter, ...], now_ns: int) -> tuple[int, int, f
 def _broken(reader: StreamReader, provider: Provider) -> EnfiladeError:
     if (said := reader.facts.error) is not None:
         known = provider.reported_failure(b'{"error":%b}' % said.encode())
-        return known or StreamFailed("The provider reported an error while it was answering.")
+        if known is not None and not isinstance(known, ProviderFault):
+            return known
+        return StreamFailed("The provider reported an error while it was answering.")
     message = "The provider ended its answer before it was whole."
     return ConnectionBroken(message)

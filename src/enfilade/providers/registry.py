@@ -16,7 +16,16 @@ from enfilade.providers.transport.tls import default_tls, tls_also_with, tls_wit
 from enfilade.providers.transport.types import Origin, parse_origin, parse_proxy
 from enfilade.providers.types import ZONES, Provider, ProviderSpec
 
-KNOWN_OPTIONS = {"proxy", "proxy_login_env", "ca_file", "client_cert", "client_key", "output_field", "max_reply_bytes"}
+KNOWN_OPTIONS = {
+    "proxy": "an HTTP proxy by which the provider is reached: `http://host:port`",
+    "proxy_login_env": "the variable that holds `user:password` for the proxy",
+    "ca_file": "a file of certificate authorities to be trusted instead of the system's",
+    "client_cert": "a file with the certificate that is shown to the provider",
+    "client_key": "a file with that certificate's key",
+    "output_field": "the field in which an output bound is set when the caller set none",
+    "max_reply_bytes": "how large a reply or a stream may become, in bytes; 64000000 unless it is set",
+}
+"""The options of all kinds, and what they mean."""
 REPLY_BYTES = range(10_000, 1_000_000_001)
 MAX_CONCURRENCY = 100_000
 
@@ -58,7 +67,7 @@ class Adapters:
             message = "timeouts must be longer than nothing"
             raise InvalidProvider(message, param="timeout")
         secret: frozenset[str] = getattr(adapter, "secret_options", frozenset())
-        _check_options(spec, KNOWN_OPTIONS | getattr(adapter, "options", frozenset()) | secret, secret)
+        _check_options(spec, set(KNOWN_OPTIONS) | getattr(adapter, "options", frozenset()) | secret, secret)
         if adapter.check is not None:
             adapter.check(spec)
         if not hasattr(adapter, "provider"):
