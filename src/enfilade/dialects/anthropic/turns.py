@@ -24,6 +24,7 @@ from enfilade.dialects.anthropic.citations import own_citation
 
 Block = dict[str, Any]
 
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 MEDIA = {
     "image": frozenset({"data", "url", "file_id"}),
     "document": frozenset({"data", "url", "file_id", "text"}),
@@ -143,11 +144,10 @@ def tool_input(arguments: str) -> object:
     if not arguments or arguments.isspace():
         return {}
     try:
-        if isinstance(msgspec.json.decode(arguments), dict):
-            return msgspec.Raw(arguments.encode("utf-8", "surrogatepass"))
+        _OBJECT.decode(arguments)
     except (msgspec.DecodeError, RecursionError):
-        pass
-    return {"arguments": arguments}
+        return {"arguments": arguments}
+    return msgspec.Raw(arguments.encode())
 
 
 def _tool_call(part: ToolCall) -> Block:

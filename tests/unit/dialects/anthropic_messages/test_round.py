@@ -107,7 +107,7 @@ QUESTIONS = st.builds(
 )
 
 
-@examples(200)
+@examples(80)
 @given(question=QUESTIONS)
 def test_a_question_written_and_read_again_is_the_same(question: Conversation) -> None:
     body = CODEC.write(question, Upstream("claude-opus-4-6", stream=True))
