@@ -267,7 +267,7 @@ TURNS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
                     ),
                 ),
                 Message(Role.USER, (ToolResult("call_1", (Text("1"),)),)),
-                Message(Role.USER, (ToolResult("call_2", (Text(""),)),)),
+                Message(Role.USER, (ToolResult("call_2", (Text(""),), custom=True),)),
             )
         },
     ),

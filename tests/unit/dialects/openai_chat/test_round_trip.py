@@ -55,7 +55,7 @@ MEDIA = st.one_of(
     st.builds(Media, st.just("document"), file_id=SOME),
 )
 CALLS = st.builds(ToolCall, NAMES, NAMES, SOME, st.booleans(), seal=MAYBE_SEAL)
-RESULTS = st.builds(ToolResult, NAMES, st.lists(TEXTS, min_size=1, max_size=2).map(tuple))
+RESULTS = st.builds(ToolResult, st.text("xyz", min_size=1), st.lists(TEXTS, min_size=1, max_size=2).map(tuple))
 THOUGHTS = st.one_of(
     st.builds(Reasoning, SOME, SEALS, id=st.none() | SOME),
     st.builds(Reasoning, st.just(""), SEALS, st.just(True), st.none() | SOME),

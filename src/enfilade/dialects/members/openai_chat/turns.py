@@ -56,6 +56,8 @@ class TurnReader:
         self.harmless: list[str] = []
         self._older: dict[str, str] = {}
         """The ids that were made for calls of the older form, by the function's name."""
+        self._custom: set[str] = set()
+        """The ids of calls with free text: their results do not say that they are such."""
         self._roles: dict[str, Callable[[dict[str, Any], str], None]] = {
             "user": self._user,
             "assistant": self._assistant,
@@ -97,7 +99,8 @@ class TurnReader:
         call_id = text(message.get("tool_call_id"), f"{where}.tool_call_id")
         content = tuple(part for part in self._content(message, where) if isinstance(part, Text | Media))
         name = text_or_none(message.get("name"), f"{where}.name")
-        self.turns.append(Message(Role.USER, (ToolResult(call_id, content, name=name),)))
+        result = ToolResult(call_id, content, name=name, custom=call_id in self._custom)
+        self.turns.append(Message(Role.USER, (result,)))
 
     def _function(self, message: dict[str, Any], where: str) -> None:
         """A result in the older form: it belongs to the last call of that function."""
@@ -153,9 +156,12 @@ class TurnReader:
             is_custom = call.get("type") == "custom"
             kind, given = ("custom", "input") if is_custom else ("function", "arguments")
             held = obj(call.get(kind), f"{place}.{kind}")
+            call_id = text(call.get("id"), f"{place}.id")
+            if is_custom:
+                self._custom.add(call_id)
             found.append(
                 ToolCall(
-                    text(call.get("id"), f"{place}.id"),
+                    call_id,
                     text(held.get("name"), f"{place}.{kind}.name"),
                     text_or_none(held.get(given), f"{place}.{kind}.{given}") or "",
                     is_custom,
