@@ -1,5 +1,6 @@
 """A caller's contents as turns: parts in their order, calls and results tied together."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,37 @@ def detail_of(resolution: object) -> str | None:
     return _DETAILS.get(resolution) if isinstance(resolution, str) else None
 
 
+class OpenCalls:
+    """Calls without a result so far. Google's results may name their call by its id, or by its place among its likes."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._ids: set[str] = set()
+        self._in_order: deque[str] = deque()
+        self._by_name: dict[str, deque[str]] = {}
+
+    def add(self, name: str, call_id: str) -> None:
+        """One more call."""
+        self._ids.add(call_id)
+        self._in_order.append(call_id)
+        self._by_name.setdefault(name, deque()).append(call_id)
+
+    def answered(self, name: str, given: str | None) -> str:
+        """The id of the call that is answered: the one given, else that of the earliest open call of the name."""
+        found = given or self._first(self._by_name.get(name)) or self._first(self._in_order)
+        if found is None:
+            return f"{COUNTED_CALL}{name}"
+        self._ids.discard(found)
+        return found
+
+    def _first(self, waiting: deque[str] | None) -> str | None:
+        while waiting:
+            call_id = waiting.popleft()
+            if call_id in self._ids:
+                return call_id
+        return None
+
+
 class Contents:
     """Reads contents one after the other."""
 
@@ -42,8 +74,7 @@ class Contents:
         self.harmless: list[str] = []
         self._detail = detail
         self._calls = 0
-        self._open: list[tuple[str, str]] = []
-        """Calls without a result so far: name and id."""
+        self._open = OpenCalls()
 
     def take(self, contents: object, where: str = "contents") -> None:
         """All contents: an array, one content, or one text. Raises WrongType."""
@@ -124,7 +155,7 @@ class Contents:
         name = text_at(call, "name", path) or ""
         call_id = text_at(call, "id", path) or f"{COUNTED_CALL}{self._calls}"
         self._calls += 1
-        self._open.append((name, call_id))
+        self._open.add(name, call_id)
         return ToolCall(call_id, name, arguments_text(arguments), seal=_seal(fields, where))
 
     def result(self, fields: dict[str, Any], where: str) -> Part:
@@ -139,7 +170,7 @@ class Contents:
         if "scheduling" in answer:
             self.harmless.append(f"{path}.scheduling")
         name = text_at(answer, "name", path)
-        call_id = self._answered(name, text_at(answer, "id", path))
+        call_id = self._open.answered(name or "", text_at(answer, "id", path))
         is_error = list(response) == ["error"]
         said = response["error"] if is_error else response
         content: list[Text | Media] = [Text(said if isinstance(said, str) else _json(said))]
@@ -155,16 +186,6 @@ class Contents:
         if "fileData" in fields:
             return filed_media(object_at(fields["fileData"], f"{where}.fileData"), f"{where}.fileData", None, None)
         raise wrong(where, "a part with `inlineData` or `fileData`")
-
-    def _answered(self, name: str | None, given: str | None) -> str:
-        """The id of the call that is answered: the one given, else that of the earliest call of the name."""
-        for index, (called, call_id) in enumerate(self._open):
-            if call_id == given or (given is None and called == name):
-                del self._open[index]
-                return call_id
-        if given is None and self._open:
-            return self._open.pop(0)[1]
-        return given or f"{COUNTED_CALL}{name or ''}"
 
 
 _READERS: dict[str, Callable[[Contents, dict[str, Any], str], Part]] = {

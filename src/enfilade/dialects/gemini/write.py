@@ -152,8 +152,8 @@ class _Writer:
         }
         self._shown: set[str] = set()
         """Ids that Google gave, and gets back."""
-        self._order: list[str] = []
-        """The calls of the latest model turn: their results stand in their order."""
+        self._order: dict[str, int] = {}
+        """The calls of the latest model turn, by their places: their results stand in their order."""
 
     def contents(self) -> list[dict[str, Any]]:
         """All turns; Google wants a user's first, and the results of one turn's calls in one."""
@@ -179,7 +179,7 @@ class _Writer:
 
     def _assistant(self, parts: list[Part]) -> list[dict[str, Any]]:
         calls = [part for part in parts if isinstance(part, ToolCall)]
-        self._order = [call.id for call in calls]
+        self._order = {call.id: place for place, call in enumerate(calls)}
         if any(_signature(part) for part in parts):
             self._shown.update(call.id for call in calls if not call.id.startswith((INVENTED, COUNTED_CALL)))
         written = [entry for part in parts if (entry := self._said(part)) is not None]
@@ -218,7 +218,7 @@ class _Writer:
         return written + beside + [entry for part in parts if (entry := self._asked(part)) is not None]
 
     def _place(self, result: ToolResult) -> int:
-        return self._order.index(result.call_id) if result.call_id in self._order else len(self._order)
+        return self._order.get(result.call_id, len(self._order))
 
     def _result(self, result: ToolResult, media: list[dict[str, Any]]) -> dict[str, Any]:
         answer: dict[str, Any] = {

@@ -22,7 +22,7 @@ from enfilade.core.messages import (
     ToolResult,
 )
 from enfilade.dialects.errors import MissingField, WrongType
-from tests.unit.dialects.gemini.wires import asked, question
+from tests.unit.dialects.gemini.wires import asked, question, written
 
 SIGNED = Sealed("gemini", "c2ln")
 
@@ -416,3 +416,17 @@ def test_a_body_nested_deeply_is_refused_and_breaks_nothing() -> None:
 def test_contents_are_required() -> None:
     with pytest.raises(MissingField):
         asked(contents=None)
+
+
+def test_thousands_of_calls_are_answered_in_any_order_without_looking_through_all() -> None:
+    """Some 50 ms; it would be many seconds if each result were compared with each call."""
+    count = 20_000
+    calls = [{"functionCall": {"name": f"f{place}"}} for place in range(count)]
+    results = [{"functionResponse": {"name": f"f{place}"}} for place in reversed(range(count))]
+    found = question(contents=[{"role": "model", "parts": calls}, {"parts": results}])
+    answered = [part.call_id for part in found.messages[1].parts if isinstance(part, ToolResult)]
+    assert answered == [f"gemini-call-{place}" for place in reversed(range(count))]
+    body = written(found)
+    assert [part["functionResponse"]["name"] for part in body["contents"][2]["parts"]] == [
+        f"f{place}" for place in range(count)
+    ]

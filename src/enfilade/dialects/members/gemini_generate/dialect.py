@@ -68,11 +68,11 @@ class GeminiGenerate:
         """See `Dialect.parse`."""
         fields = decode_object(body)
         address = address_of(target, fields)
-        contents = fields.get("contents")
-        if contents is None or bytes(contents) in {b"null", b"[]", b'""'}:
+        contents = bytes(fields.get("contents", NO_VALUE))
+        if len(contents) <= len(b"null") and contents in {b"null", b"[]", b'""'}:
             message = "`contents` is required: at least one turn."
             raise MissingField(message, param="contents")
-        if not bytes(contents).startswith((b"[", b"{", b'"')):
+        if not contents.startswith((b"[", b"{", b'"')):
             message = "`contents` must be an array with at least one entry."
             raise WrongType(message, param="contents")
         request = Request(fields=fields, model=address.model, stream=False, size=len(body))
