@@ -57,6 +57,7 @@ def test_what_is_kept_stays_here(fields: dict[str, Any], previous: str | None, k
         ({"reasoning": {"effort": "low"}}, "deployment-7", [ENCRYPTED]),
         ({"reasoning": {"effort": "none"}}, "gpt-5.1", None),
         ({"store": False}, "gpt-5.1", None),
+        ({"store": None}, "gpt-5.1", [ENCRYPTED]),
         ({}, "gpt-4o", None),
     ],
 )
@@ -105,6 +106,26 @@ def test_thoughts_of_other_providers_do_not_go_to_this_one() -> None:
     assert request.envelopes
     assert sent(request)["input"] == [CALL, REASONING, {"role": "user", "content": f"What is {MARK}?"}]
     assert not parsed().envelopes
+
+
+def test_reasoning_that_is_only_referred_to_does_not_go_to_a_provider_that_keeps_nothing() -> None:
+    bare = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm"}]}
+    shown = bare | {"content": [{"type": "reasoning_text", "text": "Hm"}]}
+    request = parsed(input=[bare, bare | {"encrypted_content": None}, shown, REASONING, CALL])
+    assert sent(request)["input"] == [shown, REASONING, CALL]
+
+
+def test_what_can_be_sent_goes_to_the_byte() -> None:
+    items = b'[ {"type" : "reasoning","summary":[],"encrypted_content":"g"}, {"role":"user","content":"reasoning"} ]'
+    request = DIALECT.parse(b'{"model":"m","input":%b}' % items)
+    assert items in DIALECT.render_request(request, "up", max_output=None)
+
+
+def test_what_is_not_kept_here_can_still_be_sent_back() -> None:
+    """The application keeps nothing, but its caller does not know: the reasoning must come sealed."""
+    request = parsed()
+    request.keeps = False
+    assert sent(request, "gpt-5.1")["include"] == [ENCRYPTED]
 
 
 def test_a_kept_reply_says_what_is_true_here() -> None:

@@ -1,6 +1,5 @@
 """The dialect as the line sees it: a request read and written, a reply read."""
 
-import re
 from typing import Any
 
 import msgspec
@@ -27,6 +26,7 @@ from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, UnreadableReply, WrongType
 from enfilade.dialects.members.openai_responses.codec import CODEC
 from enfilade.dialects.members.openai_responses.models import ENCRYPTED, may_reason
+from enfilade.dialects.members.openai_responses.passing import head, sendable
 from enfilade.dialects.members.openai_responses.reader import ResponseStreamReader
 from enfilade.dialects.members.openai_responses.simple_writer import SimpleStreamWriter
 from enfilade.dialects.members.openai_responses.stamps import stamped
@@ -44,7 +44,6 @@ OURS = frozenset({"previous_response_id", "conversation"})
 LAST_SEQUENCE = 2**31 - 1
 _NAMED_MEDIA = tuple(name.encode() for name in sorted(MEDIA_TYPES))
 _MARK = MARK.encode()
-_SEALED = re.compile(rb'"encrypted_content"\s*:\s*"' + re.escape(_MARK))
 
 
 class ResponseFields(msgspec.Struct, gc=False):
@@ -97,14 +96,14 @@ class OpenAIResponses:
             keeps=known.store,
             envelopes=_MARK in body,
         )
-        if is_given(known.input) and may_name(body, *_NAMED_MEDIA):
+        if head(known.input)[:1] == b"[" and may_name(body, *_NAMED_MEDIA):
             request.media = _count_media(read_any(known.input, "input"))
         return request
 
     def with_input(self, request: Request, items: list[Any]) -> Request:
         """See `Keeping.with_input`; the items may be encoded already."""
         own = request.fields.get("input", NOTHING)
-        if not items and bytes(own)[:1] == b"[":
+        if not items and head(own)[:1] == b"[":
             return request
         before = [item if isinstance(item, msgspec.Raw) else _raw(item) for item in items]
         after: list[msgspec.Raw] = []
@@ -138,11 +137,11 @@ class OpenAIResponses:
         fields["store"] = raw_json(value=False)
         if max_output is not None:
             fields["max_output_tokens"] = raw_json(max_output)
-        if request.keeps is not False and may_reason(model, fields.get("reasoning", NOTHING)):
-            # Kept reasoning must be able to go back; to a provider that keeps nothing it can only go back sealed.
+        if _expects_keeping(request) and may_reason(model, fields.get("reasoning", NOTHING)):
+            # Its reasoning must be able to go back; to a provider that keeps nothing it can only go back sealed.
             fields["include"] = raw_json(_including(fields.get("include", NOTHING)))
-        if request.envelopes and "input" in fields:
-            fields["input"] = _without_envelopes(fields["input"])
+        if "input" in fields:
+            fields["input"] = sendable(fields["input"])
         return ENCODER.encode(fields)
 
     def read_reply(self, body: bytes) -> ReplyFacts:
@@ -219,12 +218,12 @@ def _previous(known: ResponseFields) -> str | None:
 
 def _check_input(known: ResponseFields, *, needed: bool) -> None:
     """What a request may leave out when it continues something."""
-    if not is_given(known.input):
+    text = head(known.input)
+    if text in {b"", b"null"}:
         if needed:
             message = "`input` is required: a text, or an array of items."
             raise MissingField(message, param="input")
         return
-    text = bytes(known.input)
     if text[:1] not in {b'"', b"["}:
         message = "`input` must be a text, or an array of items."
         raise WrongType(message, param="input")
@@ -259,11 +258,9 @@ def _including(given: msgspec.Raw) -> list[Any]:
     return [*wanted, ENCRYPTED] if isinstance(wanted, list) and ENCRYPTED not in wanted else wanted
 
 
-def _without_envelopes(given: msgspec.Raw) -> msgspec.Raw:
-    """The input without the thoughts of other providers, which this one could not read."""
-    if bytes(given)[:1] != b"[":
-        return given
-    return raw_json([item for item in RAW_LIST.decode(given) if not _SEALED.search(bytes(item))])
+def _expects_keeping(request: Request) -> bool:
+    """Whether the caller may rely on reasoning that is kept: it is, unless told otherwise."""
+    return bytes(request.fields.get("store", NOTHING)) != b"false"
 
 
 DIALECT = OpenAIResponses()
