@@ -31,7 +31,7 @@ class Opening(Protocol):
 
 async def check_opening(reply: Opening, reported: ReportedFailure, *, stream: bool) -> None:
     """Raise the failure as which a reply begins: what it reports, or UnreadableResponse if it is not what was asked."""
-    if (b"content-type", BINARY) in reply.headers:
+    if _begins_well(await reply.peek(1), stream=stream) or (b"content-type", BINARY) in reply.headers:
         return
     seen = await _seen(reply, 1)
     if not seen:
@@ -46,6 +46,14 @@ async def check_opening(reply: Opening, reported: ReportedFailure, *, stream: bo
             await _check_whole(reply, reported)
     elif first in b"deir:" and (await _seen(reply, 6)).startswith(STREAM_LINES):
         raise UnreadableResponse("The provider answered with a stream of events although none was asked for.")
+
+
+def _begins_well(seen: bytes, *, stream: bool) -> bool:
+    """What is seen at a glance of nearly every reply. False means: look closer."""
+    if stream:
+        end = seen.find(b"\n\n")
+        return end > 0 and seen[0] in b"de" and b"error" not in seen[:end]
+    return len(seen) >= ENOUGH and seen[0] in b"{" and b"error" not in seen[:ENOUGH]
 
 
 async def _seen(reply: Opening, least: int) -> bytes:

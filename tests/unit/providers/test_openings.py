@@ -150,6 +150,11 @@ async def test_what_can_be_read_is_read_whatever_it_is_called(outbound: Outbound
     assert await send(outbound, pieces(CHUNK, content_type=content_type), streamed=True) == CHUNK
 
 
+async def test_headers_about_waiting_mean_nothing_on_a_success(outbound: Outbound) -> None:
+    step = reply({"choices": []}, headers={"retry-after": "30", "x-should-retry": "true"})
+    assert await send(outbound, step, streamed=False) == b'{"choices": []}'
+
+
 async def test_a_whole_reply_to_a_call_that_asked_for_a_stream_is_refused(outbound: Outbound) -> None:
     with pytest.raises(UnreadableResponse, match="in one piece"):
         await send(outbound, reply({"choices": []}), streamed=True)

@@ -5,7 +5,6 @@ reply grows to is bounded by its size and by how far it grows.
 """
 
 import zlib
-from collections.abc import Iterable
 
 from enfilade.providers.errors import UnreadableResponse
 from enfilade.providers.transport.exchange import Exchange
@@ -20,8 +19,15 @@ _GZIP, _ZLIB, _BARE = 31, 15, -15
 _CODINGS = {b"gzip": _GZIP, b"x-gzip": _GZIP, b"deflate": _ZLIB}
 
 
-def coding_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+def coding_of(headers: list[tuple[bytes, bytes]]) -> bytes | None:
     """How a reply is compressed; None when it is not. Raises UnreadableResponse for what we cannot undo."""
+    for name, _ in headers:
+        if name == b"content-encoding":
+            return _known(headers)
+    return None
+
+
+def _known(headers: list[tuple[bytes, bytes]]) -> bytes | None:
     codings = [
         coding
         for name, value in headers

@@ -174,7 +174,11 @@ class Exchange:
                 raise self._error
             await self._wait()
         chunks = self._chunks
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if len(chunks) > 1:
+            joined = b"".join(chunks)
+            chunks.clear()
+            chunks.append(joined)
+        return chunks[0] if chunks else b""
 
     def abort(self) -> None:
         """Nobody will read the rest."""
