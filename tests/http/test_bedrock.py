@@ -252,6 +252,22 @@ async def test_what_bedrock_has_no_place_for_is_named(house: House, bedrock: Str
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "logprobs")
 
 
+async def test_what_converse_cannot_say_is_said_in_claudes_own_dialect(house: House, bedrock: StrictBedrock) -> None:
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}]
+    answer = await chat(house, "claude", tools=tools, parallel_tool_calls=False, user="ana")
+    assert answer.json()["choices"][0]["message"]["content"] == "Good morning, 世界"
+    assert bedrock.asked[0]["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+    assert answer.headers["x-enfilade-dropped"] == "user"
+    body = {
+        "model": "nova",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "tools": tools,
+        "parallel_tool_calls": False,
+    }
+    refused = await house.client().post("/v1/chat/completions", json=body)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "parallel_tool_calls")
+
+
 async def test_no_secret_of_bedrock_is_shown(house: House, bedrock: StrictBedrock) -> None:
     await chat(house, "claude")
     client = house.admin()

@@ -143,7 +143,8 @@ ADAPTER = HttpAdapter(
     authority=_authority,
     options=(aws.OPTIONS - aws.SECRET_OPTIONS) | {"aws_region"},
     secret_options=aws.SECRET_OPTIONS,
-    traits=Traits(output_field="max_tokens"),
+    # Neither of its forms has a documented place for who uses the application.
+    traits=Traits(output_field="max_tokens", lacks=frozenset({"user"})),
     reshape=_reshape,
     arrived=arrived,
     read_error=read_bedrock_error,

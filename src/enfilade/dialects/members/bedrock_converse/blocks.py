@@ -154,12 +154,14 @@ def tool_input(arguments: str) -> object:
     """The arguments as an object, to the byte if they are one. A model may have written anything."""
     if not arguments or arguments.isspace():
         return {}
+    return msgspec.Raw(arguments.encode()) if _is_object(arguments) else {"arguments": arguments}
+
+
+def _is_object(text: str) -> bool:
     try:
-        if isinstance(msgspec.json.decode(arguments), dict):
-            return msgspec.Raw(arguments.encode())
+        return isinstance(msgspec.json.decode(text), dict)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        pass
-    return {"arguments": arguments}
+        return False
 
 
 def _tool_use(part: ToolCall) -> Block:
