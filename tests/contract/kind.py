@@ -28,3 +28,5 @@ class Kind:
     """Whether the body goes out exactly as the dialect wrote it."""
     spec: Mapping[str, Any] = field(default_factory=dict)
     """What a specification of this kind must say besides: a region, options."""
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    """What the service answers, for those dialects in which its adapter makes the dialect's reply of it."""

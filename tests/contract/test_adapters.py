@@ -28,9 +28,14 @@ def test_every_kind_is_in_this_contract() -> None:
     assert set(Adapters().kinds()) == set(KINDS) | WITHOUT_NETWORK
 
 
+def answer_of(kind: str, dialect: str) -> object:
+    """What the service says to the request of a dialect."""
+    return KINDS[kind].answers.get(dialect, REPLIES[dialect])
+
+
 async def seen_by(outbound: Outbound, kind: str, dialect: str, **options: object) -> Seen:
     """Make a call; returns it as the provider got it."""
-    async with open_upstream(reply(REPLIES[dialect])) as upstream:
+    async with open_upstream(reply(answer_of(kind, dialect))) as upstream:
         asked = outbound.ask(dialect, **options)  # type: ignore[arg-type]
         provider = outbound.provider(f"http://127.0.0.1:{upstream.port}/base/", kind=kind, **KINDS[kind].spec)
         incoming = await provider.send(asked)
@@ -101,7 +106,7 @@ def test_its_own_address_and_its_needs_are_known(outbound: Outbound, kind: str) 
 
 @pytest.mark.parametrize(("kind", "dialect"), [pair for pair in KEYED if not KINDS[pair[0]].needs_key])
 async def test_a_provider_that_needs_no_key_is_sent_none(outbound: Outbound, kind: str, dialect: str) -> None:
-    async with open_upstream(reply(REPLIES[dialect])) as upstream:
+    async with open_upstream(reply(answer_of(kind, dialect))) as upstream:
         provider = outbound.provider(upstream.url, kind=kind, key=None, **KINDS[kind].spec)
         await (await provider.send(outbound.ask(dialect))).read()
         seen = await upstream.was_asked()
@@ -130,7 +135,7 @@ async def test_a_key_that_is_not_there_is_told_before_anything_is_sent(
 async def test_white_space_around_a_key_does_not_reach_the_wire(
     outbound: Outbound, kind: str, dialect: str, around: str
 ) -> None:
-    async with open_upstream(reply(REPLIES[dialect])) as upstream:
+    async with open_upstream(reply(answer_of(kind, dialect))) as upstream:
         provider = outbound.provider(upstream.url, kind=kind, key=around, **KINDS[kind].spec)
         await (await provider.send(outbound.ask(dialect))).read()
         name, value = KINDS[kind].key_header or ("", "")
@@ -157,7 +162,7 @@ async def test_a_key_in_a_file_is_changed_in_place(outbound: Outbound, kind: str
     path.write_text("sk-first\n")
     reference = SecretReference(file=str(path))
     sources = SecretSources({}, (), (tmp_path,))
-    async with open_upstream(reply(REPLIES[dialect])) as upstream:
+    async with open_upstream(reply(answer_of(kind, dialect))) as upstream:
         spec = ProviderSpec("up", kind, upstream.url, reference, allow_private_network=True, **dict(KINDS[kind].spec))
         credential = Credential(reference, sources, outbound.clock)
         provider = outbound.adapters.make(spec, credential, outbound.client, outbound.clock)

@@ -24,6 +24,9 @@ REQUESTS: dict[str, dict[str, Any]] = {
         "max_tokens": 50,
         "messages": [{"role": "user", "content": "Good morning"}],
     },
+    "gemini_generate": {"model": "ours", "contents": [{"role": "user", "parts": [{"text": "Good morning"}]}]},
+    "gemini_embed": {"model": "ours", "content": {"parts": [{"text": "Good morning"}]}},
+    "gemini_count": {"model": "ours", "contents": [{"role": "user", "parts": [{"text": "Good morning"}]}]},
 }
 REPLIES: dict[str, dict[str, Any]] = {
     "openai_chat": {"choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}], "model": "up-1"},
@@ -31,6 +34,12 @@ REPLIES: dict[str, dict[str, Any]] = {
     "openai_embeddings": {"data": [{"index": 0, "embedding": [1.0]}], "model": "up-1"},
     "anthropic_count": {"input_tokens": 3},
     "anthropic_messages": {"type": "message", "content": [{"type": "text", "text": "Hi"}], "model": "up-1"},
+    "gemini_generate": {
+        "candidates": [{"content": {"role": "model", "parts": [{"text": "Hi"}]}, "finishReason": "STOP"}],
+        "modelVersion": "up-1",
+    },
+    "gemini_embed": {"embedding": {"values": [1.0]}},
+    "gemini_count": {"totalTokens": 3},
 }
 
 

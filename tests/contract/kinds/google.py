@@ -31,6 +31,7 @@ KINDS = {
         output_field=None,
         model_in_body=False,
         body_unchanged=False,
+        answers={"gemini_embed": {"predictions": [{"embeddings": {"values": [1.0]}}]}},
         spec={"options": {"project": "p-1", "location": "europe-west4"}},
     ),
 }
