@@ -10,7 +10,16 @@ from urllib.parse import parse_qs
 import pytest
 
 from enfilade.storage.address import Address
-from tests.support.data_plane import CHAT, MESSAGES, MODEL, assert_nothing_held, model, question, whole_reply
+from tests.support.data_plane import (
+    CHAT,
+    EMBEDDINGS,
+    MESSAGES,
+    MODEL,
+    assert_nothing_held,
+    model,
+    question,
+    whole_reply,
+)
 from tests.support.google_tokens import external_account, service_account, token
 from tests.support.house import House, HouseOptions, open_house
 from tests.support.upstream import Step, Upstream, open_upstream, reply, stream
@@ -161,3 +170,43 @@ async def test_an_azure_content_filter_is_told_to_the_caller(database: Address) 
         assert upstream.seen[0].path == "/openai/v1/chat/completions"
         assert upstream.seen[0].header("api-key") == "azure-key"
         assert upstream.seen[0].json["model"] == "our-gpt"
+
+
+GEMINI_REPLY: dict[str, Any] = {
+    "candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": "Yes."}]}, "finishReason": "STOP"}],
+    "usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 3, "totalTokenCount": 15},
+    "modelVersion": "gemini-2.5-flash",
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+async def test_gemini_answers_callers_of_every_dialect(database: Address, path: str, streamed: bool) -> None:
+    event = f"data: {json.dumps(GEMINI_REPLY)}\r\n\r\n".encode()
+    async with open_upstream(stream([event]) if streamed else reply(GEMINI_REPLY)) as upstream:
+        declared = {"kind": "gemini", "api_key": {"value": "AIza-key"}, "base_url": f"{upstream.url}beta"}
+        async with house_with(database, upstream, declared, "gemini-2.5-flash") as house:
+            answer = await house.client(ACME_KEY).post(path, json=question(path, stream=streamed))
+            assert answer.status_code == 200, answer.text
+            assert "Yes." in answer.text
+            await assert_nothing_held(house)
+        seen = upstream.seen[0]
+        method = "streamGenerateContent?alt=sse" if streamed else "generateContent"
+        assert seen.path == f"/v1beta/models/gemini-2.5-flash:{method}"
+        assert seen.header("x-goog-api-key") == "AIza-key"
+        assert seen.json["contents"] == [{"role": "user", "parts": [{"text": "Good morning"}]}]
+
+
+async def test_older_embeddings_of_vertex_answer_callers_of_openai(database: Address) -> None:
+    predictions = {"predictions": [{"embeddings": {"values": [0.5, 0.25], "statistics": {"token_count": 12}}}]}
+    async with open_upstream(reply(predictions)) as upstream:
+        declared = {"kind": "vertex", "api_key": {"value": "AIza-key"}, "options": {"project": "p-1"}}
+        async with house_with(database, upstream, declared, "text-embedding-005") as house:
+            answer = await house.client(ACME_KEY).post(EMBEDDINGS, json=question(EMBEDDINGS))
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["data"][0]["embedding"] == [0.5, 0.25]
+            assert answer.json()["usage"]["prompt_tokens"] == 12
+            await assert_nothing_held(house)
+        seen = upstream.seen[0]
+        assert seen.path == "/projects/p-1/locations/global/publishers/google/models/text-embedding-005:predict"
+        assert seen.json == {"instances": [{"content": "Good morning"}]}
