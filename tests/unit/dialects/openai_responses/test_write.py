@@ -199,6 +199,14 @@ def test_settings_are_written(settings: dict[str, Any], fields: dict[str, Any]) 
     assert body == {"model": "up", "store": False, "input": [SAID_HI]} | fields
 
 
+def test_long_identifiers_are_shortened_and_stay_apart() -> None:
+    users = ["u" * 64, "u" * 65, "u" * 66]
+    sent = [written(Conversation((HI,), user=user, cache_key=user)) for user in users]
+    assert sent[0]["user"] == users[0]
+    assert len({body["user"] for body in sent}) == 3
+    assert all(len(body["user"]) == 64 and body["user"] == body["prompt_cache_key"] for body in sent)
+
+
 @pytest.mark.parametrize(
     ("tool", "expected"),
     [

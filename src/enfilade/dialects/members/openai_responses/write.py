@@ -1,5 +1,6 @@
 """A question as the body for a provider. Nothing is kept there: what came before is sent again, sealed reasoning too."""
 
+import hashlib
 from typing import Any
 
 from enfilade.core.messages import (
@@ -37,6 +38,9 @@ _PLAIN = {
     "cache_key": "prompt_cache_key",
     "cache_life": "prompt_cache_retention",
 }
+_SHORT = frozenset({"user", "prompt_cache_key"})
+MAX_IDENTIFIER = 64
+"""Longer ones are refused; other vendors' callers send a user of 150 letters."""
 _BUDGETS = ((1024, "low"), (8192, "medium"))
 """Up to so many tokens of thinking are this effort; more are `high`."""
 
@@ -56,7 +60,7 @@ def write(question: Conversation, upstream: Upstream) -> bytes:
     body["input"] = items.items
     for name, field in _PLAIN.items():
         if (value := getattr(question, name)) is not None:
-            body[field] = value
+            body[field] = _short(value) if field in _SHORT else value
     if question.tools:
         body["tools"] = [write_tool(tool) for tool in question.tools]
     if question.tool_choice is not None:
@@ -68,6 +72,13 @@ def write(question: Conversation, upstream: Upstream) -> bytes:
         body.setdefault("include", []).append(_LOGPROBS)
         body["top_logprobs"] = question.logprobs
     return ENCODER.encode(body)
+
+
+def _short(identifier: str) -> str:
+    """The identifier, or for a long one another that is always the same for it."""
+    if len(identifier) <= MAX_IDENTIFIER:
+        return identifier
+    return hashlib.sha256(identifier.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _text(question: Conversation) -> dict[str, Any] | None:
