@@ -306,3 +306,16 @@ def test_embeddings_and_counts_are_read_by_the_sdk() -> None:
     assert (question.inputs, question.task, question.dimensions) == (("a", "b"), "query", 2)
     assert question.foreign == ()
     assert Far(31).client.models.count_tokens(model="chat", contents="Hi").total_tokens == 31
+
+
+def test_an_error_inside_a_stream_is_raised_by_the_sdk() -> None:
+    begun = CODEC.writer(asked(), "call-1", 0)
+    content = b"".join(begun.write(happening) for happening in TOLD[:7])
+    content += DIALECT.render_error_event(UpstreamFailed("It broke."), "call-1")
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=content))
+    options = types.HttpOptions(base_url="http://gateway.example", httpx_client=httpx.Client(transport=transport))
+    stream = genai.Client(api_key="key", http_options=options).models.generate_content_stream(model="m", contents="Hi")
+    with pytest.raises(errors.ServerError) as raised:
+        list(stream)
+    assert raised.value.code == 502
+    assert raised.value.status == "UNAVAILABLE"
