@@ -10,6 +10,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 
+from enfilade.providers.errors import CredentialsRefused
+from enfilade.providers.types import Outgoing
+from tests.support.outbound import Outbound
 from tests.support.strict_bedrock import (
     ACCESS_KEY,
     REGION,
@@ -110,6 +113,19 @@ async def test_boto3_knows_the_errors() -> None:
         bedrock.will(Reply(exception=("modelStreamErrorException", "broken")))
         with pytest.raises(EventStreamError, match="broken"):
             await by_boto3(bedrock, stream)
+
+
+@pytest.mark.parametrize("model", [MODEL, f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/{MODEL}"])
+async def test_boto3_writes_models_into_paths_as_we_do(outbound: Outbound, model: str) -> None:
+    async with open_bedrock() as bedrock:
+        await by_boto3(bedrock, lambda client: client.converse(modelId=model, messages=ASKED))
+        assert bedrock.upstream is not None
+        ours = outbound.provider(bedrock.url, kind="bedrock", key="k", region=REGION)
+        dialect = outbound.dialects.get("bedrock_converse")
+        with pytest.raises(CredentialsRefused):
+            await ours.send(Outgoing("call-1", dialect, outbound.ask().request, b"{}", model))
+        theirs, mine = bedrock.upstream.seen
+        assert (mine.method, mine.path) == (theirs.method, theirs.path)
 
 
 async def test_a_wrong_signature_is_refused() -> None:

@@ -199,6 +199,14 @@ def test_tools_keep_what_converse_has_a_place_for() -> None:
     ]
 
 
+def test_a_schema_says_that_it_is_an_objects() -> None:
+    (tool,) = said(tools=(Tool("a", None, {"properties": {"b": {"$ref": "#/$defs/c"}}}),))["toolConfig"]["tools"]
+    assert tool["toolSpec"]["inputSchema"]["json"] == {
+        "type": "object",
+        "properties": {"b": {"$ref": "#/$defs/c"}},
+    }
+
+
 @pytest.mark.parametrize(
     ("media", "expected"),
     [
@@ -269,7 +277,7 @@ def test_what_claude_continues_does_not_end_in_white_space() -> None:
 def test_blank_texts_are_left_out_and_with_them_their_turns() -> None:
     body = said(user("a", " \n"), assistant(" "), user("b"), system=(Text(" "),), model=NOVA)
     assert body["messages"] == [{"role": "user", "content": [{"text": "a"}, {"text": "b"}]}]
-    assert "system" not in body or body["system"] == []
+    assert "system" not in body
 
 
 @pytest.mark.parametrize("messages", [(), (assistant("a"),), (user(" "),)])

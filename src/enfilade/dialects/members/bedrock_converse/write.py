@@ -9,6 +9,7 @@ from enfilade.core.messages import (
     Part,
     ResponseFormat,
     Role,
+    Text,
     Thinking,
     Tool,
     ToolCall,
@@ -33,13 +34,8 @@ def write_question(question: Conversation, upstream: Upstream) -> bytes:
     question, _ = fit(question, upstream)
     model = upstream.model
     body: Block = {"messages": _messages(question.messages, prefilled_by_claude=family(model) == ANTHROPIC)}
-    if question.system:
-        body["system"] = [
-            block
-            for text in question.system
-            if text.text.strip()
-            for block in ({"text": text.text}, *cache_point(text.cache))
-        ]
+    if system := [block for text in question.system for block in _instruction(text)]:
+        body["system"] = system
     settings = {
         "maxTokens": question.max_output_tokens,
         "temperature": question.temperature,
@@ -60,6 +56,11 @@ def write_question(question: Conversation, upstream: Upstream) -> bytes:
     if question.service_tier is not None:
         body["serviceTier"] = {"type": question.service_tier}
     return ENCODER.encode(body)
+
+
+def _instruction(text: Text) -> list[Block]:
+    """White space alone is refused."""
+    return [{"text": text.text}, *cache_point(text.cache)] if text.text.strip() else []
 
 
 def _messages(messages: Iterable[Message], *, prefilled_by_claude: bool) -> list[Block]:
@@ -117,7 +118,9 @@ def _tool(tool: Tool) -> list[Block]:
     spec: Block = {"name": tool.name}
     if tool.description:
         spec["description"] = tool.description
-    spec["inputSchema"] = {"json": tool.parameters or ANY_SCHEMA}
+    schema = tool.parameters or ANY_SCHEMA
+    # A schema that does not say what it is of is refused.
+    spec["inputSchema"] = {"json": schema if "type" in schema else {"type": "object", **schema}}
     if tool.strict:
         spec["strict"] = True
     return [{"toolSpec": spec}, *cache_point(tool.cache)]
