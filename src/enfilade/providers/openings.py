@@ -14,6 +14,7 @@ ENOUGH = 64
 """Where an error is the whole reply, it shows in this many bytes."""
 MAX_LOOK = 64_000
 BINARY = b"application/vnd.amazon.eventstream"
+PING = b'"ping"'
 STREAM_LINES = (b"data:", b"event:", b"id:", b"retry:", b":")
 
 ReportedFailure = Callable[[bytes], ProviderError | None]
@@ -52,7 +53,7 @@ def _begins_well(seen: bytes, *, stream: bool) -> bool:
     """What is seen at a glance of nearly every reply. False means: look closer."""
     if stream:
         end = seen.find(b"\n\n")
-        return end > 0 and seen[0] in b"de" and b"error" not in seen[:end]
+        return end > 0 and seen[0] in b"de" and b"error" not in seen[:end] and PING not in seen[:end]
     return len(seen) >= ENOUGH and seen[0] in b"{" and b"error" not in seen[:ENOUGH]
 
 
@@ -70,7 +71,7 @@ async def _seen(reply: Opening, least: int) -> bytes:
 
 
 async def _check_first_event(reply: Opening, reported: ReportedFailure) -> None:
-    """Judge the first event that says anything; comments before it only show that somebody is there."""
+    """Judge the first event that says anything; comments and pings before it only show that somebody is there."""
     wanted = 1
     while True:
         came = await reply.peek(wanted)
@@ -78,7 +79,7 @@ async def _check_first_event(reply: Opening, reported: ReportedFailure) -> None:
         if not came.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")):
             del whole[-1:]
         for event in whole:
-            if data := event_data(event):
+            if (data := event_data(event)) and PING not in event:
                 if b"error" in event:
                     _raise(reported(data))
                 return
