@@ -44,3 +44,10 @@ def test_what_could_never_work_is_refused_with_its_field(changes: dict[str, Any]
     assert refusal.value.param == param
     assert words in refusal.value.message
     assert refusal.value.status == 422
+
+
+@pytest.mark.parametrize("given", ["9999", "1000000001", "-1", "1e6", "10 000", "", "٣٠٠٠٠"])
+def test_a_bound_of_replies_that_makes_no_sense_is_refused(outbound: Outbound, given: str) -> None:
+    with pytest.raises(InvalidProvider) as refusal:
+        outbound.provider("https://127.0.0.1/v1", options={"max_reply_bytes": given})
+    assert refusal.value.param == "options.max_reply_bytes"
