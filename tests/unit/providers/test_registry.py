@@ -7,6 +7,7 @@ import pytest
 from enfilade.providers.errors import InvalidProvider
 from enfilade.providers.registry import Adapters
 from enfilade.providers.types import ProviderSpec, SecretReference, TimeoutSpec
+from tests.support.outbound import Outbound
 
 GOOD: dict[str, Any] = {
     "name": "up",
