@@ -224,6 +224,21 @@ async def test_an_error_that_the_provider_reports_inside_its_stream_is_told_in_o
 
 
 @pytest.mark.parametrize("path", STREAMING)
+async def test_a_stream_that_begins_with_an_error_is_tried_again(database: Address, path: str) -> None:
+    said = {"type": "error", "error": {"type": "overloaded_error", "message": "tired"}}
+    tired, well = stream(sse(said, named=path == MESSAGES)), stream(streamed(path, *WORDS))
+    async with open_upstream(tired, well) as upstream, house_at(database, upstream, path) as house:
+        reply = await house.client().post(path, json=question(path, stream=True))
+        assert reply.status_code == 200
+        assert b"overloaded" not in reply.content
+        assert WORDS[-1].encode() in reply.content
+        record = await record_of(house, reply.headers["x-request-id"])
+        assert (record["status"], record["attempts"]) == ("ok", 2)
+        assert record["usage"]["output_tokens"] == len(WORDS)
+        await assert_nothing_held(house)
+
+
+@pytest.mark.parametrize("path", STREAMING)
 async def test_a_stream_that_stops_moving_is_ended_with_an_error_event(database: Address, path: str) -> None:
     clock = ManualClock()
     begun = unfinished(path)

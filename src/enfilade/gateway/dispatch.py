@@ -2,13 +2,12 @@
 
 from random import Random  # noqa: TID251 - the type of what the caller passes in
 
-import msgspec
-
 from enfilade.core.clock import Clock
 from enfilade.core.errors import BudgetReached, EnfiladeError, LimitReached
 from enfilade.dialects.errors import NotTranslatable
 from enfilade.dialects.translation.passage import Destination, Passage, Translator
 from enfilade.gateway.admission import Admission
+from enfilade.gateway.answers import Answer, begin
 from enfilade.gateway.bounds import Candidate
 from enfilade.gateway.errors import NoDeployment
 from enfilade.providers.errors import (
@@ -24,7 +23,7 @@ from enfilade.providers.errors import (
     UnreadableResponse,
     UpstreamModelMissing,
 )
-from enfilade.providers.types import Incoming, Outgoing
+from enfilade.providers.types import Outgoing
 from enfilade.telemetry import names
 from enfilade.telemetry.metrics import Metrics
 
@@ -47,14 +46,6 @@ BROKEN = (
     UpstreamModelMissing,
 )
 """Faults that tell something about the deployment; a rate limit or a refused request does not."""
-
-
-class Answer(msgspec.Struct):
-    """A deployment has begun to answer."""
-
-    candidate: Candidate
-    incoming: Incoming
-    passage: Passage
 
 
 class Dispatcher:
@@ -132,7 +123,9 @@ class Dispatcher:
             )
             # From here on the call may cost something, also if it is cancelled before an answer.
             admission.answered_by, admission.in_flight = candidate, outgoing
-            incoming = await target.provider.send(outgoing)
+            answer = Answer(candidate, await target.provider.send(outgoing), passage)
+            if call.request.stream:
+                await begin(admission, answer)
         except ProviderError as error:
             self._judge(candidate, error)
             if not error.may_have_cost:
@@ -143,7 +136,7 @@ class Dispatcher:
             raise
         target.breaker.succeeded()
         self._metrics.count(names.ATTEMPTS, target.label, "ok")
-        return Answer(candidate, incoming, passage)
+        return answer
 
     def _passage(self, admission: Admission, candidate: Candidate) -> Passage:
         """The question as it is sent. Raises NotTranslatable, WrongType."""

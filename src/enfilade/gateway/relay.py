@@ -11,11 +11,11 @@ from enfilade.costs.meters import WindowMeter
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.types import LimitHeaders, Request, StreamReader
 from enfilade.gateway.admission import Admission
+from enfilade.gateway.answers import Answer, failure_in
 from enfilade.gateway.cache import KeptAnswer, ReplyCache
-from enfilade.gateway.dispatch import Answer
 from enfilade.gateway.keeping import Kept
 from enfilade.gateway.outcomes import answered, cut, repeated
-from enfilade.providers.errors import ConnectionBroken, ProviderFault, StreamFailed
+from enfilade.providers.errors import ConnectionBroken
 from enfilade.providers.types import Provider
 
 JSON = b"application/json"
@@ -86,16 +86,14 @@ class Relay:
 
     async def stream(self, admission: Admission, answer: Answer, outlet: Outlet, copies: Copies) -> None:
         """Pass on a stream as it comes. Raises ProviderError; the caller may have got a part by then."""
-        call, incoming = admission.call, answer.incoming
-        reader = answer.passage.stream_reader()
-        facts = admission.stream_facts = reader.facts
+        incoming = answer.incoming
+        reader, data = answer.reader, answer.head
+        assert reader is not None, "a stream's beginning was read when its provider was found"
+        facts = reader.facts
         copy: list[bytes] | None = None if copies.key is None else []
         most = admission.max_events(answer.candidate)
-        while not facts.done:
-            chunk = await incoming.next_chunk()
-            if not chunk:
-                break
-            if data := reader.feed(chunk):
+        while True:
+            if data:
                 if not outlet.started:
                     admission.first_byte = self._clock.monotonic()
                     await outlet.start(200, self._headers(admission, answer))
@@ -104,15 +102,26 @@ class Relay:
                 await outlet.write(data)
             if facts.events > most:
                 # The hold is used up and the provider goes on: end the stream as if it had reached its length.
-                await admission.settle(cut(call, answer.candidate, facts))
-                await outlet.finish(reader.length_end())
+                await self._cut(admission, answer, outlet, reader, copies)
                 return
+            if facts.done or not (chunk := await incoming.next_chunk()):
+                break
+            data = reader.feed(chunk)
         if not reader.finish():
             raise _broken(reader, answer.candidate.target.provider)
         tail = await self._settle_stream(admission, answer, reader, copies, copy)
         if not outlet.started:
             await outlet.start(200, self._headers(admission, answer))
         await outlet.finish(tail)
+
+    async def _cut(
+        self, admission: Admission, answer: Answer, outlet: Outlet, reader: StreamReader, copies: Copies
+    ) -> None:
+        await admission.settle(cut(admission.call, answer.candidate, reader.facts))
+        end = reader.length_end()
+        if copies.kept is not None:
+            await copies.kept.keep(reader.facts.whole)
+        await outlet.finish(end)
 
     async def _settle_stream(
         self, admission: Admission, answer: Answer, reader: StreamReader, copies: Copies, copy: list[bytes] | None
@@ -185,10 +194,7 @@ def _tightest(meters: tuple[WindowMeter, ...], now_ns: int) -> tuple[int, int, f
 
 
 def _broken(reader: StreamReader, provider: Provider) -> EnfiladeError:
-    if (said := reader.facts.error) is not None:
-        known = provider.reported_failure(b'{"error":%b}' % said.encode())
-        if known is not None and not isinstance(known, ProviderFault):
-            return known
-        return StreamFailed("The provider reported an error while it was answering.")
+    if reader.facts.error is not None:
+        return failure_in(reader.facts.error, provider)
     message = "The provider ended its answer before it was whole."
     return ConnectionBroken(message)

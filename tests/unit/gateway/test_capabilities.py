@@ -1,5 +1,7 @@
 """What models can do, and what is refused before it is asked of one that cannot."""
 
+from typing import Any
+
 import pytest
 
 from enfilade.dialects.translation.passage import Translator
@@ -77,7 +79,7 @@ async def asked(spec: ModelSpec, question: Call) -> list[str]:
     ],
 )
 async def test_what_a_model_cannot_do_is_refused_before_the_call(
-    capabilities: tuple[str, ...], fields: dict[str, object], missing: str
+    capabilities: tuple[str, ...], fields: dict[str, Any], missing: str
 ) -> None:
     one = model("chat", "sim/a")
     able, unable = (ModelSpec(one.name, one.deployments, capabilities=words) for words in ((), capabilities))

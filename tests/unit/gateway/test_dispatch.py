@@ -11,8 +11,9 @@ from enfilade.core.clock import ManualClock
 from enfilade.costs.types import BudgetRule, LimitRule, Measure, Subject
 from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway.admission import Admission, admit
+from enfilade.gateway.answers import Answer
 from enfilade.gateway.breaker import FAILURES_TO_OPEN, OPEN_S
-from enfilade.gateway.dispatch import MAX_ATTEMPTS, MAX_WAIT_S, Answer, Dispatcher
+from enfilade.gateway.dispatch import MAX_ATTEMPTS, MAX_WAIT_S, Dispatcher
 from enfilade.gateway.errors import NoDeployment
 from enfilade.gateway.types import Target
 from enfilade.providers.errors import (

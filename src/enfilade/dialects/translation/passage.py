@@ -122,6 +122,8 @@ class Translated(msgspec.Struct):
         facts = ReplyFacts(Usage())
         if isinstance(answer, Completion):
             answer = restore(answer, self.memo)
+            if not answer.created_s:
+                answer = msgspec.structs.replace(answer, created_s=self.asked.created_s)
             facts = ReplyFacts(answer.usage, answer.model, answer.finish, answer.service_tier)
         elif isinstance(answer, Embeddings):
             facts = ReplyFacts(answer.usage, answer.model)
