@@ -11,7 +11,13 @@ from enfilade.core.usage import Usage
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import NotTranslatable, UnreadableReply
 from enfilade.providers.credentials import Credential, SecretSources
-from enfilade.providers.errors import InvalidProvider, ProviderError, UnreadableResponse, UpstreamModelMissing
+from enfilade.providers.errors import (
+    CredentialsRefused,
+    InvalidProvider,
+    ProviderError,
+    UnreadableResponse,
+    UpstreamModelMissing,
+)
 from enfilade.providers.types import Outgoing, Provider, ProviderSpec, SecretReference
 from tests.support import event_frames
 from tests.support.event_frames import STRING
@@ -78,6 +84,47 @@ async def test_a_wrong_key_is_told_as_ours(outbound: Outbound) -> None:
         with pytest.raises(ProviderError) as failed:
             await provider(outbound, bedrock.url, wrong).send(ask(outbound, "bedrock_converse", CONVERSE))
         assert failed.value.code == "provider_credentials_refused"
+
+
+LENT = f"""<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
+  <AccessKeyId>{ACCESS_KEY}</AccessKeyId><SecretAccessKey>{SECRET_KEY}</SecretAccessKey>
+  <SessionToken>{SESSION}</SessionToken><Expiration>2026-11-03T00:00:00Z</Expiration>
+</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"""
+OUTDATED = LENT.replace(SECRET_KEY, "outdated")
+
+
+async def test_a_workloads_role_is_believed_and_its_keys_replaced_when_they_are_not(outbound: Outbound) -> None:
+    """The call that finds out fails; the next one has new keys."""
+    steps = [reply(text.encode(), content_type="text/xml") for text in (OUTDATED, LENT)]
+    async with open_bedrock() as bedrock, open_upstream(*steps) as sts:
+        sources = SecretSources({}, (), ())
+        token = Credential(SecretReference(sealed="t"), sources, outbound.clock, "workload-token")
+        options = {
+            "aws_role_arn": "arn:aws:iam::123456789012:role/x",
+            "aws_web_identity_token": {"sealed": "t"},
+            "aws_sts_url": sts.url,
+        }
+        spec = ProviderSpec("b", "bedrock", bedrock.url, region=REGION, allow_private_network=True, options=options)
+        outbound.adapters.check(spec)
+        none = Credential(None, sources, outbound.clock)
+        secrets = {"aws_web_identity_token": token}
+        made = outbound.adapters.make(spec, none, outbound.client, outbound.clock, None, secrets)
+        outbound.pass_time(1)
+        with pytest.raises(CredentialsRefused):
+            await made.send(ask(outbound, "bedrock_converse", CONVERSE))
+        with pytest.raises(CredentialsRefused):
+            await made.send(ask(outbound, "bedrock_converse", CONVERSE))
+        assert len(sts.seen) == 1
+        outbound.pass_time(60)
+        with pytest.raises(CredentialsRefused):
+            await made.send(ask(outbound, "bedrock_converse", CONVERSE))
+        incoming = await made.send(ask(outbound, "bedrock_converse", CONVERSE))
+        assert json.loads(await incoming.read())["stopReason"] == "end_turn"
+        assert len(sts.seen) == 2
+        assert (
+            "AssumeRoleWithWebIdentity&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fx"
+            in sts.seen[0].body.decode()
+        )
 
 
 @pytest.mark.parametrize(
