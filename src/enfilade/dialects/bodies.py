@@ -75,6 +75,9 @@ def decode_object(body: bytes) -> dict[str, msgspec.Raw]:
     except RecursionError:
         message = "The body is nested too deeply."
         raise MalformedBody(message) from None
+    if len(body) > MAX_CHECKED_FOR_DUPLICATES:
+        # Of two fields of one name the last counts, for us and, since we write what goes upstream, for the provider too.
+        return fields
     for name in fields:
         quoted = _QUOTED.get(name) or b'"%b"' % name.encode()
         if body.count(quoted) > 1 and _names_twice(body, quoted):
@@ -89,13 +92,7 @@ def _names_twice(body: bytes, quoted: bytes) -> bool:
 
 
 def _refuse_duplicates(body: bytes) -> None:
-    """The slow way, for bodies in which a field's name occurs more than once, if only inside another field.
-
-    A long body is not looked at: of two fields of one name the last counts, for us and, since we write what goes
-    upstream, for the provider too.
-    """
-    if len(body) > MAX_CHECKED_FOR_DUPLICATES:
-        return
+    """The slow way, for bodies in which a field's name occurs more than once, if only inside another field."""
     outermost: list[tuple[str, object]] = []
 
     def remember(pairs: list[tuple[str, object]]) -> None:
@@ -160,7 +157,7 @@ def read_positive(fields: dict[str, msgspec.Raw], name: str, most: int) -> int |
 
 def require_entries(raw: msgspec.Raw, name: str) -> msgspec.Raw:
     """An array with something in it, unread. Raises WrongType."""
-    text = bytes(raw)
+    text = head(raw)
     if text[:1] != b"[" or (len(text) < 8 and not text[1:-1].strip()):
         message = f"`{name}` must be an array with at least one entry."
         raise WrongType(message, param=name)
@@ -189,7 +186,7 @@ def may_name(body: bytes, *names: bytes) -> bool:
     for name in names:
         if b'"%b"' % name in body:
             return True
-    return _ESCAPED_ASCII.search(body) is not None
+    return b"\\u00" in body and _ESCAPED_ASCII.search(body) is not None
 
 
 def text_size(value: object) -> int:
@@ -210,10 +207,62 @@ def text_size(value: object) -> int:
     return size
 
 
+def head(raw: msgspec.Raw) -> bytes:
+    """The first bytes of a value, which may be megabytes long; all of it when there are fewer than eight."""
+    return bytes(memoryview(raw)[:8])
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """As much of a message or a block as tells media from text."""
+
+    type: Any = None
+    content: msgspec.Raw = NOTHING
+    output: msgspec.Raw = NOTHING
+
+
+_ENTRIES = msgspec.json.Decoder(list[_Entry])
+_DEEPEST = 4
+"""Messages hold blocks, those hold results, and those hold blocks again."""
+
+
+def count_media(raw: msgspec.Raw, kinds: frozenset[str], depth: int = 0) -> int:
+    """How many blocks among messages or items are of these kinds; their data is not read.
+
+    Raises WrongType for what cannot be read at all.
+    """
+    start = head(raw)[:1]
+    if start not in {b"[", b"{"}:
+        return 0
+    try:
+        if start == b"{" or depth == _DEEPEST:
+            return _count_decoded(read_any(raw, "messages"), kinds)
+        entries = _ENTRIES.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        # Something among them is no block; that hides none of the others.
+        return _count_decoded(read_any(raw, "messages"), kinds)
+    count = 0
+    for entry in entries:
+        count += str(entry.type) in kinds
+        count += count_media(entry.content, kinds, depth + 1) + count_media(entry.output, kinds, depth + 1)
+    return count
+
+
+def _count_decoded(value: object, kinds: frozenset[str]) -> int:
+    count = 0
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(item)
+        elif isinstance(item, dict):
+            count += str(item.get("type")) in kinds
+            pending += [item.get("content"), item.get("output")]
+    return count
+
+
 def is_given(raw: msgspec.Raw) -> bool:
     """Whether a raw field is there, and not null."""
-    text = bytes(raw)
-    return len(text) > len(b"null") or text not in {b"", b"null"}  # Hashing megabytes takes milliseconds.
+    return head(raw) not in {b"", b"null"}
 
 
 def conversation_bound(fields: dict[str, msgspec.Raw], ignored: frozenset[str]) -> int:

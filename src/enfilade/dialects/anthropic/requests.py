@@ -8,10 +8,10 @@ from enfilade.dialects.anthropic.passing import MARK_BYTES
 from enfilade.dialects.bodies import (
     ModelName,
     conversation_bound,
+    count_media,
     decode_fields,
     decode_object,
     may_name,
-    read_any,
     require_entries,
 )
 from enfilade.dialects.types import Request
@@ -48,24 +48,10 @@ def read_request(body: bytes, decoder: "msgspec.json.Decoder[F]") -> tuple[Reque
         envelopes=MARK_BYTES in body,
     )
     if may_name(body, b"image", b"document", b"container_upload"):
-        request.media = _count_media(read_any(messages, "messages"))
+        request.media = count_media(messages, MEDIA_TYPES)
     return request, known
 
 
 def request_bound(request: Request) -> int:
     """See `Dialect.text_bound`."""
     return conversation_bound(request.fields, NO_TOKENS)
-
-
-def _count_media(messages: object) -> int:
-    """Media parts, also those inside tool results."""
-    count = 0
-    pending = [messages]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, list):
-            pending.extend(item)
-        elif isinstance(item, dict):
-            count += str(item.get("type")) in MEDIA_TYPES
-            pending.append(item.get("content"))
-    return count

@@ -12,15 +12,14 @@ from enfilade.dialects.bodies import (
     Choices,
     ModelName,
     OutputBound,
-    as_object,
     conversation_bound,
+    count_media,
     decode_fields,
     decode_object,
     is_given,
     may_name,
     raw_json,
     read,
-    read_any,
     require_entries,
 )
 from enfilade.dialects.codec import Codec, Operation
@@ -95,7 +94,7 @@ class OpenAIChat:
             service_tier=known.service_tier,
         )
         if may_name(body, b"image_url", b"input_audio", b"file"):
-            request.media = _count_media(read_any(messages, "messages"))
+            request.media = count_media(messages, MEDIA_TYPES)
         return request
 
     def text_bound(self, request: Request) -> int:
@@ -161,17 +160,6 @@ class OpenAIChat:
 def _stream_options(fields: dict[str, msgspec.Raw]) -> dict[str, Any]:
     options = read(fields, "stream_options", dict)
     return options or {}
-
-
-def _count_media(messages: object) -> int:
-    if not isinstance(messages, list):
-        return 0
-    count = 0
-    for message in messages:
-        content = message.get("content") if isinstance(message, dict) else None
-        if isinstance(content, list):
-            count += sum(str(as_object(part).get("type")) in MEDIA_TYPES for part in content)
-    return count
 
 
 DIALECT = OpenAIChat()

@@ -14,6 +14,7 @@ from enfilade.dialects.bodies import (
     ModelName,
     OutputBound,
     as_object,
+    count_media,
     decode_fields,
     decode_object,
     is_given,
@@ -97,7 +98,7 @@ class OpenAIResponses:
             envelopes=_MARK in body,
         )
         if head(known.input)[:1] == b"[" and may_name(body, *_NAMED_MEDIA):
-            request.media = _count_media(read_any(known.input, "input"))
+            request.media = count_media(known.input, MEDIA_TYPES)
         return request
 
     def with_input(self, request: Request, items: list[Any]) -> Request:
@@ -110,7 +111,7 @@ class OpenAIResponses:
         if is_given(own):
             after = [_said(own)] if bytes(own).lstrip()[:1] == b'"' else RAW_LIST.decode(own)
         added = sum(len(bytes(item)) for item in before)
-        media = sum(_count_media([read_any(item, "input")]) for item in before if may_name(bytes(item), *_NAMED_MEDIA))
+        media = sum(count_media(item, MEDIA_TYPES) for item in before if may_name(bytes(item), *_NAMED_MEDIA))
         return msgspec.structs.replace(
             request,
             fields=request.fields | {"input": raw_json([*before, *after])},
@@ -230,17 +231,6 @@ def _check_input(known: ResponseFields, *, needed: bool) -> None:
     if needed and len(text) < 8 and text[:1] == b"[" and not text[1:-1].strip():
         message = "`input` must have at least one item."
         raise WrongType(message, param="input")
-
-
-def _count_media(items: object) -> int:
-    count = 0
-    for item in items if isinstance(items, list) else ():
-        entry = as_object(item)
-        count += str(entry.get("type")) in MEDIA_TYPES
-        for held in (entry.get("content"), entry.get("output")):
-            pieces = held if isinstance(held, list) else [held]
-            count += sum(str(as_object(piece).get("type")) in MEDIA_TYPES for piece in pieces)
-    return count
 
 
 def _raw(item: Any) -> msgspec.Raw:
