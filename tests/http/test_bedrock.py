@@ -206,6 +206,21 @@ async def test_a_schema_is_kept(house: House, bedrock: StrictBedrock) -> None:
     assert json.loads(found["schema"]) == schema
 
 
+async def test_a_schema_is_a_tool_where_the_model_has_no_place_for_it(house: House, bedrock: StrictBedrock) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    used = {"toolUse": {"toolUseId": "t", "name": "json_answer", "input": {"a": "b"}}}
+    bedrock.will(Reply(blocks=[used], stop="tool_use"))
+    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    answer = await chat(house, "nova", response_format=wanted, stream=True)
+    chunks = events(answer.text)
+    said = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks if chunk["choices"])
+    assert json.loads(said) == {"a": "b"}
+    assert [chunk["choices"][0]["finish_reason"] for chunk in chunks if chunk["choices"]][-1] == "stop"
+    assert "outputConfig" not in bedrock.asked[0]
+    (tool,) = bedrock.asked[0]["toolConfig"]["tools"]
+    assert tool["toolSpec"]["inputSchema"]["json"] == schema
+
+
 async def test_json_is_a_tool_that_must_be_used(house: House, bedrock: StrictBedrock) -> None:
     """And comes back as text."""
     used = {"toolUse": {"toolUseId": "t", "name": "json_answer", "input": {"a": 1}}}
