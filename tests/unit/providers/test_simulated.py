@@ -188,6 +188,8 @@ async def test_after_a_tools_result_there_is_an_answer(outbound: Outbound, sim: 
     body = await whole(outbound, sim, "tools+text-3", dialect, messages=turns, tools=tools_of(dialect, "weather"))
     assert outbound.dialects.get(dialect).read_reply(body).finish is Finish.STOP
     assert text_of(dialect, body) == FIXED[: len("one row of ")]
+    repeated = await whole(outbound, sim, "tools", dialect, messages=turns, tools=tools_of(dialect, "weather"))
+    assert text_of(dialect, repeated) == "yes"
 
 
 async def test_embeddings_are_unit_vectors_that_depend_on_the_text_alone(outbound: Outbound, sim: Provider) -> None:

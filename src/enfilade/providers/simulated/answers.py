@@ -136,10 +136,23 @@ def _answer(
         if last is None or not any(isinstance(part, ToolResult) for part in last.parts):
             return [], [_call(tool, index) for index, tool in enumerate(_wanted(conversation))], Finish.TOOL_CALLS
     tokens = script.tokens
-    pieces = fixed_tokens(tokens) if tokens is not None else split_tokens(conversation.last_user_text())
+    pieces = fixed_tokens(tokens) if tokens is not None else split_tokens(_heard(conversation))
     if max_output is not None and len(pieces) > max_output and not script.ignores_max:
         return pieces[:max_output], [], Finish.LENGTH
     return pieces, [], Finish.STOP
+
+
+def _heard(conversation: Conversation) -> str:
+    """What is repeated: the words of the latest user turn, or the results of tools where it brings nothing else."""
+    if said := conversation.last_user_text():
+        return said
+    results: list[ToolResult] = []
+    for message in reversed(conversation.messages):
+        found = [part for part in message.parts if isinstance(part, ToolResult)]
+        if not found:
+            break
+        results[:0] = found
+    return "\n".join(part.text for result in results for part in result.content if isinstance(part, Text))
 
 
 def _wanted(conversation: Conversation) -> tuple[Tool, ...]:

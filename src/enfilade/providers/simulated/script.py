@@ -59,7 +59,7 @@ DIRECTIVES: dict[str, str] = {
     "echo": "Answers with what the last user message says; embeddings are made from the input's text.",
     "text-N": "Answers with exactly N tokens of text (at most 1,000,000).",
     "tools": "Calls the tools that the request offers (the chosen one, or the first where parallel calls are off), with "
-    "arguments that fit their schemas; once their results are there, answers with text.",
+    "arguments that fit their schemas; once their results are there, repeats these.",
     "slow-2s": "Waits before the answer begins; `ms` or `s`.",
     "pace-20ms": "Waits before every further token of a stream.",
     "fail-429": "Answers every attempt with this status.",
