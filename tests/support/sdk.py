@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.support.dialect_models import declare_dialect_models
 from tests.support.process import EnfiladeProcess, enfilade_up
 from tests.support.upstream import Step, Upstream, open_upstream
 from tests.support.waiting import eventually
@@ -25,8 +26,8 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 
 
 def sdk_world() -> dict[str, Any]:
-    """The small world, and applications that are refused for one reason each."""
-    document = world()
+    """The small world, models of every dialect, and applications that are refused for one reason each."""
+    document = declare_dialect_models(world())
     acme = document["tenants"][0]
     for name, secret in (("limited", LIMITED_KEY), ("poor", POOR_KEY), ("narrow", NARROW_KEY)):
         acme["applications"].append({"name": name, "department": "sales"})
@@ -49,7 +50,7 @@ def sdk_process(home: Path) -> Iterator[EnfiladeProcess]:
 def forget_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDKs read the environment: leave out what this machine has in it."""
     for name in list(os.environ):
-        if name.upper().endswith("_PROXY") or name.startswith(("OPENAI_", "ANTHROPIC_")):
+        if name.upper().endswith("_PROXY") or name.startswith(("OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_")):
             monkeypatch.delenv(name)
 
 
