@@ -3,7 +3,18 @@
 from collections.abc import Callable
 
 from bench.report import Row
-from bench.scenarios import calls, flat_memory, latency, memory, open_streams, paced_streams, profile, startup, streams
+from bench.scenarios import (
+    calls,
+    flat_memory,
+    latency,
+    memory,
+    open_streams,
+    paced_streams,
+    profile,
+    startup,
+    streams,
+    translation,
+)
 from bench.session import Session
 
 SCENARIOS: dict[str, Callable[[Session], list[Row]]] = {
@@ -12,6 +23,7 @@ SCENARIOS: dict[str, Callable[[Session], list[Row]]] = {
     "paced_streams": paced_streams.run,
     "open_streams": open_streams.run,
     "latency": latency.run,
+    "translation": translation.run,
     "startup": startup.run,
     "memory": memory.run,
     "flat_memory": flat_memory.run,
