@@ -76,6 +76,17 @@ async def test_models_are_nobodys_business_without_a_key(house: House) -> None:
         assert (await house.client(None).get(path, headers={"x-api-key": ACME_KEY})).status_code == 200
 
 
+@pytest.mark.parametrize(("key", "status", "word"), [(None, 401, "UNAUTHENTICATED"), (ACME_KEY, 404, "NOT_FOUND")])
+async def test_what_geminis_sdk_is_refused_has_googles_form(
+    house: House, key: str | None, status: int, word: str
+) -> None:
+    reply = await house.client(key).get("/v1beta/models/none")
+    assert reply.status_code == status
+    error = reply.json()["error"]
+    assert (error["code"], error["status"]) == (status, word)
+    assert error["details"][1]["requestId"] == reply.headers["x-request-id"]
+
+
 async def test_a_process_that_serves_is_alive_and_ready(house: House) -> None:
     client = house.client(None)
     assert (await client.get("/healthz")).json() == {"status": "alive"}

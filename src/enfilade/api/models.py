@@ -10,6 +10,8 @@ from enfilade.api.headers import Network, client_address, collect, credential, f
 from enfilade.api.plain_errors import plain_error_body
 from enfilade.core.clock import Clock, to_rfc3339
 from enfilade.core.errors import EnfiladeError
+from enfilade.core.ids import IdFactory
+from enfilade.dialects.gemini.errors import render_error
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.gateway.errors import ModelNotFound
 from enfilade.gateway.resolve import is_allowed
@@ -27,25 +29,28 @@ class ModelList:
     """Lists models."""
 
     def __init__(
-        self, catalogue: Catalogue, principals: Principals, clock: Clock, trusted: tuple[Network, ...]
+        self, catalogue: Catalogue, principals: Principals, clock: Clock, ids: IdFactory, trusted: tuple[Network, ...]
     ) -> None:
         """List what `catalogue` has and the caller may use."""
         self._catalogue = catalogue
         self._principals = principals
         self._clock = clock
+        self._ids = ids
         self._trusted = trusted
         self._since_ns = clock.now_ns()
 
     async def serve(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Answer either address."""
+        """Answer any of the addresses."""
+        path: str = scope["path"]
+        request_id = self._ids.new_id()
+        headers: HeaderList = [*JSON, (b"x-request-id", request_id.encode())]
         try:
-            principal = self._authenticate(scope)
-            path: str = scope["path"]
-            body = self._told(principal, path)
+            body = msgspec.json.encode(self._told(self._authenticate(scope), path))
         except EnfiladeError as error:
-            await send_reply(send, error.status, list(JSON), plain_error_body(error))
+            refusal = render_error(error, request_id) if path.startswith(GEMINI) else plain_error_body(error)
+            await send_reply(send, error.status, headers, refusal)
             return
-        await send_reply(send, 200, list(JSON), msgspec.json.encode(body))
+        await send_reply(send, 200, headers, body)
 
     def _told(self, principal: Principal, path: str) -> dict[str, object]:
         if path == GEMINI:

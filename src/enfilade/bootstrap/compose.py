@@ -166,7 +166,8 @@ class Parts:
     def application(self) -> Application:
         """What the server serves."""
         admin = build_admin(self.admin_context())
-        models = ModelList(self.catalogue, self.principals, self.clock, tuple(self.given.trusted_proxies))
+        trusted = tuple(self.given.trusted_proxies)
+        models = ModelList(self.catalogue, self.principals, self.clock, self.ids, trusted)
         probes = Probes(self.readiness, self.metrics, self.principals, self.clock)
         stored = StoredAddresses(self.stored, Caller(self.principals, self.clock, self.ids, self.options))
         return Application(self.dialects, self.data_plane, models, stored, probes, admin)
