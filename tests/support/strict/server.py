@@ -12,6 +12,7 @@ from typing import Any
 from tests.support.strict import (
     anthropic,
     anthropic_rules,
+    chat_rules,
     gemini,
     gemini_rules,
     openai,
