@@ -11,7 +11,7 @@ from enfilade.api.plain_errors import plain_error_body
 from enfilade.core.clock import Clock, to_rfc3339
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.ids import IdFactory
-from enfilade.dialects.gemini.errors import render_error
+from enfilade.dialects.gemini.errors import error_object
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.gateway.errors import ModelNotFound
 from enfilade.gateway.resolve import is_allowed
@@ -47,7 +47,9 @@ class ModelList:
         try:
             body = msgspec.json.encode(self._told(self._authenticate(scope), path))
         except EnfiladeError as error:
-            refusal = render_error(error, request_id) if path.startswith(GEMINI) else plain_error_body(error)
+            refusal = plain_error_body(error)
+            if path.startswith(GEMINI):
+                refusal = msgspec.json.encode(error_object(error, request_id))
             await send_reply(send, error.status, headers, refusal)
             return
         await send_reply(send, 200, headers, body)
