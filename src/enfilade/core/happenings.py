@@ -58,9 +58,11 @@ class Ended(msgspec.Struct, frozen=True, gc=False):
 
 
 class Failed(msgspec.Struct, frozen=True, gc=False):
-    """The provider reports that it cannot go on. `message` is its own, for the log only."""
+    """The provider reports that it cannot go on. `error` is its own error object, as JSON: what it means is for those to
+    say who know the provider, and nobody shows it to callers.
+    """
 
-    message: str
+    error: str
 
 
 Happening = Began | PartBegan | PartGrew | PartEnded | Reported | Ended | Failed

@@ -35,6 +35,8 @@ TOKENS_PER_MESSAGE = 16
 """More than any template adds around a message."""
 
 MAX_CHOICES = 128
+MAX_ERROR = 4_000
+"""How much is kept of an error inside a stream, in bytes: far more than providers write, since half of it is no JSON."""
 MAX_CHECKED_FOR_DUPLICATES = 256_000
 MAX_OUTPUT = 1_000_000_000
 
@@ -50,6 +52,11 @@ NAMES_OF_TYPES: dict[type, str] = {
     list: "an array",
     dict: "an object",
 }
+
+
+def error_text(error: bytes) -> str:
+    """A provider's error object, told inside a stream, as it is kept: whole, unless it is of no sensible length."""
+    return error[:MAX_ERROR].decode(errors="replace")
 
 
 def decode_object(body: bytes) -> dict[str, msgspec.Raw]:

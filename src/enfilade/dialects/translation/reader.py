@@ -10,8 +10,6 @@ from enfilade.dialects.translation.restoring import Restorer
 from enfilade.dialects.translation.types import Memo
 from enfilade.dialects.types import StreamFacts
 
-MAX_ERROR = 500
-
 
 class TranslatedReader:
     """See `StreamReader`."""
@@ -51,7 +49,7 @@ class TranslatedReader:
                 facts.finish = happening.finish
                 facts.service_tier = happening.service_tier
             elif isinstance(happening, Failed):
-                facts.error = happening.message[:MAX_ERROR]
+                facts.error = happening.error
                 facts.done = True
                 break
             else:

@@ -185,7 +185,10 @@ def test_a_stream_that_was_cut_has_no_end() -> None:
 
 def test_an_error_ends_it() -> None:
     error = event("error", error={"type": "overloaded_error", "message": "Overloaded"})
-    assert happenings_of(START + error + WORDS) == [*HAPPENINGS[:2], Failed("Overloaded")]
+    assert happenings_of(START + error + WORDS) == [
+        *HAPPENINGS[:2],
+        Failed('{"type":"overloaded_error","message":"Overloaded"}'),
+    ]
     assert isinstance(happenings_of(event("error", error=None))[0], Failed)
 
 

@@ -193,7 +193,7 @@ def test_a_stream_that_is_cut_does_not_end(keep: int) -> None:
 def test_an_exception_ends_the_stream(frame: bytes) -> None:
     decoder = ConverseDecoder(CLAUDE)
     decoder.feed(event_frames.event("messageStart", b'{"role":"assistant"}'))
-    assert decoder.feed(frame) == [Failed("throttlingException: slow down")]
+    assert decoder.feed(frame) == [Failed('{"type":"throttlingException","message":"slow down"}')]
     assert decoder.done
     assert decoder.feed(wire(Reply())) == []
     assert decoder.close() == []
@@ -202,7 +202,7 @@ def test_an_exception_ends_the_stream(frame: bytes) -> None:
 def test_an_exception_without_words_is_one_too() -> None:
     decoder = ConverseDecoder(CLAUDE)
     assert decoder.feed(event_frames.exception("internalServerException", b"<html>")) == [
-        Failed("internalServerException: no message")
+        Failed('{"type":"internalServerException","message":null}')
     ]
 
 

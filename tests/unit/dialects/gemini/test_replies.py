@@ -239,7 +239,7 @@ def test_an_error_inside_a_stream_ends_it() -> None:
     wire = events(reply({"text": "a"}, finish=None), {"error": {"code": 503, "message": "Overloaded"}}, reply())
     found = happenings(wire)
     assert isinstance(found[-1], Failed)
-    assert "Overloaded" in found[-1].message
+    assert "Overloaded" in found[-1].error
     decoder = CODEC.decoder(UPSTREAM)
     decoder.feed(wire)
     assert decoder.done

@@ -475,7 +475,7 @@ def test_a_stream_that_was_cut_has_not_ended(wire: bytes, ended: bool) -> None:
 def test_an_error_in_a_stream_is_a_failure(wire: bytes) -> None:
     *_, last = happenings(wire)
     assert isinstance(last, Failed)
-    assert "Overloaded" in last.message
+    assert "Overloaded" in last.error
 
 
 @pytest.mark.parametrize(

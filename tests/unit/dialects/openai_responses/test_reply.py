@@ -144,7 +144,7 @@ def test_a_response_that_failed_is_no_answer() -> None:
     *_, reported, told = happened(*streamed(failed))
     assert isinstance(reported, Reported)
     assert isinstance(told, Failed)
-    assert "It broke" in told.message
+    assert "It broke" in told.error
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_an_error_in_the_stream_ends_it(data: dict[str, Any]) -> None:
     decoder = CODEC.decoder(UP)
     *_, told = [*decoder.feed(b"".join(streamed(REPLY)[:8])), *decoder.feed(event)]
     assert isinstance(told, Failed)
-    assert "Overloaded" in told.message
+    assert "Overloaded" in told.error
     assert decoder.done
     assert decoder.feed(b"".join(streamed(REPLY))) == []
 

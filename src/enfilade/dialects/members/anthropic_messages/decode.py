@@ -8,7 +8,7 @@ from enfilade.core.happenings import Began, Ended, Failed, Happening, PartBegan,
 from enfilade.core.messages import Finish, Opaque, Part, Reasoning, Sealed, Text, ToolCall
 from enfilade.dialects.anthropic.blocks import DIALECT_NAME
 from enfilade.dialects.anthropic.carriers import ORIGIN
-from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.bodies import ENCODER, error_text
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.members.anthropic_messages.reply import read_citations, tier_of
 from enfilade.dialects.members.anthropic_messages.usage import AnthropicUsage, finish_of
@@ -143,8 +143,7 @@ class MessageDecoder:
         elif kind == "message_stop":
             self._end(out)
         elif kind == "error":
-            said = (event.error or {}).get("message")
-            out.append(Failed(said if isinstance(said, str) else "The provider reported an error."))
+            out.append(Failed(error_text(ENCODER.encode(event.error or {}))))
             self.done = True
 
     def _open(self, event: Event, out: list[Happening]) -> None:

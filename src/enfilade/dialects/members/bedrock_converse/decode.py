@@ -10,6 +10,7 @@ import msgspec
 
 from enfilade.core.happenings import Began, Ended, Failed, Happening, PartBegan, PartEnded, PartGrew, Reported
 from enfilade.core.messages import Finish, Part, Reasoning, Sealed, Text, ToolCall
+from enfilade.dialects.bodies import ENCODER, error_text
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.event_stream import Frame, FrameCutter
@@ -237,4 +238,4 @@ def _failed(frame: Frame) -> Failed:
             said = _EXCEPTION.decode(frame.payload).message
         except (msgspec.DecodeError, RecursionError):
             said = None
-    return Failed(f"{name}: {said or 'no message'}")
+    return Failed(error_text(ENCODER.encode({"type": name, "message": said})))

@@ -9,7 +9,7 @@ import msgspec
 
 from enfilade.core.happenings import Began, Ended, Failed, Happening, PartBegan, PartEnded, PartGrew, Reported
 from enfilade.core.messages import Finish, Media, Opaque, Part, Reasoning, Sealed, Text, ToolCall
-from enfilade.dialects.bodies import ENCODER, NOTHING, is_given
+from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.gemini.contents import DIALECT, ORIGIN
@@ -31,7 +31,6 @@ from enfilade.dialects.members.gemini_generate.wire import (
 from enfilade.dialects.sse import EventCutter, split_events
 
 _ATTRIBUTES = frozenset({"thought", "thoughtSignature", "partMetadata"})
-_MAX_ERROR = 500
 
 
 class Parts:
@@ -70,7 +69,7 @@ class Parts:
     def take(self, chunk: Chunk, data: bytes) -> list[Happening]:
         """What a chunk adds."""
         if is_given(chunk.error):
-            return [Failed(bytes(chunk.error)[:_MAX_ERROR].decode(errors="replace"))]
+            return [Failed(error_text(bytes(chunk.error)))]
         found: list[Happening] = []
         if not self._began:
             self._began = True

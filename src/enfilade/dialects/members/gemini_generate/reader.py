@@ -3,7 +3,7 @@
 import msgspec
 
 from enfilade.core.usage import Usage
-from enfilade.dialects.bodies import ENCODER, is_given
+from enfilade.dialects.bodies import ENCODER, error_text, is_given
 from enfilade.dialects.gemini.usage import usage_object
 from enfilade.dialects.members.gemini_generate.framing import EVENT, Framing
 from enfilade.dialects.members.gemini_generate.wire import CHUNK, Chunk, finish_of, is_blocked
@@ -67,7 +67,7 @@ class ContentStreamReader:
         except (msgspec.DecodeError, RecursionError):
             return self._passed(event, data)  # Not a chunk as we know it: the caller's SDK decides.
         if is_given(chunk.error):
-            facts.error = bytes(chunk.error)[:500].decode(errors="replace")
+            facts.error = error_text(bytes(chunk.error))
             facts.done = True
             return b""
         ends = self._read(chunk, len(data))

@@ -3,14 +3,13 @@
 import msgspec
 
 from enfilade.core.happenings import Began, Ended, Failed, Happening, Reported
-from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.bodies import ENCODER, error_text
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.members.openai_chat.assembly import Assembly
 from enfilade.dialects.members.openai_chat.shapes import REPLY, Choice, Reply, finish_of, usage_of
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 
-MAX_ERROR = 500
 _LAST_SECOND = 1 << 40
 
 
@@ -73,7 +72,7 @@ class ChatDecoder:
             message = "The provider's stream holds something that is not a chunk of a chat completion."
             raise UnreadableReply(message) from error
         if chunk.error:
-            happened.append(Failed(ENCODER.encode(chunk.error)[:MAX_ERROR].decode(errors="replace")))
+            happened.append(Failed(error_text(ENCODER.encode(chunk.error))))
             self.done = True
             return
         self._take_chunk(chunk, happened)

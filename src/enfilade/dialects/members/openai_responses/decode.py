@@ -7,7 +7,7 @@ import msgspec
 
 from enfilade.core.happenings import Began, Ended, Failed, Happening, PartBegan, PartEnded, PartGrew, Reported
 from enfilade.core.messages import Finish, Part, Reasoning, Refusal, Text, ToolCall
-from enfilade.dialects.bodies import is_given
+from enfilade.dialects.bodies import ENCODER, error_text, is_given
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.members.openai_responses.annotations import read_logprobs
 from enfilade.dialects.members.openai_responses.reply import (
@@ -222,8 +222,8 @@ def _apart(whole: Part) -> tuple[str, Part]:
 def _words(response: WholeReply, event: Event) -> str:
     for told in (response.error, event.error):
         if is_given(told):
-            return bytes(told).decode(errors="replace")
-    return event.message or "no reason given"
+            return error_text(bytes(told))
+    return error_text(ENCODER.encode({"code": event.code, "message": event.message}))
 
 
 def _id(item: dict[str, Any]) -> str | None:

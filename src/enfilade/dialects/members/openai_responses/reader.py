@@ -2,14 +2,12 @@
 
 import msgspec
 
-from enfilade.dialects.bodies import ENCODER, NOTHING, is_given
+from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
 from enfilade.dialects.members.openai_responses.cut import CutStream
 from enfilade.dialects.members.openai_responses.stamps import stamps
 from enfilade.dialects.members.openai_responses.wire import FINAL, LIFECYCLE, RAW_FIELDS, ResponseReply
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 from enfilade.dialects.types import Request, StreamFacts
-
-MAX_ERROR = 500
 
 
 class StreamEvent(msgspec.Struct, gc=False):
@@ -118,7 +116,7 @@ class ResponseStreamReader:
         """The provider reports an error: in a final response, or in an event of its own."""
         told = RAW_FIELDS.decode(data)
         error = bytes(told.get("error", NOTHING))
-        self.facts.error = (data if error in {b"", b"null"} else error)[:MAX_ERROR].decode(errors="replace")
+        self.facts.error = error_text(data if error in {b"", b"null"} else error)
         self.facts.done = True
 
     def finish(self) -> bool:

@@ -149,6 +149,7 @@ class Event(msgspec.Struct, gc=False):
     refusal: str | None = None
     arguments: str | None = None
     input: str | None = None
+    code: Any = None
     message: str | None = None
     error: msgspec.Raw = NOTHING
 
