@@ -39,6 +39,8 @@ class Rules:
     """For each kind of media, the forms it may come in: `data`, `url`, `file_id`, `text`."""
     result_media: frozenset[str] = frozenset()
     """Kinds of media that tool results may hold."""
+    file_id: str | None = None
+    """Ids of files that this dialect's providers keep, as a regular expression; None takes any."""
     temperature: tuple[float, float] = (0.0, 2.0)
     max_stop: int | None = None
     """How many stop sequences at most; None is without bound."""

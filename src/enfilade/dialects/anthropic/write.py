@@ -33,6 +33,7 @@ RULES = Rules(
         ]
     ),
     media=MEDIA,
+    file_id=r"file_.*",
     result_media=frozenset({"image", "document"}),
     temperature=(0.0, 1.0),
     blank_stop=False,

@@ -163,7 +163,7 @@ class Turns:
         if forms is None or f"{part.kind}s" in self._aim.lacks or part.kind in self._aim.lacks:
             losses.refuse("messages", f"holds {_ARTICLES.get(part.kind, 'a')} {part.kind}, which cannot be sent there")
         for form in ("data", "url", "file_id", "text"):
-            if getattr(part, form) is not None and form not in forms:
+            if getattr(part, form) is not None and (form not in forms or self._is_foreign(part)):
                 losses.refuse("messages", f"holds {_ARTICLES.get(part.kind, 'a')} {part.kind} {_FORMS[form]}")
         changes = self._common(part)
         if part.detail is not None and "detail" not in self._aim.takes:
@@ -171,6 +171,11 @@ class Turns:
                 losses.drop("detail")
             changes["detail"] = None
         return msgspec.structs.replace(part, **changes) if changes else part
+
+    def _is_foreign(self, part: Media) -> bool:
+        """Whether it is a file that another provider keeps."""
+        own = self._aim.file_id
+        return part.file_id is not None and own is not None and own.fullmatch(part.file_id) is None
 
     def _reasoning(self, part: Reasoning) -> Reasoning | None:
         seal = part.seal

@@ -19,6 +19,7 @@ class Aim:
     """Settings and abilities that the model lacks; those that its service lacks are added."""
     tool_name: re.Pattern[str] = field(init=False)
     tool_id: re.Pattern[str] | None = field(init=False)
+    file_id: re.Pattern[str] | None = field(init=False)
     takes: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -26,6 +27,8 @@ class Aim:
         identifier = self.traits.tool_id_pattern or self.rules.tool_id
         object.__setattr__(self, "tool_name", re.compile(self.rules.tool_name))
         object.__setattr__(self, "tool_id", re.compile(identifier) if identifier else None)
+        file_id = self.rules.file_id
+        object.__setattr__(self, "file_id", re.compile(file_id) if file_id else None)
         object.__setattr__(self, "lacks", self.lacks | self.traits.lacks)
         object.__setattr__(self, "takes", self.rules.takes - self.lacks)
 

@@ -20,7 +20,10 @@ from enfilade.core.messages import (
 )
 from enfilade.dialects.errors import NotTranslatable
 from enfilade.dialects.gemini.rules import RULES
-from tests.unit.dialects.gemini.wires import UPSTREAM, written
+from enfilade.dialects.translation.fitting import fit
+from enfilade.dialects.translation.losses import Losses
+from enfilade.dialects.translation.types import Aim, Memo
+from tests.unit.dialects.gemini.wires import written
 
 HI = Message(Role.USER, (Text("Hi"),))
 SIGNED = Sealed("gemini", "c2ln")
@@ -185,11 +188,12 @@ def test_a_user_speaks_first() -> None:
     ],
 )
 def test_files_of_other_providers_are_refused(media: Media, fits: bool) -> None:
-    assert RULES.fit is not None
     for part in (media, ToolResult("c", (media,))):
         asked_for = Conversation((user(part),))
+        losses, memo = Losses({"messages": "contents"}, "gemini_generate", strict=False), Memo("openai")
         if fits:
-            assert RULES.fit(asked_for, UPSTREAM) == (asked_for, ())
+            assert fit(asked_for, Aim(rules=RULES), losses, memo) == asked_for
         else:
-            with pytest.raises(NotTranslatable, match="send its data"):
-                RULES.fit(asked_for, UPSTREAM)
+            with pytest.raises(NotTranslatable, match="send its data") as refusal:
+                fit(asked_for, Aim(rules=RULES), losses, memo)
+            assert refusal.value.param == "contents"

@@ -1,6 +1,7 @@
 """A question as its target takes it: dropped, refused, renamed, moved, in one place for all dialects."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -300,6 +301,19 @@ def test_media_go_in_forms_that_the_target_takes(media: Media) -> None:
     assert refused(question, media={media.kind: frozenset({"nothing"})}) == "messages"
     lacks = frozenset({media.kind if media.kind == "audio" else f"{media.kind}s"})
     assert refused(question, media=allowed, lacks=lacks) == "messages"
+
+
+@pytest.mark.parametrize("where", [lambda media: media, lambda media: ToolResult("a", (media,))])
+def test_files_that_another_provider_keeps_are_refused(where: Callable[[Media], Part]) -> None:
+    allowed: dict[str, Any] = {
+        "media": {"document": frozenset({"data", "file_id"})},
+        "result_media": frozenset({"document"}),
+        "file_id": r"own_.*",
+    }
+    for media in (Media("document", file_id="own_1"), Media("document", data="JVBERi0=")):
+        question = asking(turn(where(media)))
+        assert Fitted(question, **allowed).question == question
+    assert refused(asking(turn(where(Media("document", file_id="file-1")))), **allowed) == "messages"
 
 
 def test_media_in_tool_results_follow_all_results_where_they_cannot_stay() -> None:

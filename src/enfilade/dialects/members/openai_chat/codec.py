@@ -11,6 +11,7 @@ from enfilade.dialects.members.openai_chat.fitting import fit
 from enfilade.dialects.members.openai_chat.marks import FAMILY
 from enfilade.dialects.members.openai_chat.question import question_of, speaks_older_form
 from enfilade.dialects.members.openai_chat.write import body_of
+from enfilade.dialects.openai.files import OWN_FILES
 from enfilade.dialects.types import Request
 
 RULES = Rules(
@@ -43,6 +44,7 @@ RULES = Rules(
         "audio": frozenset({"data"}),
         "document": frozenset({"data", "file_id"}),
     },
+    file_id=OWN_FILES,
     temperature=(0.0, 2.0),
     max_stop=4,
     tool_id=r"[!-~]{1,40}",

@@ -14,6 +14,7 @@ from enfilade.dialects.members.openai_responses.output import items_of
 from enfilade.dialects.members.openai_responses.question import conversation_of
 from enfilade.dialects.members.openai_responses.reply import read
 from enfilade.dialects.members.openai_responses.write import write
+from enfilade.dialects.openai.files import OWN_FILES
 from enfilade.dialects.types import Request
 
 RULES = Rules(
@@ -40,6 +41,7 @@ RULES = Rules(
         "image": frozenset({"data", "url", "file_id"}),
         "document": frozenset({"data", "url", "file_id", "text"}),
     },
+    file_id=OWN_FILES,
     result_media=frozenset({"image", "document"}),
     tool_id=r"[!-~]{1,64}",
     tool_choices=frozenset({"auto", "required", "none", "named", "allowed"}),
@@ -48,6 +50,8 @@ RULES = Rules(
     seals=frozenset({"openai"}),
     system_turns=True,
     refusals=True,
+    # As in chat: a new turn would be begun after the assistant's.
+    prefill=False,
     fit=fit,
 )
 _CUT = frozenset({Finish.LENGTH, Finish.CONTENT_FILTER, Finish.ERROR})
