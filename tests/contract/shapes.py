@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from enfilade.core.messages import Completion, Conversation, Finish
+from enfilade.core.messages import Completion, Conversation, Finish, Question
 from enfilade.core.usage import Usage
 from enfilade.dialects.types import Dialect
 
@@ -36,7 +36,7 @@ class DialectSample:
     dialect: Dialect
     request: Mapping[str, Any]
     """With tools, media and fields that are new to us, where the dialect has such."""
-    conversation: Conversation
+    question: Conversation | Question
     """The request in the neutral form."""
     media: int = 0
     plain: Mapping[str, Any]

@@ -3,17 +3,22 @@
 import json
 from typing import Any
 
+import msgspec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from enfilade.core.messages import Completion, Finish, Text, ToolCall
+from enfilade.core.happenings import Began, Ended, Happening, PartBegan, PartEnded, PartGrew
+from enfilade.core.messages import Completion, Finish, Part, Text, ToolCall
+from enfilade.dialects.codec import EventWriter
 from enfilade.dialects.types import StreamReader
 from tests.contract.conftest import SAMPLES, STREAMS
 from tests.contract.shapes import DialectSample, StreamSample
-from tests.contract.test_dialect_bodies import JSON, places
+from tests.contract.test_dialect_bodies import JSON, codec_of, places
 from tests.support.properties import examples
 
 OBJECT = b'data: {"'
+STREAMED = "/v1beta/models/m:streamGenerateContent?alt=sse"
+"""Some dialects say in their address that they want events."""
 CUTS = st.lists(st.integers(0, 5000), max_size=30)
 
 
@@ -176,12 +181,21 @@ def test_what_it_cost_stands_beside_the_usage_that_was_asked_for(sample: Dialect
 
 
 def written(sample: DialectSample, completion: Completion) -> bytes:
-    """A completion as a provider in this process streams it."""
-    writer = sample.dialect.stream_writer(completion)
-    events = [writer.start()]
+    """A completion as a caller gets it who asked for usage."""
+    body = json.dumps(dict(sample.plain) | {"stream": True, "stream_options": {"include_usage": True}}).encode()
+    writer: EventWriter = codec_of(sample).writer(sample.dialect.parse(body, STREAMED), "call-1", completion.created_s)
+    events = [writer.write(Began(completion.id, completion.model, completion.created_s))]
     for index, part in enumerate(completion.parts):
-        if isinstance(part, Text):
-            events += [writer.text(part.text[start : start + 3]) for start in range(0, len(part.text), 3)]
-        elif isinstance(part, ToolCall):
-            events += writer.tool_call(index, part.id, part.name, part.arguments)
-    return b"".join([*events, *writer.end(completion.finish, completion.usage)])
+        events += [writer.write(happening) for happening in happenings_of(index, part)]
+    return b"".join([*events, writer.end(Ended(completion.finish), completion.usage)])
+
+
+def happenings_of(index: int, part: Part) -> list[Happening]:
+    """How a part comes, three characters at a time."""
+    if isinstance(part, ToolCall):
+        text, empty = part.arguments, msgspec.structs.replace(part, arguments="")
+    else:
+        assert isinstance(part, Text)
+        text, empty = part.text, Text("")
+    pieces = [text[start : start + 3] for start in range(0, len(text), 3)]
+    return [PartBegan(index, empty), *(PartGrew(index, piece) for piece in pieces), PartEnded(index)]

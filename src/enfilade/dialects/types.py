@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 
 from enfilade.core.errors import EnfiladeError
-from enfilade.core.messages import Completion, Conversation, Finish
+from enfilade.core.messages import Finish
 from enfilade.core.usage import Usage
 from enfilade.dialects.codec import Codec, Operation
 
@@ -94,26 +94,6 @@ class StreamReader(Protocol):
         ...
 
 
-class StreamWriter(Protocol):
-    """Writes a completion as events, for providers that live in this process."""
-
-    def start(self) -> bytes:
-        """What comes before the first word."""
-        ...
-
-    def text(self, piece: str) -> bytes:
-        """A piece of text."""
-        ...
-
-    def tool_call(self, index: int, call_id: str, name: str, arguments: str) -> list[bytes]:
-        """A tool call, its arguments in pieces."""
-        ...
-
-    def end(self, finish: Finish, usage: Usage | None) -> list[bytes]:
-        """The events after the last word."""
-        ...
-
-
 class Dialect(Protocol):
     """One way to write requests and replies."""
 
@@ -152,18 +132,6 @@ class Dialect(Protocol):
 
     def stream_reader(self, request: Request) -> StreamReader:
         """A reader for the stream that answers `request`."""
-        ...
-
-    def conversation(self, request: Request) -> Conversation:
-        """The request in the neutral form. Raises WrongType."""
-        ...
-
-    def render_completion(self, completion: Completion) -> bytes:
-        """A completion as a whole reply."""
-        ...
-
-    def stream_writer(self, completion: Completion) -> StreamWriter:
-        """A writer for a completion that is streamed; its parts are still to come."""
         ...
 
     def error_status(self, error: EnfiladeError) -> int:

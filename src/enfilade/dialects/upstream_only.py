@@ -3,10 +3,10 @@
 from typing import Any, NoReturn
 
 from enfilade.core.errors import EnfiladeError, NotFound
-from enfilade.core.messages import Completion, Conversation, Embeddings
+from enfilade.core.messages import Completion, Embeddings
 from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.codec import Codec, Operation, Upstream
-from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request, StreamReader, StreamWriter
+from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request, StreamReader
 
 
 class NotSpoken(NotFound):
@@ -53,18 +53,6 @@ class UpstreamOnly:
 
     def stream_reader(self, request: Request) -> StreamReader:
         """See `Dialect.stream_reader`."""
-        self._nobody()
-
-    def conversation(self, request: Request) -> Conversation:
-        """See `Dialect.conversation`."""
-        self._nobody()
-
-    def render_completion(self, completion: Completion) -> bytes:
-        """See `Dialect.render_completion`."""
-        self._nobody()
-
-    def stream_writer(self, completion: Completion) -> StreamWriter:
-        """See `Dialect.stream_writer`."""
         self._nobody()
 
     def error_status(self, error: EnfiladeError) -> int:

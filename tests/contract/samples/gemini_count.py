@@ -15,7 +15,7 @@ SAMPLE = DialectSample(
         },
         "a_new_field": {"kept": [1.50, None]},
     },
-    conversation=Conversation(
+    question=Conversation(
         (Message(Role.USER, (Text("Hi €"),)),),
         system=(Text("Be brief."),),
         foreign=("a_new_field",),

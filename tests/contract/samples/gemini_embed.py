@@ -1,6 +1,6 @@
 """Gemini: embeddings."""
 
-from enfilade.core.messages import Conversation, Message, Role, Text
+from enfilade.core.messages import Question
 from enfilade.core.usage import Usage
 from enfilade.dialects.members.gemini_embed import DIALECT
 from tests.contract.samples.gemini_generate import ERROR_TYPES, read_error
@@ -16,7 +16,7 @@ SAMPLE = DialectSample(
         ],
         "a_new_field": {"kept": [1.50, None]},
     },
-    conversation=Conversation((Message(Role.USER, (Text("first €"),)), Message(Role.USER, (Text("second"),)))),
+    question=Question(("first €", "second"), dimensions=8, task="query", foreign=("a_new_field",)),
     plain={"model": "emb", "content": {"parts": [{"text": "Hi"}]}},
     refused={
         "no model": ({"model": None}, "missing_field", "model"),

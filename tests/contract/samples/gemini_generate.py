@@ -228,7 +228,7 @@ def read_error(body: dict[str, Any]) -> dict[str, Any]:
 SAMPLE = DialectSample(
     dialect=DIALECT,
     request=REQUEST,
-    conversation=CONVERSATION,
+    question=CONVERSATION,
     media=2,
     plain={"model": "gemini", "contents": [{"parts": [{"text": "Hi"}]}]},
     refused={

@@ -1,6 +1,6 @@
 """Embeddings."""
 
-from enfilade.core.messages import Conversation, Message, Role, Text
+from enfilade.core.messages import Question
 from enfilade.core.usage import Usage
 from enfilade.dialects.members.openai_embeddings import DIALECT
 from tests.contract.samples.openai_chat import ERROR_TYPES
@@ -9,7 +9,7 @@ from tests.contract.shapes import DialectSample
 SAMPLE = DialectSample(
     dialect=DIALECT,
     request={"model": "emb", "input": ["first €", "second"], "dimensions": 8, "a_new_field": {"kept": [1.50, None]}},
-    conversation=Conversation((Message(Role.USER, (Text("first €"),)), Message(Role.USER, (Text("second"),)))),
+    question=Question(("first €", "second"), dimensions=8, foreign=("a_new_field",)),
     plain={"model": "emb", "input": "Hi"},
     refused={
         "no model": ({"model": None}, "missing_field", "model"),

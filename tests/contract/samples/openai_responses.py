@@ -115,7 +115,14 @@ REPLY = {
     "output": [{"id": "rs_1", "type": "reasoning", "summary": []}, CALL],
     "usage": REPORT,
 }
-HEAD: dict[str, Any] = {"id": "resp_1", "object": "response", "model": "up-1", "error": None, "incomplete_details": None, "output": []}
+HEAD: dict[str, Any] = {
+    "id": "resp_1",
+    "object": "response",
+    "model": "up-1",
+    "error": None,
+    "incomplete_details": None,
+    "output": [],
+}
 MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
 WHERE = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
 
@@ -261,7 +268,7 @@ STREAMS = (
 SAMPLE = DialectSample(
     dialect=DIALECT,
     request=REQUEST,
-    conversation=CONVERSATION,
+    question=CONVERSATION,
     media=2,
     plain={"model": "chat", "input": "Hi", "store": False},
     refused={

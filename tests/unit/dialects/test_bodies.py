@@ -13,7 +13,9 @@ from enfilade.dialects import bodies
 from enfilade.dialects.bodies import decode_object, may_name, read, read_any, read_positive, text_size
 from enfilade.dialects.errors import WrongType
 from enfilade.dialects.members.anthropic_messages import DIALECT as MESSAGES
+from enfilade.dialects.members.anthropic_messages.codec import CODEC as MESSAGES_CODEC
 from enfilade.dialects.members.openai_chat import DIALECT as CHAT
+from enfilade.dialects.members.openai_chat.codec import CODEC as CHAT_CODEC
 from tests.support.properties import examples
 
 NAMES = st.sampled_from(["model", "n", "max_tokens", "a", "b", 'q"q', "é", "x\\y"])
@@ -79,7 +81,7 @@ def test_depth_is_read_or_refused_but_never_breaks(depth: int, opening: str, end
     inner = opening * depth + ("1" if opening.endswith(":") else "") + end * depth
     for content in (inner, f"[{inner}]", f"[{INPUT[0]}{inner}{INPUT[1]}]"):
         body = f'{{"model":"a","max_tokens":1,"messages":[{{"role":"user","content":{content}}}]}}'.encode()
-        for dialect in (CHAT, MESSAGES):
+        for dialect, codec in ((CHAT, CHAT_CODEC), (MESSAGES, MESSAGES_CODEC)):
             refused = False
             try:
                 request = dialect.parse(body)
@@ -88,7 +90,7 @@ def test_depth_is_read_or_refused_but_never_breaks(depth: int, opening: str, end
                 refused = True
             else:
                 with suppress(InvalidRequest):  # Only its depth is sound: what lies there is of another type.
-                    dialect.conversation(request)
+                    codec.question(request)
             assert refused or depth < 1000
             assert not refused or depth > 50
 
@@ -101,12 +103,12 @@ def test_absurd_numbers_are_passed_on_or_refused_by_name(number: str) -> None:
     assert b'"seed":' + number.encode() + b"}" in sent
     if abs(float(number)) == float("inf"):
         with pytest.raises(WrongType, match="`temperature` must be a number"):
-            CHAT.conversation(request)
+            CHAT_CODEC.question(request)
     else:
         with pytest.raises(WrongType, match="`seed` must be a whole number"):
-            CHAT.conversation(request)
+            CHAT_CODEC.question(request)
         del request.fields["seed"]
-        assert CHAT.conversation(request).temperature is not None
+        assert CHAT_CODEC.question(request).temperature is not None
 
 
 @pytest.mark.parametrize("name", ["n", "max_tokens"])

@@ -5,6 +5,7 @@ Source: https://google.aip.dev/193 and the SDK's `google.genai.errors`.
 
 from enfilade.core.errors import EnfiladeError
 from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.types import LimitHeaders
 
 STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -45,11 +46,22 @@ def error_object(error: EnfiladeError, request_id: str) -> dict[str, object]:
     return {"error": {"code": status, "message": text, "status": word, "details": details}}
 
 
-def render_error(error: EnfiladeError, request_id: str) -> bytes:
-    """An error as a whole reply."""
-    return ENCODER.encode(error_object(error, request_id))
+class GeminiErrors:
+    """The part of a `Dialect` that tells callers what went wrong, and what is left."""
 
+    def error_status(self, error: EnfiladeError) -> int:
+        """See `Dialect.error_status`."""
+        return error.status
 
-def render_error_event(error: EnfiladeError, request_id: str) -> bytes:
-    """An error inside a stream: Google puts the object where a chunk would be."""
-    return b"data: " + render_error(error, request_id) + b"\n\n"
+    def render_error(self, error: EnfiladeError, request_id: str) -> bytes:
+        """See `Dialect.render_error`."""
+        return ENCODER.encode(error_object(error, request_id))
+
+    def render_error_event(self, error: EnfiladeError, request_id: str) -> bytes:
+        """See `Dialect.render_error_event`: Google puts the object where a chunk would be."""
+        return b"data: " + self.render_error(error, request_id) + b"\n\n"
+
+    def limit_headers(self, limits: LimitHeaders) -> list[tuple[bytes, bytes]]:
+        """See `Dialect.limit_headers`: Google has none; its SDK reads when to try again from the error's details."""
+        del limits
+        return []

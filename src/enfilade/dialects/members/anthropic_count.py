@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from enfilade.core.errors import InternalError
-from enfilade.core.messages import Completion, Conversation
+from enfilade.core.messages import Conversation
 from enfilade.dialects.anthropic.carriers import ORIGIN
 from enfilade.dialects.anthropic.errors import AnthropicErrors
 from enfilade.dialects.anthropic.passing import without_envelopes
@@ -18,7 +17,8 @@ from enfilade.dialects.anthropic.write import COUNT_RULES, write_count
 from enfilade.dialects.bodies import ENCODER, raw_json
 from enfilade.dialects.codec import Codec, Operation, Upstream
 from enfilade.dialects.errors import UnreadableReply
-from enfilade.dialects.types import ReplyFacts, Request, StreamReader, StreamWriter
+from enfilade.dialects.types import ReplyFacts, Request
+from enfilade.dialects.unstreamed import Unstreamed
 
 
 class CountReply(msgspec.Struct, gc=False):
@@ -65,7 +65,7 @@ def _read(body: bytes) -> int:
         raise UnreadableReply(message) from error
 
 
-class AnthropicCount(AnthropicErrors):
+class AnthropicCount(Unstreamed, AnthropicErrors):
     """See the module."""
 
     name = "anthropic_count"
@@ -99,22 +99,6 @@ class AnthropicCount(AnthropicErrors):
         """See `Dialect.read_reply`: what was counted was not used."""
         _read(body)
         return ReplyFacts()
-
-    def conversation(self, request: Request) -> Conversation:
-        """See `Dialect.conversation`."""
-        return read_question(request.fields, None)
-
-    def stream_reader(self, request: Request) -> StreamReader:
-        """Never called: counts are not streamed."""
-        raise InternalError(f"{self.name} has no streams")
-
-    def render_completion(self, completion: Completion) -> bytes:
-        """Never called: a count is no completion."""
-        raise InternalError(f"{self.name} has no completions")
-
-    def stream_writer(self, completion: Completion) -> StreamWriter:
-        """Never called: counts are not streamed."""
-        raise InternalError(f"{self.name} has no streams")
 
 
 DIALECT = AnthropicCount()

@@ -12,6 +12,7 @@ from enfilade.dialects.codec import Operation, Upstream
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.members.anthropic_count import DIALECT, CountCodec
 from enfilade.dialects.members.anthropic_messages import DIALECT as MESSAGES
+from enfilade.dialects.members.anthropic_messages.codec import CODEC as MESSAGES_CODEC
 from enfilade.dialects.types import ReplyFacts
 
 CODEC = CountCodec()
@@ -36,7 +37,7 @@ def test_it_passes_as_it_came() -> None:
 
 def test_the_conversation_is_that_of_a_message() -> None:
     question = CODEC.question(DIALECT.parse(BODY))
-    message = MESSAGES.conversation(MESSAGES.parse(BODY[:-1] + b',"max_tokens":9}'))
+    message = MESSAGES_CODEC.question(MESSAGES.parse(BODY[:-1] + b',"max_tokens":9}'))
     assert question.messages == message.messages == (HI,)
     assert question.system == message.system
     assert question.thinking == message.thinking == Thinking(enabled=True)

@@ -30,6 +30,7 @@ from enfilade.dialects.anthropic.question import closer_messages, closer_system,
 from enfilade.dialects.anthropic.quick import quick_messages, quick_system, quick_tools
 from enfilade.dialects.errors import MissingField, WrongType
 from enfilade.dialects.members.anthropic_messages import DIALECT
+from enfilade.dialects.members.anthropic_messages.codec import CODEC
 from enfilade.dialects.seals import envelope
 
 OURS = "anthropic_messages"
@@ -417,7 +418,7 @@ def test_depth_breaks_nothing(where: str, depth: int) -> None:
         "opaque": f'"messages":[{{"role":"user","content":[{{"type":"new","a":{deep}}}]}}]',
     }[where]
     try:
-        question = DIALECT.conversation(DIALECT.parse(f'{{"model":"a","max_tokens":1,{fields}}}'.encode()))
+        question = CODEC.question(DIALECT.parse(f'{{"model":"a","max_tokens":1,{fields}}}'.encode()))
     except InvalidRequest:
         assert depth > 100 or where in {"content", "system"}
     else:

@@ -34,7 +34,7 @@ def single(text: str, **more: Any) -> dict[str, Any]:
         ({"content": {"parts": [{"text": "a"}, {"text": "b"}]}}, Question(("a\nb",))),
         (
             single("a", taskType="RETRIEVAL_DOCUMENT", title="T", outputDimensionality=8, model="models/emb"),
-            Question(("a",), dimensions=8, task="document", title="T", harmless=("model",)),
+            Question(("a",), dimensions=8, task="document", title="T"),
         ),
         (single("a", task_type="CODE_RETRIEVAL_QUERY"), Question(("a",), task="CODE_RETRIEVAL_QUERY")),
         (single("a", taskType="TASK_TYPE_UNSPECIFIED"), Question(("a",))),

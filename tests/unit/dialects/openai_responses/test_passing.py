@@ -8,6 +8,7 @@ import pytest
 from enfilade.core.messages import Finish
 from enfilade.core.usage import Usage
 from enfilade.dialects.members.openai_responses import DIALECT
+from enfilade.dialects.members.openai_responses.codec import CODEC
 from enfilade.dialects.seals import MARK
 from enfilade.dialects.types import Keeping, Request
 from tests.unit.dialects.openai_responses.sdk import client
@@ -71,7 +72,7 @@ def test_input_may_be_left_out_when_something_is_continued() -> None:
     body = b'{"model":"m","previous_response_id":"resp_1"}'
     request = DIALECT.parse(body)
     assert DIALECT.text_bound(request) < 100
-    assert DIALECT.conversation(request).messages == ()
+    assert CODEC.question(request).messages == ()
     continued = DIALECT.with_input(request, [b'{"role":"user","content":"Hi"}'])
     assert sent(continued)["input"] == [{"role": "user", "content": "Hi"}]
 

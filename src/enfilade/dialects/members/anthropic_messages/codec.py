@@ -47,3 +47,6 @@ class MessagesCodec:
         """See `StreamingCodec.writer`."""
         del created_s  # Messages do not say when they were made.
         return MessageWriter(asked.model, call_id)
+
+
+CODEC = MessagesCodec()

@@ -5,16 +5,14 @@ Source: https://docs.anthropic.com/en/api/messages and the SDK's `anthropic.type
 
 import msgspec
 
-from enfilade.core.messages import Completion, Conversation
 from enfilade.dialects.anthropic.errors import AnthropicErrors
 from enfilade.dialects.anthropic.passing import without_envelopes
 from enfilade.dialects.anthropic.requests import CommonFields, read_request, request_bound
 from enfilade.dialects.bodies import ENCODER, NOTHING, OutputBound, is_given, raw_json
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import UnreadableReply
-from enfilade.dialects.members.anthropic_messages.codec import MessagesCodec
-from enfilade.dialects.members.anthropic_messages.reply import reply_object
-from enfilade.dialects.members.anthropic_messages.stream import MessageStreamReader, MessageStreamWriter
+from enfilade.dialects.members.anthropic_messages.codec import CODEC
+from enfilade.dialects.members.anthropic_messages.reader import MessageStreamReader
 from enfilade.dialects.members.anthropic_messages.usage import AnthropicUsage, finish_of
 from enfilade.dialects.types import ReplyFacts, Request
 
@@ -39,7 +37,6 @@ class MessageFields(CommonFields, gc=False, kw_only=True):
 
 _FIELDS = msgspec.json.Decoder(MessageFields)
 _REPLY = msgspec.json.Decoder(MessageReply)
-_CODEC = MessagesCodec()
 
 
 class AnthropicMessages(AnthropicErrors):
@@ -49,7 +46,7 @@ class AnthropicMessages(AnthropicErrors):
     path = "/v1/messages"
     more_paths: tuple[str, ...] = ()
     operation = Operation.GENERATE
-    codec: Codec | None = _CODEC
+    codec: Codec | None = CODEC
     forwarded_headers = frozenset({b"anthropic-version", b"anthropic-beta"})
 
     def parse(self, body: bytes, target: str = "") -> Request:
@@ -99,21 +96,6 @@ class AnthropicMessages(AnthropicErrors):
         """See `Dialect.stream_reader`; usage is part of every stream, asked for or not."""
         del request
         return MessageStreamReader()
-
-    def conversation(self, request: Request) -> Conversation:
-        """See `Dialect.conversation`."""
-        return _CODEC.question(request)
-
-    def render_completion(self, completion: Completion) -> bytes:
-        """See `Dialect.render_completion`."""
-        message = reply_object(completion)
-        if completion.usage is None:
-            del message["usage"]
-        return ENCODER.encode(message)
-
-    def stream_writer(self, completion: Completion) -> MessageStreamWriter:
-        """See `Dialect.stream_writer`."""
-        return MessageStreamWriter(completion)
 
 
 DIALECT = AnthropicMessages()

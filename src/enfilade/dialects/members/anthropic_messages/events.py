@@ -13,21 +13,15 @@ from enfilade.dialects.anthropic.carriers import UNSEALED, part_seal
 from enfilade.dialects.anthropic.citations import shown_citation
 from enfilade.dialects.anthropic.turns import media_block
 from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.members.anthropic_messages.framing import PING, STOP, event
 from enfilade.dialects.members.anthropic_messages.usage import SHOWN_TIERS, stop_fields, usage_object
 
-_PING = b'event: ping\ndata: {"type":"ping"}\n\n'
-_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _DELTAS: dict[type, tuple[str, str]] = {
     Text: ("text_delta", "text"),
     Refusal: ("text_delta", "text"),
     Reasoning: ("thinking_delta", "thinking"),
     ToolCall: ("input_json_delta", "partial_json"),
 }
-
-
-def event(kind: str, **fields: object) -> bytes:
-    """One event: the SDK looks at the name before it, others at the type inside."""
-    return b"event: " + kind.encode() + b"\ndata: " + ENCODER.encode({"type": kind} | fields) + b"\n\n"
 
 
 class _Waiting(msgspec.Struct):
@@ -89,7 +83,7 @@ class MessageWriter:
         if (tier := SHOWN_TIERS.get(ended.service_tier or "")) is not None:
             figures["service_tier"] = tier
         delta = stop_fields(ended.finish, ended.stop_sequence)
-        return b"".join([*written, event("message_delta", delta=delta, usage=figures), _STOP])
+        return b"".join([*written, event("message_delta", delta=delta, usage=figures), STOP])
 
     def _start(self, identifier: str, model: str) -> bytes:
         if self._started:
@@ -105,7 +99,7 @@ class MessageWriter:
             "stop_sequence": None,
             "usage": usage_object(Usage()),
         }
-        return event("message_start", message=message) + _PING
+        return event("message_start", message=message) + PING
 
     def _begin(self, happening: PartBegan) -> bytes:
         head = b"" if self._started else self._start("", "")

@@ -2,24 +2,24 @@
 
 import msgspec
 
-from enfilade.core.messages import Conversation
 from enfilade.dialects.bodies import ENCODER, decode_object, is_given, may_name, read_any, text_size
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField
 from enfilade.dialects.gemini.addresses import address_of, renamed
 from enfilade.dialects.gemini.envelopes import without_envelopes
-from enfilade.dialects.gemini.passing import Unstreamed
+from enfilade.dialects.gemini.errors import GeminiErrors
 from enfilade.dialects.gemini.requests import MEDIA_FIELDS, count_media
 from enfilade.dialects.members.gemini_count.codec import CODEC, WRAPPERS, count_in
 from enfilade.dialects.seals import MARK
 from enfilade.dialects.types import ReplyFacts, Request
+from enfilade.dialects.unstreamed import Unstreamed
 
 _MARK = MARK.encode()
 _NULL = msgspec.Raw(b"null")
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class GeminiCount(Unstreamed):
+class GeminiCount(Unstreamed, GeminiErrors):
     """See the package. Google charges nothing for counting."""
 
     name = "gemini_count"
@@ -27,6 +27,7 @@ class GeminiCount(Unstreamed):
     more_paths: tuple[str, ...] = ("/v1/models/{model}:countTokens",)
     operation = Operation.COUNT
     codec: Codec | None = CODEC
+    forwarded_headers: frozenset[bytes] = frozenset()
 
     def parse(self, body: bytes, target: str = "") -> Request:
         """See `Dialect.parse`."""
@@ -68,10 +69,6 @@ class GeminiCount(Unstreamed):
         """See `Dialect.read_reply`: nothing was used."""
         count_in(body)
         return ReplyFacts()
-
-    def conversation(self, request: Request) -> Conversation:
-        """See `Dialect.conversation`."""
-        return CODEC.question(request)
 
 
 DIALECT = GeminiCount()

@@ -19,7 +19,6 @@ from enfilade.dialects.types import Request
 
 _OF_ALL = ("taskType", "title", "outputDimensionality")
 """What the neutral form has once for all inputs."""
-_HARMLESS = frozenset({"model"})
 _SETTINGS = "embedContentConfig"
 
 
@@ -99,7 +98,7 @@ class _Reader:
             for index, entry in enumerate(requests):
                 where = f"requests[{index}]"
                 self._one(object_at(entry, where), f"{where}.")
-            self._leave({name: value for name, value in fields.items() if name != "requests"}, "")
+            self._leave({name: value for name, value in fields.items() if name not in {"requests", "model"}}, "")
         else:
             self._one(fields, "")
         settings = self._settings or {}
@@ -125,12 +124,12 @@ class _Reader:
             self._settings = settings
         elif settings != self._settings:
             self._foreign += [f"{where}{name}" for name in _OF_ALL if settings.get(name) != self._settings.get(name)]
-        known = {*_OF_ALL, "content", _SETTINGS}
+        known = {*_OF_ALL, "content", "model", _SETTINGS}
         self._leave({name: value for name, value in given.items() if name not in known}, where)
 
     def _leave(self, fields: dict[str, Any], where: str) -> None:
         for name, value in fields.items():
-            if name in _HARMLESS or name.startswith("x_"):
+            if name.startswith("x_"):
                 self._harmless.append(f"{where}{name}")
             elif value is not False:
                 self._foreign.append(f"{where}{name}")

@@ -2,22 +2,22 @@
 
 import msgspec
 
-from enfilade.core.messages import Conversation, Message, Role, Text
 from enfilade.dialects.bodies import ENCODER, decode_object, is_given, may_name, read_any, require_entries, text_size
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, WrongType
 from enfilade.dialects.gemini.addresses import address_of, renamed
-from enfilade.dialects.gemini.passing import Unstreamed
+from enfilade.dialects.gemini.errors import GeminiErrors
 from enfilade.dialects.gemini.requests import MEDIA_FIELDS, count_media
 from enfilade.dialects.members.gemini_embed.codec import CODEC, vectors_in
 from enfilade.dialects.types import ReplyFacts, Request
+from enfilade.dialects.unstreamed import Unstreamed
 
 TOKENS_PER_INPUT = 8
 _NULL = msgspec.Raw(b"null")
 _ENTRIES = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
-class GeminiEmbed(Unstreamed):
+class GeminiEmbed(Unstreamed, GeminiErrors):
     """See the package. There are no output tokens."""
 
     name = "gemini_embed"
@@ -29,6 +29,7 @@ class GeminiEmbed(Unstreamed):
     )
     operation = Operation.EMBED
     codec: Codec | None = CODEC
+    forwarded_headers: frozenset[bytes] = frozenset()
 
     def parse(self, body: bytes, target: str = "") -> Request:
         """See `Dialect.parse`. A body with `requests` is a batch, whatever the address says of it."""
@@ -79,11 +80,6 @@ class GeminiEmbed(Unstreamed):
     def read_reply(self, body: bytes) -> ReplyFacts:
         """See `Dialect.read_reply`."""
         return ReplyFacts(vectors_in(body)[1])
-
-    def conversation(self, request: Request) -> Conversation:
-        """See `Dialect.conversation`: the texts, one turn each."""
-        inputs = CODEC.question(request).inputs
-        return Conversation(tuple(Message(Role.USER, (Text(text),)) for text in inputs))
 
 
 DIALECT = GeminiEmbed()

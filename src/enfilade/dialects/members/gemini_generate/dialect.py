@@ -2,8 +2,6 @@
 
 import msgspec
 
-from enfilade.core.errors import EnfiladeError
-from enfilade.core.messages import Completion, Conversation
 from enfilade.dialects.bodies import (
     ENCODER,
     MAX_CHOICES,
@@ -18,16 +16,15 @@ from enfilade.dialects.bodies import (
 )
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, WrongType
-from enfilade.dialects.gemini import errors
 from enfilade.dialects.gemini.addresses import address_of, renamed
 from enfilade.dialects.gemini.envelopes import without_envelopes
+from enfilade.dialects.gemini.errors import GeminiErrors
 from enfilade.dialects.gemini.requests import MEDIA_FIELDS, count_media, require_one_spelling
 from enfilade.dialects.members.gemini_generate.codec import CODEC
 from enfilade.dialects.members.gemini_generate.reader import ContentStreamReader
-from enfilade.dialects.members.gemini_generate.reply import read_facts, render_completion
-from enfilade.dialects.members.gemini_generate.simple import SimpleWriter
+from enfilade.dialects.members.gemini_generate.reply import read_facts
 from enfilade.dialects.seals import MARK
-from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
+from enfilade.dialects.types import ReplyFacts, Request
 
 CONFIGS = ("generationConfig", "generation_config")
 WITH_PARTS = ("contents", "systemInstruction", "system_instruction")
@@ -50,7 +47,7 @@ _CONFIG = msgspec.json.Decoder(Config)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class GeminiGenerate:
+class GeminiGenerate(GeminiErrors):
     """See the package."""
 
     name = "gemini_generate"
@@ -118,30 +115,6 @@ class GeminiGenerate:
     def stream_reader(self, request: Request) -> ContentStreamReader:
         """See `Dialect.stream_reader`; usage is part of every chunk."""
         return ContentStreamReader(candidates=request.choices, as_array=request.as_array)
-
-    def conversation(self, request: Request) -> Conversation:
-        """See `Dialect.conversation`."""
-        return CODEC.question(request)
-
-    def render_completion(self, completion: Completion) -> bytes:
-        """See `Dialect.render_completion`."""
-        return render_completion(completion)
-
-    def stream_writer(self, completion: Completion) -> SimpleWriter:
-        """See `Dialect.stream_writer`."""
-        return SimpleWriter(completion)
-
-    def error_status(self, error: EnfiladeError) -> int:
-        """See `Dialect.error_status`."""
-        return error.status
-
-    render_error = staticmethod(errors.render_error)
-    render_error_event = staticmethod(errors.render_error_event)
-
-    def limit_headers(self, limits: LimitHeaders) -> list[tuple[bytes, bytes]]:
-        """See `Dialect.limit_headers`: Google has none; its SDK reads when to try again from the error's details."""
-        del limits
-        return []
 
 
 NO_VALUE = msgspec.Raw(b"null")

@@ -4,9 +4,6 @@ from typing import Any
 
 import msgspec
 
-from enfilade.core.errors import EnfiladeError
-from enfilade.core.messages import Completion, Conversation
-from enfilade.dialects import openai_common
 from enfilade.dialects.bodies import (
     ENCODER,
     Choices,
@@ -25,14 +22,9 @@ from enfilade.dialects.bodies import (
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.members.openai_chat.codec import CODEC
-from enfilade.dialects.members.openai_chat.reply import rendered
-from enfilade.dialects.openai_chat_stream import (
-    ChatReply,
-    ChatStreamReader,
-    ChatStreamWriter,
-    finish_of,
-)
-from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
+from enfilade.dialects.members.openai_chat.reader import ChatReply, ChatStreamReader, finish_of
+from enfilade.dialects.openai.errors import OpenAIErrors
+from enfilade.dialects.types import ReplyFacts, Request
 
 MEDIA_TYPES = frozenset({"image_url", "input_audio", "file"})
 OUTPUT_FIELDS = ("max_completion_tokens", "max_tokens")
@@ -63,7 +55,7 @@ _FIELDS = msgspec.json.Decoder(ChatFields)
 _REPLY = msgspec.json.Decoder(ChatReply)
 
 
-class OpenAIChat:
+class OpenAIChat(OpenAIErrors):
     """See the module."""
 
     name = "openai_chat"
@@ -132,29 +124,6 @@ class OpenAIChat:
     def stream_reader(self, request: Request) -> ChatStreamReader:
         """See `Dialect.stream_reader`."""
         return ChatStreamReader(hide_usage=not request.wants_usage)
-
-    def conversation(self, request: Request) -> Conversation:
-        """See `Dialect.conversation`."""
-        return CODEC.question(request)
-
-    def render_completion(self, completion: Completion) -> bytes:
-        """See `Dialect.render_completion`."""
-        return rendered(completion)
-
-    def stream_writer(self, completion: Completion) -> ChatStreamWriter:
-        """See `Dialect.stream_writer`."""
-        return ChatStreamWriter(completion)
-
-    def error_status(self, error: EnfiladeError) -> int:
-        """See `Dialect.error_status`."""
-        return error.status
-
-    render_error = staticmethod(openai_common.render_error)
-    render_error_event = staticmethod(openai_common.render_error_event)
-
-    def limit_headers(self, limits: LimitHeaders) -> list[tuple[bytes, bytes]]:
-        """See `Dialect.limit_headers`."""
-        return openai_common.limit_headers(limits)
 
 
 def _stream_options(fields: dict[str, msgspec.Raw]) -> dict[str, Any]:

@@ -15,11 +15,9 @@ from enfilade.dialects.members.openai_chat.marks import sealed
 from enfilade.dialects.members.openai_chat.media import written_image
 from enfilade.dialects.members.openai_chat.question import speaks_older_form
 from enfilade.dialects.members.openai_chat.reply import entry, needs_entry
-from enfilade.dialects.members.openai_chat.shapes import reason_of
-from enfilade.dialects.openai_common import usage_object
+from enfilade.dialects.members.openai_chat.shapes import DONE, reason_of
+from enfilade.dialects.openai.usage import usage_object
 from enfilade.dialects.types import Request
-
-DONE = b"data: [DONE]\n\n"
 
 
 class ChatWriter:

@@ -17,7 +17,7 @@ from enfilade.dialects.members.openai_chat.details import POSITION, written_deta
 from enfilade.dialects.members.openai_chat.marks import sealed
 from enfilade.dialects.members.openai_chat.media import written_image
 from enfilade.dialects.members.openai_chat.shapes import REPLY, Said, finish_of, reason_of, usage_of
-from enfilade.dialects.openai_common import usage_object
+from enfilade.dialects.openai.usage import usage_object
 
 
 def completion_of(body: bytes, upstream: Upstream) -> Completion:

@@ -6,7 +6,7 @@ import msgspec
 
 from enfilade.core.messages import Finish
 from enfilade.core.usage import Usage
-from enfilade.dialects.openai_common import OpenAIUsage
+from enfilade.dialects.openai.usage import OpenAIUsage
 
 
 class Called(msgspec.Struct, gc=False):
@@ -81,6 +81,7 @@ class Reply(msgspec.Struct, gc=False):
 
 
 REPLY = msgspec.json.Decoder(Reply)
+DONE = b"data: [DONE]\n\n"
 
 FINISHES = {
     "stop": Finish.STOP,

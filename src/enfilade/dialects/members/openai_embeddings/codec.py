@@ -13,7 +13,7 @@ from enfilade.dialects.bodies import ENCODER, read_any
 from enfilade.dialects.checks import is_void, text, whole, wrong
 from enfilade.dialects.codec import Rules, Upstream
 from enfilade.dialects.errors import UnreadableReply
-from enfilade.dialects.openai_common import OpenAIUsage
+from enfilade.dialects.openai.usage import OpenAIUsage
 from enfilade.dialects.types import Request
 
 FLOAT = 4

@@ -2,9 +2,6 @@
 
 import msgspec
 
-from enfilade.core.errors import EnfiladeError, InternalError
-from enfilade.core.messages import Completion, Conversation, Message, Role, Text
-from enfilade.dialects import openai_common
 from enfilade.dialects.bodies import (
     ENCODER,
     NOTHING,
@@ -19,14 +16,17 @@ from enfilade.dialects.bodies import (
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, UnreadableReply, WrongType
 from enfilade.dialects.members.openai_embeddings.codec import CODEC
-from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request, StreamReader, StreamWriter
+from enfilade.dialects.openai.errors import OpenAIErrors
+from enfilade.dialects.openai.usage import OpenAIUsage
+from enfilade.dialects.types import ReplyFacts, Request
+from enfilade.dialects.unstreamed import Unstreamed
 
 
 class EmbeddingReply(msgspec.Struct, gc=False):
     """As much of a reply as we act on."""
 
     data: msgspec.Raw = NOTHING
-    usage: openai_common.OpenAIUsage | None = None
+    usage: OpenAIUsage | None = None
     model: str | None = None
 
 
@@ -42,7 +42,7 @@ _FIELDS = msgspec.json.Decoder(EmbeddingFields)
 _REPLY = msgspec.json.Decoder(EmbeddingReply)
 
 
-class OpenAIEmbeddings:
+class OpenAIEmbeddings(Unstreamed, OpenAIErrors):
     """See the module. Embeddings are never streamed, and have no output tokens."""
 
     name = "openai_embeddings"
@@ -94,37 +94,6 @@ class OpenAIEmbeddings:
             message = "The provider's reply holds no embeddings."
             raise UnreadableReply(message)
         return ReplyFacts(reply.usage.neutral() if reply.usage else None, reply.model)
-
-    def conversation(self, request: Request) -> Conversation:
-        """See `Dialect.conversation`: the texts, one turn each."""
-        given = read_any(request.fields["input"], "input")
-        # An array of numbers is one text in tokens; an array of anything else holds one text each.
-        is_one = not isinstance(given, list) or (bool(given) and isinstance(given[0], int))
-        texts = [given] if is_one else given
-        return Conversation(tuple(Message(Role.USER, (Text(str(text)),)) for text in texts))
-
-    def stream_reader(self, request: Request) -> StreamReader:
-        """Never called: `parse` refuses streams."""
-        raise InternalError(f"{self.name} has no streams")
-
-    def stream_writer(self, completion: Completion) -> StreamWriter:
-        """Never called: `parse` refuses streams."""
-        raise InternalError(f"{self.name} has no streams")
-
-    def render_completion(self, completion: Completion) -> bytes:
-        """Never called: embeddings are no completion."""
-        raise InternalError(f"{self.name} has no completions")
-
-    def error_status(self, error: EnfiladeError) -> int:
-        """See `Dialect.error_status`."""
-        return error.status
-
-    render_error = staticmethod(openai_common.render_error)
-    render_error_event = staticmethod(openai_common.render_error_event)
-
-    def limit_headers(self, limits: LimitHeaders) -> list[tuple[bytes, bytes]]:
-        """See `Dialect.limit_headers`."""
-        return openai_common.limit_headers(limits)
 
 
 DIALECT = OpenAIEmbeddings()

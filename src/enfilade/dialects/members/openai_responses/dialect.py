@@ -5,8 +5,6 @@ from typing import Any
 import msgspec
 
 from enfilade.core.errors import EnfiladeError, InvalidRequest
-from enfilade.core.messages import Completion, Conversation
-from enfilade.dialects import openai_common
 from enfilade.dialects.bodies import (
     ENCODER,
     NOTHING,
@@ -17,6 +15,7 @@ from enfilade.dialects.bodies import (
     count_media,
     decode_fields,
     decode_object,
+    head,
     is_given,
     may_name,
     raw_json,
@@ -27,13 +26,13 @@ from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, UnreadableReply, WrongType
 from enfilade.dialects.members.openai_responses.codec import CODEC
 from enfilade.dialects.members.openai_responses.models import ENCRYPTED, may_reason
-from enfilade.dialects.members.openai_responses.passing import head, sendable
+from enfilade.dialects.members.openai_responses.passing import sendable
 from enfilade.dialects.members.openai_responses.reader import ResponseStreamReader
-from enfilade.dialects.members.openai_responses.simple_writer import SimpleStreamWriter
 from enfilade.dialects.members.openai_responses.stamps import stamped
 from enfilade.dialects.members.openai_responses.wire import RAW_LIST, REPLY
+from enfilade.dialects.openai.errors import OpenAIErrors, error_object
 from enfilade.dialects.seals import MARK
-from enfilade.dialects.types import LimitHeaders, ReplyFacts, Request
+from enfilade.dialects.types import ReplyFacts, Request
 
 MEDIA_TYPES = frozenset({"input_image", "input_file", "input_audio", "computer_screenshot", "image_generation_call"})
 NO_TOKENS = frozenset(
@@ -65,7 +64,7 @@ class ResponseFields(msgspec.Struct, gc=False):
 _FIELDS = msgspec.json.Decoder(ResponseFields)
 
 
-class OpenAIResponses:
+class OpenAIResponses(OpenAIErrors):
     """See the package."""
 
     name = "openai_responses"
@@ -166,38 +165,16 @@ class OpenAIResponses:
         """See `Dialect.stream_reader`; usage is part of every stream, asked for or not."""
         return ResponseStreamReader(request)
 
-    def conversation(self, request: Request) -> Conversation:
-        """See `Dialect.conversation`."""
-        return CODEC.question(request)
-
-    def render_completion(self, completion: Completion) -> bytes:
-        """See `Dialect.render_completion`."""
-        return CODEC.render(completion, Request(fields={}, model=completion.model, stream=False, size=0))
-
-    def stream_writer(self, completion: Completion) -> SimpleStreamWriter:
-        """See `Dialect.stream_writer`."""
-        return SimpleStreamWriter(completion)
-
-    def error_status(self, error: EnfiladeError) -> int:
-        """See `Dialect.error_status`."""
-        return error.status
-
-    render_error = staticmethod(openai_common.render_error)
-
     def render_error_event(self, error: EnfiladeError, request_id: str) -> bytes:
         """See `Dialect.render_error_event`. The SDK raises on an event with `error`; its type has the fields beside.
 
         Whoever writes it does not know how many events went before, and none may follow: the number is the last one.
         """
-        content = openai_common.error_object(error, request_id)
+        content = error_object(error, request_id)
         told: dict[str, Any] = as_object(content["error"])
         fields = {name: told[name] for name in ("code", "message", "param")}
         event = {"type": "error", "sequence_number": LAST_SEQUENCE} | fields | content
         return b"event: error\ndata: " + ENCODER.encode(event) + b"\n\n"
-
-    def limit_headers(self, limits: LimitHeaders) -> list[tuple[bytes, bytes]]:
-        """See `Dialect.limit_headers`."""
-        return openai_common.limit_headers(limits)
 
 
 def _previous(known: ResponseFields) -> str | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from enfilade.dialects.bodies import raw_json
+from enfilade.dialects.bodies import head, raw_json
 from enfilade.dialects.members.openai_responses.wire import RAW_LIST
 from enfilade.dialects.seals import MARK
 
@@ -21,11 +21,6 @@ class Thoughts(msgspec.Struct, gc=False):
 
 
 _ITEM = msgspec.json.Decoder(Thoughts)
-
-
-def head(raw: msgspec.Raw) -> bytes:
-    """The first bytes of a value, which may be megabytes long."""
-    return bytes(memoryview(raw)[:8])
 
 
 def sendable(given: msgspec.Raw) -> msgspec.Raw:

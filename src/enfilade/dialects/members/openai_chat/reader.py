@@ -1,34 +1,16 @@
-"""The stream of a chat completion: read on its way through, or written."""
+"""Replies and streams of chat completions on their way through."""
 
 import re
 
 import msgspec
 
-from enfilade.core.messages import Completion, Finish
-from enfilade.core.usage import Usage
-from enfilade.dialects.bodies import ENCODER, NOTHING, is_given
-from enfilade.dialects.openai_common import OpenAIUsage, usage_object
+from enfilade.core.messages import Finish
+from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
+from enfilade.dialects.members.openai_chat.shapes import DONE, FINISHES
+from enfilade.dialects.openai.usage import OpenAIUsage
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 from enfilade.dialects.types import StreamFacts
 
-FINISHES = {
-    "stop": Finish.STOP,
-    "length": Finish.LENGTH,
-    "tool_calls": Finish.TOOL_CALLS,
-    "function_call": Finish.TOOL_CALLS,
-    "content_filter": Finish.CONTENT_FILTER,
-    "error": Finish.ERROR,
-}
-FINISH_REASONS = {
-    Finish.STOP: "stop",
-    Finish.LENGTH: "length",
-    Finish.TOOL_CALLS: "tool_calls",
-    Finish.CONTENT_FILTER: "content_filter",
-    Finish.REFUSAL: "content_filter",
-    Finish.PAUSE: "stop",
-    Finish.ERROR: "error",
-}
-DONE = b"data: [DONE]\n\n"
 NULL_USAGE = b',"usage":null'
 _OUTPUT = re.compile(rb'"(?:content|arguments|reasoning_content|reasoning|refusal)"\s*:\s*"(?!")')
 
@@ -131,7 +113,7 @@ class ChatStreamReader:
         except (msgspec.DecodeError, RecursionError):
             return event  # Not a chunk as we know it: the caller's SDK decides.
         if is_given(chunk.error):
-            facts.error = bytes(chunk.error)[:500].decode(errors="replace")
+            facts.error = error_text(bytes(chunk.error))
             facts.done = True
             return b""
         if facts.model is None and chunk.choices:
@@ -171,8 +153,10 @@ class ChatStreamReader:
 
     def length_end(self) -> bytes:
         """See `StreamReader.length_end`."""
-        completion = Completion(self._id, self.facts.model or "", self._created, (), Finish.LENGTH, None)
-        return b"".join(ChatStreamWriter(completion).end(Finish.LENGTH, None))
+        choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": "length"}
+        head = {"id": self._id, "object": "chat.completion.chunk", "created": self._created}
+        last = head | {"model": self.facts.model or "", "choices": [choice]}
+        return b"data: " + ENCODER.encode(last) + b"\n\n" + DONE
 
     def tail(self, cost_usd: str | None) -> bytes:
         """See `StreamReader.tail`: the usage chunk, with what it cost, and `[DONE]`."""
@@ -184,46 +168,3 @@ class ChatStreamReader:
             fields["enfilade"] = msgspec.Raw(ENCODER.encode({"cost_usd": cost_usd}))
             data = ENCODER.encode(fields)
         return b"data: " + data + b"\n\n" + self._held
-
-
-class ChatStreamWriter:
-    """See `StreamWriter`."""
-
-    def __init__(self, completion: Completion) -> None:
-        """Write the events of this completion; its parts are still to come."""
-        self._completion = completion
-        self._head = {
-            "id": completion.id,
-            "object": "chat.completion.chunk",
-            "created": completion.created_s,
-            "model": completion.model,
-        }
-
-    def _event(self, delta: dict[str, object], finish: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return b"data: " + ENCODER.encode(self._head | {"choices": [choice]}) + b"\n\n"
-
-    def start(self) -> bytes:
-        """See `StreamWriter.start`."""
-        return self._event({"role": "assistant", "content": ""})
-
-    def text(self, piece: str) -> bytes:
-        """See `StreamWriter.text`."""
-        return self._event({"content": piece})
-
-    def tool_call(self, index: int, call_id: str, name: str, arguments: str) -> list[bytes]:
-        """See `StreamWriter.tool_call`."""
-        head = {"index": index, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}}
-        events = [self._event({"tool_calls": [head]})]
-        for start in range(0, len(arguments), 12):
-            piece = {"index": index, "function": {"arguments": arguments[start : start + 12]}}
-            events.append(self._event({"tool_calls": [piece]}))
-        return events
-
-    def end(self, finish: Finish, usage: Usage | None) -> list[bytes]:
-        """See `StreamWriter.end`."""
-        events = [self._event({}, FINISH_REASONS[finish])]
-        if usage is not None:
-            last = self._head | {"choices": [], "usage": usage_object(usage)}
-            events.append(b"data: " + ENCODER.encode(last) + b"\n\n")
-        return [*events, DONE]

@@ -1,16 +1,11 @@
-"""The stream of an Anthropic message: read on its way through, or written."""
+"""The stream of an Anthropic message on its way through."""
 
 import msgspec
 
-from enfilade.core.messages import Completion, Finish
-from enfilade.core.usage import Usage
-from enfilade.dialects.bodies import ENCODER, NOTHING
-from enfilade.dialects.members.anthropic_messages.usage import (
-    STOP_REASONS,
-    AnthropicUsage,
-    finish_of,
-    usage_object,
-)
+from enfilade.core.messages import Finish
+from enfilade.dialects.bodies import NOTHING, error_text
+from enfilade.dialects.members.anthropic_messages.framing import STOP, event
+from enfilade.dialects.members.anthropic_messages.usage import AnthropicUsage, finish_of, stop_fields
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 from enfilade.dialects.types import StreamFacts
 
@@ -77,7 +72,7 @@ class MessageStreamReader:
         except (msgspec.DecodeError, RecursionError):
             return event  # An event that is new to us: the caller's SDK decides.
         if read.type == "error":
-            facts.error = bytes(read.error)[:500].decode(errors="replace")
+            facts.error = error_text(bytes(read.error))
             facts.done = True
             return b""
         if read.type == "content_block_start":
@@ -111,74 +106,10 @@ class MessageStreamReader:
 
     def length_end(self) -> bytes:
         """See `StreamReader.length_end`."""
-        completion = Completion("", self.facts.model or "", 0, (), Finish.LENGTH, None)
-        usage = Usage(output_tokens=self.facts.events)
-        return b"".join(MessageStreamWriter(completion, self._open).end(Finish.LENGTH, usage))
+        closed = b"" if self._open is None else event("content_block_stop", index=self._open)
+        usage = {"output_tokens": self.facts.events}
+        return closed + event("message_delta", delta=stop_fields(Finish.LENGTH, None), usage=usage) + STOP
 
     def tail(self, _cost_usd: str | None) -> bytes:
         """See `StreamReader.tail`: `message_stop`."""
         return self._held
-
-
-class MessageStreamWriter:
-    """See `StreamWriter`."""
-
-    def __init__(self, completion: Completion, open_block: int | None = None) -> None:
-        """Write the events of this completion, from its beginning or with a block open; its parts are to come."""
-        self._completion = completion
-        self._index = -1 if open_block is None else open_block
-        self._open_text = open_block is not None
-
-    def _event(self, kind: str, **fields: object) -> bytes:
-        return b"event: " + kind.encode() + b"\ndata: " + ENCODER.encode({"type": kind} | fields) + b"\n\n"
-
-    def start(self) -> bytes:
-        """See `StreamWriter.start`."""
-        usage = self._completion.usage or Usage()
-        message: dict[str, object] = {
-            "id": self._completion.id,
-            "type": "message",
-            "role": "assistant",
-            "model": self._completion.model,
-            "content": [],
-            "stop_reason": None,
-            "stop_sequence": None,
-            "usage": usage_object(usage) | {"output_tokens": 1},
-        }
-        return self._event("message_start", message=message) + self._event("ping")
-
-    def text(self, piece: str) -> bytes:
-        """See `StreamWriter.text`."""
-        head = b""
-        if not self._open_text:
-            self._index += 1
-            self._open_text = True
-            block = {"type": "text", "text": ""}
-            head = self._event("content_block_start", index=self._index, content_block=block)
-        delta = {"type": "text_delta", "text": piece}
-        return head + self._event("content_block_delta", index=self._index, delta=delta)
-
-    def _close_block(self) -> list[bytes]:
-        if not self._open_text:
-            return []
-        self._open_text = False
-        return [self._event("content_block_stop", index=self._index)]
-
-    def tool_call(self, index: int, call_id: str, name: str, arguments: str) -> list[bytes]:
-        """See `StreamWriter.tool_call`."""
-        del index  # Blocks are numbered in the order in which they come.
-        events = self._close_block()
-        self._index += 1
-        block = {"type": "tool_use", "id": call_id, "name": name, "input": {}}
-        events.append(self._event("content_block_start", index=self._index, content_block=block))
-        for start in range(0, len(arguments), 12):
-            delta = {"type": "input_json_delta", "partial_json": arguments[start : start + 12]}
-            events.append(self._event("content_block_delta", index=self._index, delta=delta))
-        events.append(self._event("content_block_stop", index=self._index))
-        return events
-
-    def end(self, finish: Finish, usage: Usage | None) -> list[bytes]:
-        """See `StreamWriter.end`."""
-        delta = {"stop_reason": STOP_REASONS[finish], "stop_sequence": None}
-        figures = {} if usage is None else {"usage": {"output_tokens": usage.output_tokens}}
-        return [*self._close_block(), self._event("message_delta", delta=delta, **figures), self._event("message_stop")]

@@ -1,29 +1,10 @@
-"""What OpenAI's dialects share: errors, usage, and the headers about limits.
-
-Source: the types of the official SDK (`openai.types`, `openai._exceptions`).
-"""
+"""Usage as OpenAI counts, in chat and embeddings."""
 
 from typing import Any
 
 import msgspec
 
-from enfilade.core.errors import EnfiladeError
 from enfilade.core.usage import Usage
-from enfilade.dialects.bodies import ENCODER
-from enfilade.dialects.types import LimitHeaders
-
-ERROR_TYPES = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    402: "insufficient_quota",
-    403: "permission_error",
-    404: "not_found_error",
-    408: "timeout_error",
-    409: "conflict_error",
-    413: "invalid_request_error",
-    422: "invalid_request_error",
-    429: "rate_limit_error",
-}
 
 
 class PromptDetails(msgspec.Struct, gc=False):
@@ -79,47 +60,3 @@ def usage_object(usage: Usage) -> dict[str, object]:
         "prompt_tokens_details": prompt,
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens, "audio_tokens": 0},
     }
-
-
-def error_object(error: EnfiladeError, request_id: str) -> dict[str, object]:
-    """The `error` object, with our stable code and what a program may want to know."""
-    content: dict[str, object] = {
-        "message": f"{error.message} {error.remedy}",
-        "type": ERROR_TYPES.get(error.status, "server_error" if error.status >= 500 else "invalid_request_error"),
-        "param": error.param,
-        "code": error.code,
-        "request_id": request_id,
-    }
-    if error.details:
-        content["details"] = error.details
-    return {"error": content}
-
-
-def render_error(error: EnfiladeError, request_id: str) -> bytes:
-    """An error as a whole reply."""
-    return ENCODER.encode(error_object(error, request_id))
-
-
-def render_error_event(error: EnfiladeError, request_id: str) -> bytes:
-    """An error inside a stream: the SDK raises on any chunk with `error`, and there is no `[DONE]` after it."""
-    return b"data: " + render_error(error, request_id) + b"\n\n"
-
-
-def limit_headers(limits: LimitHeaders) -> list[tuple[bytes, bytes]]:
-    """`x-ratelimit-…`: limit, remaining, and the time until the reset as `1.500s`."""
-    headers = []
-    if limits.requests is not None:
-        limit, left, seconds = limits.requests
-        headers += [
-            (b"x-ratelimit-limit-requests", b"%d" % limit),
-            (b"x-ratelimit-remaining-requests", b"%d" % left),
-            (b"x-ratelimit-reset-requests", b"%.3fs" % seconds),
-        ]
-    if limits.tokens is not None:
-        limit, left, seconds = limits.tokens
-        headers += [
-            (b"x-ratelimit-limit-tokens", b"%d" % limit),
-            (b"x-ratelimit-remaining-tokens", b"%d" % left),
-            (b"x-ratelimit-reset-tokens", b"%.3fs" % seconds),
-        ]
-    return headers
