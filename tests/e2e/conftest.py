@@ -6,6 +6,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from google import genai
 
 from tests.support.process import EnfiladeProcess
 from tests.support.sdk import Office, call, forget_surroundings, sdk_process
@@ -47,3 +48,27 @@ async def anthropic_client(
     made = request.param(base_url=sdk_server.url, api_key=ACME_KEY, max_retries=0)
     yield made
     await call(made.close)
+
+
+@pytest.fixture(params=["sync", "async"])
+async def google_client(
+    request: pytest.FixtureRequest, sdk_server: EnfiladeProcess, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Any]:
+    """Google's SDK, pointed at the process: its sync or its async part. It does not try again unless it is told to."""
+    forget_surroundings(monkeypatch)
+    made = genai.Client(api_key=ACME_KEY, http_options={"base_url": sdk_server.url})
+    yield made if request.param == "sync" else made.aio
+    await made.aio.aclose()
+    made.close()
+
+
+@pytest.fixture
+def google_models(google_client: Any) -> Any:
+    """What Google's SDK offers of models."""
+    return google_client.models
+
+
+@pytest.fixture
+def google_chats(google_client: Any) -> Any:
+    """What Google's SDK offers of chats."""
+    return google_client.chats
