@@ -79,7 +79,7 @@ def choice(value: object, where: str) -> ToolChoice:
         place = f"{where}.allowed_tools"
         allowed = obj(value.get("allowed_tools"), place)
         mode = allowed.get("mode", "auto")
-        if mode not in {"auto", "required"}:
+        if mode not in ("auto", "required"):
             wrong(f"{place}.mode", "`auto` or `required`")
         names = tuple(
             _named(entry, f"{place}.tools[{position}]")
