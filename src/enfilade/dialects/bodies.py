@@ -193,7 +193,8 @@ def may_name(body: bytes, *names: bytes) -> bool:
     for name in names:
         if b'"%b"' % name in body:
             return True
-    return b"\\u00" in body and _ESCAPED_ASCII.search(body) is not None
+    # A search for one byte runs through megabytes of base64 in no time; one for a word does not.
+    return b"\\" in body and b"\\u00" in body and _ESCAPED_ASCII.search(body) is not None
 
 
 def text_size(value: object) -> int:

@@ -42,7 +42,8 @@ NO_TOKENS = frozenset(
 OURS = frozenset({"previous_response_id", "conversation"})
 """What is kept here is unknown to the provider."""
 LAST_SEQUENCE = 2**31 - 1
-_NAMED_MEDIA = tuple(name.encode() for name in sorted(MEDIA_TYPES))
+_NAMED_MEDIA = tuple(name.encode() for name in sorted(MEDIA_TYPES, reverse=True))
+"""`input_image` before what is rarer: a name that is not there has the whole body searched."""
 _MARK = MARK.encode()
 
 
