@@ -6,6 +6,8 @@ from enfilade.dialects.errors import UnreadableReply
 
 # Two line ends in a row, each CRLF, LF or CR. A CR that comes last may be half of a CRLF.
 _END_OF_EVENT = re.compile(rb"\n\n|\n\r\n|\r\r\n?|\n\r(?!\n|\Z)")
+_CRLF_TWICE = b"\r\n\r\n"
+_DATA = b"data: "
 MAX_EVENT_BYTES = 8_000_000
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _OVERLAP = 3
@@ -53,6 +55,8 @@ class EventCutter:
 
 def _end_of_last(data: bytes) -> int:
     """Where the last whole event ends; 0 when there is none."""
+    if data.endswith((b"\n\n", b"\n\r\n")):
+        return len(data)  # As nearly always.
     end = 0
     if b"\r" in data:
         for match in _END_OF_EVENT.finditer(data):
@@ -67,6 +71,10 @@ def split_events(region: bytes) -> list[bytes]:
     if b"\r" not in region:
         *whole, rest = region.split(b"\n\n")
         return [event + b"\n\n" for event in whole] + ([rest] if rest else [])
+    if b"\n\n" not in region and b"\r\r" not in region and region.count(b"\n\r") == region.count(_CRLF_TWICE):
+        # No event ends but with two CRLF.
+        *whole, rest = region.split(_CRLF_TWICE)
+        return [event + _CRLF_TWICE for event in whole] + ([rest] if rest else [])
     events = []
     start = 0
     for match in _END_OF_EVENT.finditer(region):
@@ -77,5 +85,9 @@ def split_events(region: bytes) -> list[bytes]:
 
 def event_data(event: bytes) -> bytes:
     """The data of one event: its `data:` lines, joined; empty for comments and keep-alives."""
+    if event.startswith(_DATA):
+        data = event[len(_DATA) :].rstrip(b"\r\n")
+        if b"\n" not in data and b"\r" not in data:
+            return data
     lines = event.removeprefix(BYTE_ORDER_MARK).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return b"\n".join(line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:") or line == b"data")

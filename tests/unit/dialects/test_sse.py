@@ -99,6 +99,12 @@ def test_any_bytes_pass_whole(data: bytes, cuts: list[int]) -> None:
     ("event", "data"),
     [
         (b"data: a\n\n", b"a"),
+        (b"data: a\r\n\r\n", b"a"),
+        (b"data: a\r\r", b"a"),
+        (b"data: a\nb\n\n", b"a"),
+        (b"data: a\rb\n\n", b"a"),
+        (b"data: a\nid: 1\n\n", b"a"),
+        (b"data: \n\n", b""),
         (b"data:a\n\n", b"a"),
         (b"data:  a \n\n", b" a "),
         (b"data: a\ndata: b\n\n", b"a\nb"),
@@ -113,6 +119,22 @@ def test_any_bytes_pass_whole(data: bytes, cuts: list[int]) -> None:
 )
 def test_the_data_of_an_event(event: bytes, data: bytes) -> None:
     assert event_data(event) == data
+
+
+@pytest.mark.parametrize(
+    ("region", "events"),
+    [
+        (b"data: a\r\n\r\n", [b"data: a\r\n\r\n"]),
+        (b"data: a\r\n\r\ndata: b\r\n\r\n", [b"data: a\r\n\r\n", b"data: b\r\n\r\n"]),
+        (b"data: a\n\r\ndata: b\r\n\r\n", [b"data: a\n\r\n", b"data: b\r\n\r\n"]),
+        (b"data: a\n\ndata: b\r\n\r\n", [b"data: a\n\n", b"data: b\r\n\r\n"]),
+        (b"data: a\r\rdata: b\r\n\r\n", [b"data: a\r\r", b"data: b\r\n\r\n"]),
+        (b"data: a\r\n\r\n\r\ndata: b\r\n\r\n", [b"data: a\r\n\r\n", b"\r\ndata: b\r\n\r\n"]),
+    ],
+)
+def test_a_region_is_split_where_its_events_end(region: bytes, events: list[bytes]) -> None:
+    assert split_events(region) == events
+    assert EventCutter().feed(region) == region
 
 
 @pytest.mark.parametrize("size", [1, 100, 5000])

@@ -17,7 +17,6 @@ from enfilade.dialects.gemini.media import kind_of
 from enfilade.dialects.gemini.write import INVENTED
 from enfilade.dialects.members.gemini_generate.calls import PartialArguments
 from enfilade.dialects.members.gemini_generate.evidence import citations_of, logprobs_of
-from enfilade.dialects.members.gemini_generate.reader import data_of
 from enfilade.dialects.members.gemini_generate.wire import (
     CHUNK,
     Blob,
@@ -28,7 +27,7 @@ from enfilade.dialects.members.gemini_generate.wire import (
     finish_of,
     is_blocked,
 )
-from enfilade.dialects.sse import EventCutter, split_events
+from enfilade.dialects.sse import EventCutter, event_data, split_events
 
 _ATTRIBUTES = frozenset({"thought", "thoughtSignature", "partMetadata"})
 
@@ -251,7 +250,7 @@ class ContentDecoder:
         for event in split_events(region):
             if self._failed:
                 break
-            content = data_of(event)
+            content = event_data(event)
             if content:
                 found += self._parts.take(decoded(content), content)
                 self._failed = bool(found) and isinstance(found[-1], Failed)
@@ -263,7 +262,7 @@ class ContentDecoder:
             return []
         found: list[Happening] = []
         # A last event may lack its blank line.
-        if (rest := self._cutter.rest.strip()) and (content := data_of(rest)):
+        if (rest := self._cutter.rest.strip()) and (content := event_data(rest)):
             try:
                 found += self._parts.take(decoded(content), content)
             except UnreadableReply:

@@ -5,17 +5,10 @@ import msgspec
 from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import ENCODER, error_text, is_given
 from enfilade.dialects.gemini.usage import usage_object
-from enfilade.dialects.members.gemini_generate.framing import EVENT, Framing
+from enfilade.dialects.members.gemini_generate.framing import Framing
 from enfilade.dialects.members.gemini_generate.wire import CHUNK, Chunk, finish_of, is_blocked
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 from enfilade.dialects.types import StreamFacts
-
-
-def data_of(event: bytes) -> bytes:
-    """An event's data, by a short way when it is one line, as nearly always."""
-    if event.startswith(EVENT) and event.find(b"\n", 6) >= len(event) - 4 and b"\r" not in event[6:-4]:
-        return event[6:].rstrip(b"\r\n")
-    return event_data(event)
 
 
 class ContentStreamReader:
@@ -59,7 +52,7 @@ class ContentStreamReader:
         facts = self.facts
         if facts.done:
             return b""
-        data = data_of(event)
+        data = event_data(event)
         if not data:
             return event if self._as_is else b""
         try:
