@@ -9,6 +9,7 @@ from statistics import median
 from bench import translating
 from bench.report import Goal, Row, at_most
 from bench.session import Session
+from enfilade.bootstrap.memory import tune
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.types import Dialect
 
@@ -24,6 +25,7 @@ BENEATH = "import asyncio, ssl, json, uvloop, httptools, msgspec, structlog, asy
 
 def run(session: Session) -> list[Row]:
     """Measure calls, chunks, a large image, and what importing the providers takes."""
+    tune()  # As a serving process is.
     times = 200 if session.options.quick else 2000
     calls = {_pair(*pair): _call(*pair, times) for pair in translating.pairs()}
     chunks = {_pair(*pair): _chunk(*pair, times) for pair in translating.pairs()}

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -13,13 +12,12 @@ import structlog
 
 from enfilade.api.server import HttpServer
 from enfilade.bootstrap.compose import Parts
+from enfilade.bootstrap.memory import tune
 from enfilade.core.errors import EnfiladeError
 from enfilade.storage.migrations import migrate, require_current
 
 BACKLOG = 2048
 FLUSH_DEADLINE_S = 10.0
-GC_THRESHOLDS = (20_000, 20, 100)
-"""A call makes few objects that live on, and none in cycles: looking for cycles more often only costs time."""
 
 log = structlog.get_logger("enfilade.process")
 
@@ -147,9 +145,7 @@ async def serve(
 ) -> None:
     """Serve until told to stop, then drain: new calls get 503, running ones finish, settlements are committed."""
     async with running(parts), serving(parts, listener, tls) as listening:
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        tune()
         log.info("serving", url=listening.url)
         on_ready(listening)
         await stop.asked.wait()
