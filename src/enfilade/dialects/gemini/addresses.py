@@ -51,6 +51,11 @@ def own_model(fields: dict[str, msgspec.Raw]) -> str:
     return model.removeprefix(MODELS)
 
 
+def full_name(model: str) -> str:
+    """A model's name with the collection that it stands in, whether the deployment was named with it or without."""
+    return f"{MODELS}{model.removeprefix(MODELS)}"
+
+
 def renamed(raw: msgspec.Raw, model: str) -> msgspec.Raw:
     """The provider's name for the model, written as the body had it: with `models/` before it or without."""
-    return raw_json(f"{MODELS}{model}" if bytes(raw).startswith(b'"' + MODELS.encode()) else model)
+    return raw_json(full_name(model) if bytes(raw).startswith(b'"' + MODELS.encode()) else model)

@@ -9,7 +9,7 @@ from enfilade.core.messages import Conversation
 from enfilade.dialects.bodies import ENCODER, read_any
 from enfilade.dialects.codec import Rules, Upstream
 from enfilade.dialects.errors import UnreadableReply, WrongType
-from enfilade.dialects.gemini.addresses import MODELS
+from enfilade.dialects.gemini.addresses import full_name
 from enfilade.dialects.gemini.contents import ORIGIN
 from enfilade.dialects.gemini.question import FIELD_NAMES, read_conversation
 from enfilade.dialects.gemini.rules import RULES
@@ -54,7 +54,7 @@ class CountCodec:
         body: dict[str, Any] = write_request(question, upstream)
         if not upstream.traits.wraps_count:
             return ENCODER.encode({name: body[name] for name in _BARE if name in body})
-        return ENCODER.encode({WRAPPERS[0]: {"model": f"{MODELS}{upstream.model}"} | body})
+        return ENCODER.encode({WRAPPERS[0]: {"model": full_name(upstream.model)} | body})
 
     def read(self, body: bytes, upstream: Upstream) -> int:
         """See `Codec.read`."""

@@ -39,7 +39,7 @@ class GeminiCount(Unstreamed, GeminiErrors):
         request = Request(fields=fields, model=model, stream=False, size=len(body), makes_output=False, is_free=True)
         request.envelopes = _MARK in body
         if may_name(body, *MEDIA_FIELDS):
-            request.media = count_media([read_any(raw, name) for name, raw in fields.items()])
+            request.media = sum(count_media(raw, name) for name, raw in fields.items())
         return request
 
     def text_bound(self, request: Request) -> int:

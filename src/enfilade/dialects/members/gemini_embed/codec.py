@@ -10,7 +10,7 @@ from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import ENCODER, NOTHING, is_given
 from enfilade.dialects.codec import Rules, Upstream
 from enfilade.dialects.errors import MissingField, UnreadableReply, WrongType
-from enfilade.dialects.gemini.addresses import MODELS
+from enfilade.dialects.gemini.addresses import full_name
 from enfilade.dialects.gemini.contents import ORIGIN
 from enfilade.dialects.gemini.embedding import RULES, TASKS, WORDS, content_object, floats_of, text_of
 from enfilade.dialects.gemini.fields import camelled, object_at, text_at, whole_at, wrong
@@ -58,7 +58,7 @@ class EmbedCodec:
 
     def write(self, question: Question, upstream: Upstream) -> bytes:
         """See `Codec.write`: a batch, of one if need be."""
-        settings: dict[str, Any] = {"model": f"{MODELS}{upstream.model}"}
+        settings: dict[str, Any] = {"model": full_name(upstream.model)}
         if question.task is not None:
             settings["taskType"] = WORDS.get(question.task, question.task)
         if question.title is not None:

@@ -47,7 +47,7 @@ class GeminiEmbed(Unstreamed, GeminiErrors):
             raise WrongType(message, param="content")
         request = Request(fields=fields, model=address.model, stream=False, size=len(body), makes_output=False)
         if may_name(body, *MEDIA_FIELDS):
-            request.media = count_media([read_any(raw, name) for name, raw in fields.items()])
+            request.media = sum(count_media(raw, name) for name, raw in fields.items())
         return request
 
     def text_bound(self, request: Request) -> int:

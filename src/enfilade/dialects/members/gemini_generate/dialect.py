@@ -80,7 +80,7 @@ class GeminiGenerate(GeminiErrors):
         _read_config(request)
         _read_tier(request)
         if may_name(body, *MEDIA_FIELDS):
-            request.media = count_media([read_any(fields[name], name) for name in WITH_PARTS if name in fields])
+            request.media = sum(count_media(fields[name], name) for name in WITH_PARTS if name in fields)
         # Nobody but Google knows how much the cached content holds: a bound is found as for media.
         request.media += any(is_given(fields.get(name, NO_VALUE)) for name in ("cachedContent", "cached_content"))
         return request
