@@ -16,6 +16,9 @@ from enfilade.core.messages import Sealed
 _PREFIX = b"enfilade1"
 MARK = base64.b64encode(_PREFIX).decode()
 """How every envelope begins. The prefix fills whole groups of base64, so what follows does not change it."""
+_REDACTED = "redacted "
+"""Stands before the family in an envelope of thoughts without a text. The caller's own form may not tell those from
+thoughts whose text is empty, and their provider does."""
 _PAIR = msgspec.json.Decoder(tuple[str, str])
 
 
@@ -37,6 +40,16 @@ def opened(value: str, own: str) -> Sealed | None:
         return None
 
 
-def carried(seal: Sealed, own: str) -> Sealed:
+def opened_thought(seal: Sealed, *, redacted: bool) -> tuple[Sealed | None, bool]:
+    """The seal of a thought, and whether the seal is all there is of it: `redacted` is how the caller's form has it."""
+    found = opened(seal.value, seal.origin)
+    if found is None or not seal.value.startswith(MARK):
+        return found, redacted
+    return Sealed(found.origin.removeprefix(_REDACTED), found.value), found.origin.startswith(_REDACTED)
+
+
+def carried(seal: Sealed, own: str, *, redacted: bool = False) -> Sealed:
     """The seal as a caller of the family `own` can carry it."""
-    return seal if seal.origin == own else Sealed(own, envelope(seal))
+    if seal.origin == own:
+        return seal
+    return Sealed(own, envelope(Sealed(_REDACTED + seal.origin, seal.value) if redacted else seal))

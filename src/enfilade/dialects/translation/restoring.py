@@ -48,7 +48,7 @@ def _named(part: ToolCall, memo: Memo) -> ToolCall:
 
 def _sealed(part: Part, memo: Memo) -> Part:
     if isinstance(part, Text | ToolCall | Reasoning | Media) and part.seal is not None:
-        seal = carried(part.seal, memo.origin)
+        seal = carried(part.seal, memo.origin, redacted=isinstance(part, Reasoning) and part.redacted)
         if seal is not part.seal:
             return msgspec.structs.replace(part, seal=seal)
     return part

@@ -21,7 +21,7 @@ from enfilade.core.messages import (
     ToolResult,
 )
 from enfilade.dialects.bodies import ENCODER
-from enfilade.dialects.seals import opened
+from enfilade.dialects.seals import opened, opened_thought
 from enfilade.dialects.translation.losses import Losses
 from enfilade.dialects.translation.tools import INPUT, allowed_name
 from enfilade.dialects.translation.types import Aim, Memo
@@ -178,10 +178,11 @@ class Turns:
         return part.file_id is not None and own is not None and own.fullmatch(part.file_id) is None
 
     def _reasoning(self, part: Reasoning) -> Reasoning | None:
-        seal = part.seal
-        found = opened(seal.value, seal.origin) if seal is not None else None
+        seal, found, redacted = part.seal, None, part.redacted
+        if seal is not None:
+            found, redacted = opened_thought(seal, redacted=part.redacted)
         if found is not None and found.origin in self._rules.seals:
-            return part if found == seal else msgspec.structs.replace(part, seal=found)
+            return part if found == seal else msgspec.structs.replace(part, seal=found, redacted=redacted)
         if self._rules.unsealed_reasoning and part.text and not part.redacted:
             return part if seal is None else msgspec.structs.replace(part, seal=None)
         # Another provider's thoughts: no provider takes them, and none needs them.
