@@ -55,6 +55,8 @@ class Rules:
     """Kinds of `ResponseFormat`; those that are missing are done with a forced tool."""
     seals: frozenset[str] = frozenset()
     """Families whose sealed reasoning goes back in this dialect."""
+    thoughts_go_back: "Callable[[Traits], bool]" = field(default=lambda _traits: True)
+    """Whether a service of these traits gives its thoughts in a form in which they can be given back."""
     unsealed_reasoning: bool = False
     """Whether reasoning of an earlier turn goes back without a seal of these families."""
     system_turns: bool = False

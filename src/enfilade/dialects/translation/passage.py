@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from enfilade.core.messages import Completion, Embeddings
+from enfilade.core.messages import Completion, Conversation, Embeddings
 from enfilade.core.usage import Usage
 from enfilade.dialects.codec import Codec, Operation, Upstream
 from enfilade.dialects.errors import NotTranslatable
@@ -180,6 +180,8 @@ class Translator:
                 asked.request, to.model, max_output=to.max_output, max_output_field=to.traits.output_field
             )
             return Through(dialect, asked.request, body)
+        if len(ways) > 1 and asked.dialect.operation is Operation.GENERATE and _thinks(asked.neutral()):
+            ways = tuple(sorted(ways, key=lambda way: not _codec(way).rules.thoughts_go_back(to.traits)))
         best: Translated | None = None
         refusal: NotTranslatable | None = None
         for way in ways:
@@ -220,6 +222,14 @@ class Translator:
         if aim is None:
             aim = self._aims[name, to.traits, to.lacks] = Aim(rules=codec.rules, traits=to.traits, lacks=to.lacks)
         return aim
+
+
+def _thinks(question: Conversation) -> bool:
+    """Whether thoughts are asked for: then they should be able to go back with the results of tools."""
+    thinking = question.thinking
+    if thinking is None or thinking.enabled is False or thinking.effort == "none":
+        return False
+    return bool(thinking.enabled or thinking.effort or thinking.budget_tokens)
 
 
 def _no_way(dialect: Dialect, to: Destination) -> NotTranslatable:

@@ -54,6 +54,7 @@ RULES = Rules(
     # OpenAI itself takes none of both. Some services do, as their traits say; `fit` drops it for the others.
     seals=frozenset({FAMILY}),
     unsealed_reasoning=True,
+    thoughts_go_back=lambda traits: traits.takes_seals or traits.reasoning_field is not None,
     system_turns=True,
     names=True,
     refusals=True,
