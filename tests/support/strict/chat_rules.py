@@ -30,12 +30,20 @@ def _types(*, streamed: bool) -> SchemaValidator:
 def check_chat(body: Any) -> None:
     """Raise Refused for a body that chat completions do not take."""
     require(isinstance(body, dict), "We could not parse the JSON body of your request.")
-    check_type(_types(streamed=bool(body.get("stream"))), body)
+    check_type(_types(streamed=bool(body.get("stream"))), body | {"messages": _unannotated(body.get("messages"))})
     check_settings(body)
     _check_reasoning_model(body)
     check_tools(body)
     check_format(body.get("response_format"), body["messages"])
     check_turns(body["messages"])
+
+
+def _unannotated(messages: Any) -> Any:
+    """Messages are taken back as they were given, though the SDK's types know no annotations in them."""
+    return [
+        {name: value for name, value in message.items() if name != "annotations" or message["role"] != "assistant"}
+        for message in messages
+    ]
 
 
 def check_range(body: dict[str, Any], name: str, low: float, high: float) -> None:

@@ -93,7 +93,7 @@ def check_deepseek(body: Any) -> None:
     plain.pop("reasoning_effort", None)
     plain.pop("thinking", None)
     check_chat(plain)
-    for message in reversed(body["messages"]):
+    for message in reversed(body["messages"]) if "reasoner" in body["model"] else ():
         if message["role"] == "user":
             break
         if message["role"] == "assistant" and message.get("tool_calls"):

@@ -34,9 +34,16 @@ def check_type(validator: SchemaValidator, body: Any) -> None:
         validator.validate_python(body, strict=True)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
-        fault = max(faults, key=lambda found: (len(found["loc"]), found["type"] == "extra_forbidden"))
+        # An alternative that has another role or type was not meant.
+        unmeant = {fault["loc"][:-1] for fault in faults if fault["type"] == "literal_error"}
+        meant = [fault for fault in faults if not any(_begins(fault["loc"], loc) for loc in unmeant)] or faults
+        fault = max(meant, key=lambda found: (len(found["loc"]), found["type"] == "extra_forbidden"))
         place = ".".join(str(step) for step in fault["loc"] if isinstance(step, int) or str(step).isidentifier())
         raise Refused(f"{place}: {fault['msg']}", param=place) from None
+
+
+def _begins(loc: tuple[int | str, ...], with_this: tuple[int | str, ...]) -> bool:
+    return loc[: len(with_this)] == with_this
 
 
 def check_closed(schema: Any, where: str) -> None:

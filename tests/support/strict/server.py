@@ -113,7 +113,12 @@ VENDORS = {
         "openai", responses=_RESPONSES, embeddings=_EMBEDDINGS, chat__completions=_chat(chat_rules.check_chat)
     ),
     "mistral": _openai("mistral", chat__completions=_chat(openai.check_mistral, identify=openai.mistral_id)),
-    "deepseek": _openai("deepseek", "", chat__completions=_chat(openai.check_deepseek, thoughts="reasoning_content")),
+    "deepseek": _openai(
+        "deepseek",
+        "",
+        chat__completions=_chat(openai.check_deepseek, thoughts="reasoning_content"),
+        anthropic__v1__messages=_MESSAGES,
+    ),
     "anthropic": Vendor(
         "anthropic",
         "",
