@@ -92,6 +92,7 @@ class _Open(msgspec.Struct):
     redacted: list[str] = []
     citations: tuple[dict[str, Any], ...] = ()
     signature: str | None = None
+    grew: bool = False
 
 
 class ConverseDecoder:
@@ -182,6 +183,7 @@ class ConverseDecoder:
             if opened is None:
                 message = "The provider's stream goes on with a call that never began."
                 raise UnreadableReply(message)
+            opened.grew = opened.grew or bool(delta.tool_use.input)
             happened.append(PartGrew(opened.index, delta.tool_use.input))
         elif delta.citation is not None:
             opened = opened or self._begin(at, Text(""), happened)
@@ -212,6 +214,8 @@ class ConverseDecoder:
             happened += [PartBegan(opened.index, part), PartEnded(opened.index)]
             return
         last: Part | None = None
+        if isinstance(opened.part, ToolCall) and not opened.grew:
+            happened.append(PartGrew(opened.index, "{}"))  # Nothing came: a call without arguments.
         if opened.signature is not None:
             last = Reasoning(seal=Sealed(signature_origin(self._upstream.model), opened.signature))
         elif opened.citations:
