@@ -16,6 +16,7 @@ from enfilade.core.ids import IdFactory
 from enfilade.dialects.types import Dialect, Request
 from enfilade.gateway.errors import Draining, Interrupted
 from enfilade.gateway.line import Line
+from enfilade.gateway.relay import request_id_headers
 from enfilade.gateway.types import Call
 from enfilade.identity.principals import Principals
 
@@ -150,8 +151,11 @@ async def _tell(dialect: Dialect, error: EnfiladeError, call_id: str, outlet: As
     if outlet.started:
         await outlet.finish(dialect.render_error_event(error, call_id))
         return
-    headers: HeaderList = [(b"content-type", b"application/json"), (b"x-request-id", call_id.encode())]
-    headers += retry_headers(error)
+    headers: HeaderList = [
+        (b"content-type", b"application/json"),
+        *request_id_headers(call_id),
+        *retry_headers(error),
+    ]
     if isinstance(error, Draining):
         headers.append((b"connection", b"close"))
     await send_reply(send, dialect.error_status(error), headers, dialect.render_error(error, call_id))

@@ -26,3 +26,12 @@ class NotTranslatable(InvalidRequest):
 
     code = "not_translatable"
     remedy = "Leave the field out, or use a model whose provider takes it; the documentation's matrix shows which do."
+
+
+class ThreadsNotKept(InvalidRequest):
+    """The request asks Anthropic to keep its conversation. What one tenant had kept, another could go on with, since
+    they share the platform's keys; and nobody could say before the call what it may cost.
+    """
+
+    code = "threads_not_kept"
+    remedy = "Send the whole conversation without `thread`; the SDK's tool runner does so by itself."

@@ -147,7 +147,7 @@ class Relay:
         written = admission.settle(repeated(kept.finish))
         headers = [
             (b"content-type", kept.content_type),
-            (b"x-request-id", call.id.encode()),
+            *request_id_headers(call.id),
             (b"x-enfilade-model", admission.hold.model.encode("ascii", "replace")),
             (b"x-enfilade-cache", b"hit"),
             *self._limit_headers(admission),
@@ -163,7 +163,7 @@ class Relay:
     def _headers(self, admission: Admission, answer: Answer) -> HeaderList:
         headers = [
             _content_type(admission.call.request),
-            (b"x-request-id", admission.call.id.encode()),
+            *request_id_headers(admission.call.id),
             *answer.candidate.target.headers,
             *self._limit_headers(admission),
         ]
@@ -178,6 +178,12 @@ class Relay:
         now_ns = self._clock.now_ns()
         limits = LimitHeaders(_tightest(meters.requests, now_ns), _tightest(meters.tokens, now_ns), now_ns)
         return admission.call.dialect.limit_headers(limits)
+
+
+def request_id_headers(call_id: str) -> HeaderList:
+    """What names a call: OpenAI's SDK reads the one, Anthropic's the other."""
+    name = call_id.encode()
+    return [(b"x-request-id", name), (b"request-id", name)]
 
 
 def _content_type(request: Request) -> tuple[bytes, bytes]:

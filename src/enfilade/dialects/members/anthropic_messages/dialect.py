@@ -10,7 +10,7 @@ from enfilade.dialects.anthropic.passing import without_envelopes
 from enfilade.dialects.anthropic.requests import CommonFields, read_request, request_bound
 from enfilade.dialects.bodies import ENCODER, NOTHING, OutputBound, is_given, raw_json
 from enfilade.dialects.codec import Codec, Operation
-from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.errors import ThreadsNotKept, UnreadableReply
 from enfilade.dialects.members.anthropic_messages.codec import CODEC
 from enfilade.dialects.members.anthropic_messages.reader import MessageStreamReader
 from enfilade.dialects.members.anthropic_messages.usage import AnthropicUsage, finish_of
@@ -33,10 +33,13 @@ class MessageFields(CommonFields, gc=False, kw_only=True):
     max_tokens: OutputBound
     stream: bool | None = None
     service_tier: str | None = None
+    thread: msgspec.Raw = NOTHING
 
 
 _FIELDS = msgspec.json.Decoder(MessageFields)
 _REPLY = msgspec.json.Decoder(MessageReply)
+_UNTHREADED = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+"""The details by which the SDK knows that it has to go on without a thread."""
 
 
 class AnthropicMessages(AnthropicErrors):
@@ -53,6 +56,9 @@ class AnthropicMessages(AnthropicErrors):
         """See `Dialect.parse`."""
         del target
         request, known = read_request(body, _FIELDS)
+        if is_given(known.thread):
+            message = "`thread` is not offered: nothing is kept at the provider."
+            raise ThreadsNotKept(message, param="thread", details=_UNTHREADED)
         request.stream = bool(known.stream)
         request.max_output = known.max_tokens
         request.service_tier = known.service_tier
