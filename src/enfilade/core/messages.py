@@ -195,6 +195,15 @@ class Thinking(msgspec.Struct, frozen=True):
     summary: str | None = None
     """`auto`, `concise`, `detailed`."""
 
+    @property
+    def is_shown(self) -> bool | None:
+        """Whether thoughts are wanted, by what was said or by what it means: whoever switches thinking on and says no
+        more, as Anthropic's callers do, expects to see it. None where nothing was said.
+        """
+        if self.shown is not None:
+            return self.shown
+        return True if self.summary is not None or self.enabled else None
+
 
 class Conversation(msgspec.Struct, frozen=True):
     """What is asked of a model. Every setting that is None, or empty, was not given: zero and "" are values."""

@@ -98,8 +98,8 @@ _LEVELS = {"low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "HIGH", "m
 def thinking_config(thinking: Thinking, model: str) -> dict[str, Any]:
     """Budgets for older models, levels for those that came after."""
     config = _budget(thinking) if is_older(model) else _level(thinking, model)
-    if thinking.shown is not None or thinking.summary is not None:
-        config["includeThoughts"] = thinking.shown is not False
+    if thinking.is_shown is not None:
+        config["includeThoughts"] = thinking.is_shown
     return config
 
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +39,12 @@ def written(question: Conversation, model: str = "up", *, stream: bool = False) 
     """The body."""
     body: dict[str, Any] = json.loads(CODEC.write(question, Upstream(model, stream)))
     return body
+
+
+def test_whoever_switches_thinking_on_wants_to_see_it() -> None:
+    thinking = Thinking(enabled=True)
+    assert written(Conversation((HI,), thinking=thinking), "gpt-5.1")["reasoning"] == {"summary": "auto"}
+    assert "reasoning" not in written(Conversation((HI,), thinking=msgspec.structs.replace(thinking, shown=False)))
 
 
 def test_the_least_question() -> None:
@@ -179,8 +186,14 @@ def test_several_instructions_stay_apart() -> None:
         ({"thinking": Thinking(enabled=False)}, {"reasoning": {"effort": "none"}}),
         (
             {"thinking": Thinking(enabled=True, budget_tokens=1024)},
-            {"reasoning": {"effort": "low"}, "include": ["reasoning.encrypted_content"]},
+            {"reasoning": {"effort": "low", "summary": "auto"}, "include": ["reasoning.encrypted_content"]},
         ),
+        (
+            {"thinking": Thinking(enabled=True, effort="high", shown=False)},
+            {"reasoning": {"effort": "high"}, "include": ["reasoning.encrypted_content"]},
+        ),
+        # Nobody knows whether this model thinks at all.
+        ({"thinking": Thinking(enabled=True)}, {}),
         (
             {"thinking": Thinking(budget_tokens=20_000, shown=True), "logprobs": 2},
             {

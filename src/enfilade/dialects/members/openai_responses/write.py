@@ -103,7 +103,7 @@ def _format(wanted: ResponseFormat) -> dict[str, Any]:
 
 def _write_reasoning(question: Conversation, upstream: Upstream, body: dict[str, Any], *, sealed: bool) -> None:
     thinking = question.thinking
-    reasoning = {} if thinking is None else _reasoning(thinking)
+    reasoning = {} if thinking is None else _reasoning(thinking, upstream.model)
     if reasoning:
         body["reasoning"] = reasoning
     thinks = reasoning.get("effort") != "none" if reasoning else sealed or may_reason(upstream.model)
@@ -111,13 +111,16 @@ def _write_reasoning(question: Conversation, upstream: Upstream, body: dict[str,
         body["include"] = [ENCRYPTED]
 
 
-def _reasoning(thinking: Thinking) -> dict[str, Any]:
+def _reasoning(thinking: Thinking, model: str) -> dict[str, Any]:
     effort = thinking.effort
     if effort is None and thinking.enabled is False:
         effort = "none"
     if effort is None and thinking.budget_tokens is not None:
         effort = next((name for most, name in _BUDGETS if thinking.budget_tokens <= most), "high")
-    summary = thinking.summary or ("auto" if thinking.shown else None)
+    summary = thinking.summary
+    # That thinking is switched on says nothing of whether this model can: a summary is asked of one that does.
+    if summary is None and thinking.is_shown and (thinking.shown or effort is not None or may_reason(model)):
+        summary = "auto"
     return {name: value for name, value in (("effort", effort), ("summary", summary)) if value is not None}
 
 
