@@ -11,6 +11,16 @@ from enfilade.dialects.members.openai_chat import DIALECT
 from enfilade.dialects.traits import NO_TRAITS, Traits
 from enfilade.dialects.types import Request
 
+USAGE = {
+    "prompt_tokens": 30,
+    "completion_tokens": 9,
+    "total_tokens": 39,
+    "prompt_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 5, "audio_tokens": None},
+    "completion_tokens_details": {"reasoning_tokens": 4},
+}
+CITED = [{"type": "url_citation", "url_citation": {"url": "https://a", "title": "A", "start_index": 0, "end_index": 1}}]
+SIGNED = {"google": {"thought_signature": "c2ln"}}
+OTHER = {"type": "reasoning.text", "format": "other-v1", "index": 0}
 USER = {"role": "user", "content": "Hi"}
 
 
@@ -90,3 +100,25 @@ def events(wire: bytes) -> list[dict[str, Any]]:
     """The data of a stream for a caller, which must end with `[DONE]`."""
     assert wire.endswith(DONE)
     return [json.loads(event.removeprefix(b"data: ")) for event in wire.removesuffix(DONE).split(b"\n\n") if event]
+
+
+def user(*parts: Any) -> dict[str, Any]:
+    return {"role": "user", "content": list(parts)}
+
+
+def assistant(**fields: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": None} | fields
+
+
+def call(call_id: str | None, name: str = "f", arguments: Any = "{}", **more: Any) -> dict[str, Any]:
+    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}} | more
+
+
+FRAGMENTS: list[dict[str, Any]] = [
+    {"content": "Wait."},
+    {"tool_calls": [{"index": 0} | call("c1", "f", "")]},
+    {"tool_calls": [{"index": 0, "function": {"arguments": '{"a"'}}]},
+    {"tool_calls": [{"index": 0, "function": {"arguments": ":1}"}}]},
+    {"tool_calls": [{"index": 1} | call("c2", "g", "")]},
+]
+"""A text and two calls, one of them in pieces."""
