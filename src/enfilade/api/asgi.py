@@ -69,12 +69,16 @@ async def send_reply(send: Send, status: int, headers: HeaderList, body: bytes) 
 class AsgiOutlet:
     """See `gateway.relay.Outlet`."""
 
-    __slots__ = ("_send", "started")
+    __slots__ = ("_send", "as_array", "started", "written")
 
     def __init__(self, send: Send) -> None:
         """Answer through `send`."""
         self._send = send
         self.started = False
+        self.written = False
+        """Whether a part of a stream has been sent."""
+        self.as_array = False
+        """Whether a stream is one JSON array; see `Request.as_array`."""
 
     async def reply(self, status: int, headers: HeaderList, body: bytes) -> None:
         """See `Outlet.reply`."""
@@ -89,6 +93,7 @@ class AsgiOutlet:
 
     async def write(self, data: bytes) -> None:
         """See `Outlet.write`."""
+        self.written = True
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def finish(self, data: bytes) -> None:

@@ -97,6 +97,7 @@ class DataPlane:
         try:
             body = await read_body(receive, found.get(b"content-length"), self._options.max_body_bytes)
             call.request = dialect.parse(body, _target(dialect, scope))
+            outlet.as_array = call.request.as_array
             self._read_headers(call, found)
         except EnfiladeError as refusal:
             await self._line.refuse(call, refusal)
@@ -147,9 +148,13 @@ NOTHING = Request(fields={}, model="", stream=False, size=0)
 
 
 async def _tell(dialect: Dialect, error: EnfiladeError, call_id: str, outlet: AsgiOutlet, send: Send) -> None:
-    """Tell the caller of an error: as the answer, or inside the stream that has begun."""
+    """Tell the caller of an error: as the answer, or at the end of the stream that has begun."""
     if outlet.started:
-        await outlet.finish(dialect.render_error_event(error, call_id))
+        if outlet.as_array:
+            told = (b"," if outlet.written else b"[") + dialect.render_error(error, call_id) + b"]"
+        else:
+            told = dialect.render_error_event(error, call_id)
+        await outlet.finish(told)
         return
     headers: HeaderList = [
         (b"content-type", b"application/json"),

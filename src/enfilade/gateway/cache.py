@@ -25,6 +25,8 @@ class KeptAnswer:
     expires: float
     tenant: str
     finish: Finish | None
+    dropped: tuple[str, ...]
+    """The caller's fields that the answer knows nothing of."""
 
     @property
     def size(self) -> int:
@@ -53,9 +55,12 @@ class ReplyCache:
             return None
         if call.request.keeps or call.request.previous is not None:
             return None  # Each answer that is kept is one of its own.
-        body = call.dialect.render_request(call.request, model, max_output=None)
+        request = call.request
+        body = call.dialect.render_request(request, model, max_output=None)
+        # Some dialects ask for a stream, and for its form, in the address.
+        forms = (request.wants_usage, request.stream, request.as_array)
         digest = hashlib.sha256()
-        for part in (call.scope.tenant, application.id, call.dialect.name, model, str(call.request.wants_usage)):
+        for part in (call.scope.tenant, application.id, call.dialect.name, model, *map(str, forms)):
             digest.update(part.encode() + b"\x00")
         for name, value in call.headers:
             digest.update(name + b":" + value + b"\x00")
@@ -73,7 +78,15 @@ class ReplyCache:
         self._answers.move_to_end(key)
         return answer
 
-    def keep(self, key: bytes, call: Call, content_type: bytes, body: bytes, finish: Finish | None) -> None:
+    def keep(
+        self,
+        key: bytes,
+        call: Call,
+        content_type: bytes,
+        body: bytes,
+        finish: Finish | None,
+        dropped: tuple[str, ...] = (),
+    ) -> None:
         """Keep a complete answer, if its application wants answers of this size kept."""
         application = call.principal.application
         assert application is not None
@@ -81,9 +94,8 @@ class ReplyCache:
         if len(body) > settings.cache_max_bytes:
             return
         tenant = call.scope.tenant
-        answer = KeptAnswer(
-            content_type, body, call.request.model, self._clock.monotonic() + settings.cache_ttl_s, tenant, finish
-        )
+        expires = self._clock.monotonic() + settings.cache_ttl_s
+        answer = KeptAnswer(content_type, body, call.request.model, expires, tenant, finish, dropped)
         if answer.size > self._max_bytes // TENANT_SHARE:
             return
         self._drop(key)

@@ -81,7 +81,7 @@ class Relay:
         if copies.kept is not None:
             await copies.kept.keep(facts.whole)
         if copies.key is not None:
-            self._cache.keep(copies.key, call, JSON, body, facts.finish)
+            self._cache.keep(copies.key, call, JSON, body, facts.finish, answer.passage.dropped)
         await outlet.reply(200, headers, body)
 
     async def stream(self, admission: Admission, answer: Answer, outlet: Outlet, copies: Copies) -> None:
@@ -136,13 +136,14 @@ class Relay:
         if copy is not None and copies.key is not None:
             # Whoever is answered from the cache pays nothing, and the stream says so.
             body = b"".join([*copy, reader.tail(format_usd(0))])
-            self._cache.keep(copies.key, call, _content_type(call.request)[1], body, facts.finish)
+            content_type = _content_type(call.request)[1]
+            self._cache.keep(copies.key, call, content_type, body, facts.finish, answer.passage.dropped)
         return tail
 
     async def repeat(self, admission: Admission, kept: KeptAnswer, outlet: Outlet) -> None:
         """Answer from the cache: nothing goes upstream and nothing is charged."""
         call = admission.call
-        admission.cached = True
+        admission.cached, admission.dropped = True, kept.dropped
         admission.first_byte = self._clock.monotonic()
         written = admission.settle(repeated(kept.finish))
         headers = [
@@ -151,6 +152,7 @@ class Relay:
             (b"x-enfilade-model", admission.hold.model.encode("ascii", "replace")),
             (b"x-enfilade-cache", b"hit"),
             *self._limit_headers(admission),
+            *_dropped(kept.dropped),
         ]
         await written
         if call.request.stream:
@@ -168,7 +170,7 @@ class Relay:
             *self._limit_headers(admission),
         ]
         if answer.passage.dropped:
-            headers.append((b"x-enfilade-dropped", ", ".join(answer.passage.dropped).encode("ascii", "replace")))
+            headers += _dropped(answer.passage.dropped)
         return headers
 
     def _limit_headers(self, admission: Admission) -> HeaderList:
@@ -184,6 +186,11 @@ def request_id_headers(call_id: str) -> HeaderList:
     """What names a call: OpenAI's SDK reads the one, Anthropic's the other."""
     name = call_id.encode()
     return [(b"x-request-id", name), (b"request-id", name)]
+
+
+def _dropped(names: tuple[str, ...]) -> HeaderList:
+    """The fields of the request that were left out, if there were any."""
+    return [(b"x-enfilade-dropped", ", ".join(names).encode("ascii", "replace"))] if names else []
 
 
 def _content_type(request: Request) -> tuple[bytes, bytes]:
