@@ -2,18 +2,30 @@
 
 import msgspec
 
-from enfilade.core.messages import Conversation, Media, Message, Part, Reasoning, Role, ToolResult
+from enfilade.core.messages import Conversation, Media, Message, Part, Reasoning, Role, Thinking, ToolResult
 from enfilade.dialects.codec import Upstream
+from enfilade.dialects.openai.models import reasons
 from enfilade.dialects.traits import Traits
+
+_SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
+"""What models that reason refuse to be told."""
 
 
 def fit(question: Conversation, upstream: Upstream) -> tuple[Conversation, tuple[str, ...]]:
     """The question without what this service has no place for, and the names of that. See `Rules.fit`."""
     dropped: set[str] = set()
     turns = tuple(_turn(message, upstream.traits, dropped) for message in question.messages)
-    if not dropped:
-        return question, ()
-    return msgspec.structs.replace(question, messages=turns), tuple(sorted(dropped))
+    changes: dict[str, object] = {"messages": turns} if dropped else {}
+    if reasons(upstream.model) and not _is_off(question.thinking):
+        for name in _SAMPLING:
+            if getattr(question, name) is not None:
+                dropped.add(name)
+                changes[name] = None
+    return (msgspec.structs.replace(question, **changes) if changes else question), tuple(sorted(dropped))
+
+
+def _is_off(thinking: Thinking | None) -> bool:
+    return thinking is not None and (thinking.effort == "none" or thinking.enabled is False)
 
 
 def _turn(message: Message, traits: Traits, dropped: set[str]) -> Message:
