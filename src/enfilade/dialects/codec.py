@@ -53,6 +53,8 @@ class Rules:
     custom_tools: bool = False
     response_formats: frozenset[str] = frozenset({"text"})
     """Kinds of `ResponseFormat`; those that are missing are done with a forced tool."""
+    json_by_word: bool = False
+    """Whether JSON without a schema is refused unless the conversation speaks of it."""
     seals: frozenset[str] = frozenset()
     """Families whose sealed reasoning goes back in this dialect."""
     thoughts_go_back: "Callable[[Traits], bool]" = field(default=lambda _traits: True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from enfilade.core.messages import Conversation, Question
+from enfilade.core.messages import Conversation, Message, Question, Role, Text
 from enfilade.dialects.translation.losses import Losses
 from enfilade.dialects.translation.settings import fit_settings
 from enfilade.dialects.translation.tools import fit_tools
@@ -18,7 +18,20 @@ def fit(question: Any, aim: Aim, losses: Losses, memo: Memo) -> Any:
         return _fit_embedding(question, aim, losses)
     fitted: Conversation = fit_settings(question, aim, losses)
     fitted = fit_tools(fitted, aim, losses, memo)
+    wanted = fitted.response_format
+    if aim.rules.json_by_word and wanted is not None and wanted.kind == "json" and not _speaks_of_json(fitted):
+        # Between the turns, as not every dialect counts the instructions at the beginning.
+        turn = Message(Role.SYSTEM, (Text("Answer in JSON."),))
+        fitted = msgspec.structs.replace(fitted, messages=(turn, *fitted.messages))
     return Turns(aim, losses, memo).fit(fitted)
+
+
+def _speaks_of_json(question: Conversation) -> bool:
+    return any(
+        isinstance(part, Text) and "json" in part.text.lower()
+        for message in question.messages
+        for part in message.parts
+    )
 
 
 def _fit_embedding(question: Question, aim: Aim, losses: Losses) -> Question:

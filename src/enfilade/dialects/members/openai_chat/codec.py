@@ -51,6 +51,7 @@ RULES = Rules(
     tool_choices=frozenset({"auto", "required", "none", "named", "allowed"}),
     custom_tools=True,
     response_formats=frozenset({"text", "json", "schema"}),
+    json_by_word=True,
     # OpenAI itself takes none of both. Some services do, as their traits say; `fit` drops it for the others.
     seals=frozenset({FAMILY}),
     unsealed_reasoning=True,

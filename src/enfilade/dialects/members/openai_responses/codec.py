@@ -47,6 +47,7 @@ RULES = Rules(
     tool_choices=frozenset({"auto", "required", "none", "named", "allowed"}),
     custom_tools=True,
     response_formats=frozenset({"text", "json", "schema"}),
+    json_by_word=True,
     seals=frozenset({"openai"}),
     system_turns=True,
     refusals=True,
