@@ -169,11 +169,7 @@ async def loop_with_thoughts(strict: StrictHouse, dialect: str, service: str, *,
         "openai": [0, 1, 2],
         "deepseek": [0, 1, 2],
     }[service]
-    if (
-        service == "openai"
-        and dialect == "openai_chat"
-        and not strict.services["openai"].asked[0].operation == "responses"
-    ):
+    if service == "openai" and dialect == "openai_chat" and strict.services["openai"].asked[0].operation != "responses":
         expected = [0, 0, 0]
     assert kept[:3] == expected, (dialect, service, stream, kept)
 

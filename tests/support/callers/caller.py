@@ -87,3 +87,9 @@ class Caller:
     def answers(self, results: Sequence[tuple[str, str, str]], errors: Sequence[str] = ()) -> None:
         """What the tools said: id, name, text. Those ids in `errors` have failed."""
         raise AssertionError
+
+    def forgets(self) -> None:
+        """Leave out the last turn."""
+        for name in ("messages", "contents", "input"):
+            if name in self.body:
+                self.body[name].pop()

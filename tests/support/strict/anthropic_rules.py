@@ -17,6 +17,7 @@ from tests.support.strict.types import Refused, require
 MIN_BUDGET, MAX_MARKS, LEAST_TOP_P = 1024, 4, 0.95
 TOOL_ID, TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]+"), re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+_SAMPLING = ("temperature", "top_p", "top_k")
 _THOUGHTS = ("thinking", "redacted_thinking")
 _UNBOUNDED = {"minimum", "maximum", "minLength", "maxLength", "multipleOf", "exclusiveMinimum", "exclusiveMaximum"}
 
@@ -32,7 +33,13 @@ def _types(kind: str) -> SchemaValidator:
 def check_messages(body: Any) -> None:
     """Raise Refused for a body that messages do not take."""
     require(isinstance(body, dict), "The request body is not valid JSON")
-    check_type(_types("stream" if body.get("stream") else "whole"), body)
+    # The newest SDK has no settings for sampling any more; models up to generation 4.6 take them.
+    sampling = {name: body[name] for name in _SAMPLING if name in body}
+    plain = {name: value for name, value in body.items() if name not in sampling}
+    check_type(_types("stream" if body.get("stream") else "whole"), plain)
+    for name, value in sampling.items():
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        require(fits and (name != "top_k" or isinstance(value, int)), f"{name}: Input should be a valid number")
     require(body["max_tokens"] >= 1, "max_tokens: must be greater than or equal to 1", param="max_tokens")
     _check_settings(body)
     check_input(body)

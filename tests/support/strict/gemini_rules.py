@@ -169,7 +169,8 @@ def _check_turns(contents: list[dict[str, Any]]) -> None:
     open_calls: list[dict[str, Any]] = []
     before = None
     for content in contents:
-        require(content["role"] != before, "Please ensure that multiturn requests alternate between user and model.")
+        is_twice = content["role"] == before == "model"
+        require(not is_twice, "Please ensure that multiturn requests alternate between user and model.")
         before = content["role"]
         answers = [part["functionResponse"] for part in content["parts"] if "functionResponse" in part]
         calls = [part["functionCall"] for part in content["parts"] if "functionCall" in part]
