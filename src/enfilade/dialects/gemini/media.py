@@ -41,7 +41,14 @@ def inline_media(blob: dict[str, Any], where: str, detail: str | None, seal: Sea
         raise wrong(f"{where}.data", "base64")
     name = text_at(blob, "displayName", where)
     kind = kind_of(media_type)
-    return Media(kind, media_type, data=data, detail=_for_image(kind, detail), name=name, seal=seal)
+    return Media(kind, media_type, data=_everywhere(data), detail=_for_image(kind, detail), name=name, seal=seal)
+
+
+def _everywhere(data: str) -> str:
+    """Google's SDK writes the alphabet of addresses, and Google takes it; other services refuse it."""
+    if "-" in data or "_" in data:
+        return data.replace("-", "+").replace("_", "/")
+    return data
 
 
 def filed_media(file: dict[str, Any], where: str, detail: str | None, seal: Sealed | None) -> Media:

@@ -53,6 +53,10 @@ def test_one_text_may_be_written_in_many_ways(contents: Any) -> None:
         ({"text": "", "thought": True, "thoughtSignature": "c2ln"}, Reasoning("", SIGNED)),
         ({"inline_data": {"mime_type": "audio/wav", "data": "UklGRg=="}}, Media("audio", "audio/wav", data="UklGRg==")),
         (
+            {"inlineData": {"mimeType": "image/png", "data": "-_8="}},  # As Google's SDK writes bytes.
+            Media("image", "image/png", data="+/8="),
+        ),
+        (
             {"inlineData": {"mimeType": "image/png", "data": "not base64!", "displayName": "a"}},
             Media("image", "image/png", data="not base64!", name="a"),
         ),
