@@ -89,3 +89,22 @@ async def test_a_strict_application_is_refused_what_would_be_left_out(database: 
         reply = await house.client().post(asked.path, json=asked.body | {"seed": 7})
         assert (reply.status_code, reply.json()["error"]["param"]) == (400, "seed")
         assert (await house.client().post(asked.path, json=asked.body)).status_code == 200
+
+
+async def test_tokens_are_counted_where_a_provider_counts_and_estimated_where_none_does(house: House) -> None:
+    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 40_000}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "x" * 400}, image]}]
+    said = {"messages": messages}
+    for model, path, body, expected in (
+        ("simulated/echo", "/v1/messages/count_tokens", {"model": "simulated/echo", **said}, 104),
+        ("openai_chat/echo", "/v1/messages/count_tokens", {"model": "openai_chat/echo", **said}, 1_704),
+        ("openai_chat/echo", "/v1beta/models/openai_chat%2Fecho:countTokens", {"contents": "x" * 400}, 104),
+    ):
+        reply = await house.client().post(path, json=body)
+        assert reply.status_code == 200, reply.text
+        assert (reply.json().get("input_tokens") or reply.json()["totalTokens"]) == expected
+        estimated = None if model == "simulated/echo" else "input_tokens"
+        assert reply.headers.get("x-enfilade-estimated") == estimated
+        record = (await house.admin().get(f"/api/v1/calls/{reply.headers['x-request-id']}")).json()
+        assert (record["status"], record["cost_usd"], record["estimated"]) == ("ok", "0.000000000", False)
+        assert record["usage"]["total_tokens"] == 0

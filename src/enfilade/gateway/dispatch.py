@@ -58,6 +58,11 @@ class Dispatcher:
         self._random = random
         self._metrics = metrics
 
+    def can_send(self, admission: Admission) -> bool:
+        """Whether any candidate speaks a dialect in which the call can be put. Counts are admitted also when none does."""
+        spoken = admission.call.dialect
+        return any(self._translator.ways(spoken, candidate.target.dialects) for candidate in admission.candidates)
+
     async def send(self, admission: Admission) -> Answer:
         """Try the candidates in order, then again after a back-off, until one answers.
 

@@ -55,6 +55,9 @@ class Line:
             if key is not None and (found := self._find_answer(call, key)) is not None:
                 await self._relay.repeat(admission, found, outlet)
                 return
+            if not self._dispatcher.can_send(admission):
+                await self._relay.count(admission, outlet)
+                return
             answer = await self._dispatcher.send(admission)
             try:
                 copies = Copies(key if call.may_write_cache else None, kept)

@@ -39,6 +39,8 @@ def cost_of(call: Call, candidate: Candidate, usage: Usage, service_tier: str | 
 
 def answered(call: Call, candidate: Candidate, facts: ReplyFacts, body_bytes: int = 0) -> Outcome:
     """A complete answer; its usage is estimated when the provider reports none, or something impossible."""
+    if call.request.is_free:
+        return Outcome("ok", 200, Usage(), finish=facts.finish, upstream_model=facts.model)
     usage, estimated = facts.usage, False
     if usage is None or not usage.is_plausible():
         usage = estimated_usage(call, candidate, facts if isinstance(facts, StreamFacts) else None, body_bytes)

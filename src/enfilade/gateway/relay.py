@@ -13,6 +13,7 @@ from enfilade.dialects.types import LimitHeaders, Request, StreamReader
 from enfilade.gateway.admission import Admission
 from enfilade.gateway.answers import Answer, failure_in
 from enfilade.gateway.cache import KeptAnswer, ReplyCache
+from enfilade.gateway.counting import estimated_count
 from enfilade.gateway.keeping import Kept
 from enfilade.gateway.outcomes import answered, cut, repeated
 from enfilade.providers.errors import ConnectionBroken
@@ -139,6 +140,24 @@ class Relay:
             content_type = _content_type(call.request)[1]
             self._cache.keep(copies.key, call, content_type, body, facts.finish, answer.passage.dropped)
         return tail
+
+    async def count(self, admission: Admission, outlet: Outlet) -> None:
+        """Answer how many tokens a request has by an estimate, for models whose providers do not count."""
+        call = admission.call
+        codec = call.dialect.codec
+        assert codec is not None, "whatever counts can be translated"
+        body = codec.render(estimated_count(call), call.request)
+        written = admission.settle(repeated(None))
+        headers = [
+            (b"content-type", JSON),
+            (b"x-request-id", call.id.encode()),
+            (b"x-enfilade-model", admission.hold.model.encode("ascii", "replace")),
+            (b"x-enfilade-estimated", b"input_tokens"),
+            (b"x-enfilade-cost-usd", format_usd(0).encode()),
+            *self._limit_headers(admission),
+        ]
+        await written
+        await outlet.reply(200, headers, body)
 
     async def repeat(self, admission: Admission, kept: KeptAnswer, outlet: Outlet) -> None:
         """Answer from the cache: nothing goes upstream and nothing is charged."""

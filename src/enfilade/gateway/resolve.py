@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
+from enfilade.dialects.codec import Operation
 from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway.capabilities.check import able
 from enfilade.gateway.catalogue import Catalogue
@@ -42,6 +43,8 @@ def _speaking(translator: Translator, call: Call, targets: Sequence[Target]) -> 
         message = f"The model {call.request.model!r} has no deployment whose provider is usable."
         raise NoDeployment(message, retry_after=5)
     speaking = [target for target in targets if translator.ways(call.dialect, target.dialects)]
+    if not speaking and call.dialect.operation is Operation.COUNT:
+        return list(targets)  # Where no provider counts, we estimate.
     if not speaking:
         spoken = sorted({name for target in targets for name in target.dialects})
         message = (
