@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
-
 from enfilade.core.messages import (
     CacheLife,
     Media,
@@ -21,10 +19,10 @@ from enfilade.core.messages import (
 from enfilade.dialects.anthropic.blocks import DIALECT_NAME
 from enfilade.dialects.anthropic.carriers import ORIGIN
 from enfilade.dialects.anthropic.citations import own_citation
+from enfilade.dialects.json_text import arguments_object
 
 Block = dict[str, Any]
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 MEDIA = {
     "image": frozenset({"data", "url", "file_id"}),
     "document": frozenset({"data", "url", "file_id", "text"}),
@@ -140,14 +138,8 @@ def _media_type(part: Media) -> str:
 
 
 def tool_input(arguments: str) -> object:
-    """The arguments as an object, unchanged if they are one. A model may have written anything."""
-    if not arguments or arguments.isspace():
-        return {}
-    try:
-        _OBJECT.decode(arguments)
-    except (msgspec.DecodeError, RecursionError):
-        return {"arguments": arguments}
-    return msgspec.Raw(arguments.encode())
+    """The arguments as an object. A model may have written anything."""
+    return arguments_object(arguments, "arguments")
 
 
 def _tool_call(part: ToolCall) -> Block:

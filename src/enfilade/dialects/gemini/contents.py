@@ -4,8 +4,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from enfilade.core.messages import Media, Message, Opaque, Part, Reasoning, Role, Sealed, Text, ToolCall, ToolResult
 from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.gemini.fields import entries_at, flag_at, object_at, text_at, wrong
@@ -211,22 +209,6 @@ def arguments_text(arguments: dict[str, Any]) -> str:
     if list(arguments) == [UNPARSED] and isinstance(arguments[UNPARSED], str):
         return str(arguments[UNPARSED])
     return _json(arguments)
-
-
-def arguments_object(text: str) -> msgspec.Raw | dict[str, str]:
-    """Arguments as the object that Google wants, unread where they are one."""
-    if not text.strip():
-        return {}
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        value = None
-    return in_one_line(text) if isinstance(value, dict) else {UNPARSED: text}
-
-
-def in_one_line(text: str) -> msgspec.Raw:
-    """JSON as it was written, but for line ends, which are only ever between its tokens and end an event's line."""
-    return msgspec.Raw(text.replace("\n", " ").replace("\r", " ").encode())
 
 
 def _continued(before: tuple[Part, ...], after: list[Part]) -> tuple[Part, ...]:

@@ -20,10 +20,11 @@ from enfilade.core.messages import (
 )
 from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.codec import Upstream
-from enfilade.dialects.gemini.contents import COUNTED_CALL, DIALECT, ORIGIN, arguments_object
+from enfilade.dialects.gemini.contents import COUNTED_CALL, DIALECT, ORIGIN, UNPARSED
 from enfilade.dialects.gemini.media import media_part
 from enfilade.dialects.gemini.results import response_object
 from enfilade.dialects.gemini.tools import write_choice, write_tools
+from enfilade.dialects.json_text import arguments_object
 
 INVENTED = "gem_"
 """How ids of calls begin that we made because Google gave none; see `reply`. Google never sees them."""
@@ -197,7 +198,7 @@ class _Writer:
             # Thoughts without a signature are a summary for people: Google reads nothing from them.
             entry = {"text": part.text, "thought": True} if signature else None
         elif isinstance(part, ToolCall):
-            call: dict[str, Any] = {"name": part.name, "args": arguments_object(part.arguments)}
+            call: dict[str, Any] = {"name": part.name, "args": arguments_object(part.arguments, UNPARSED)}
             entry = {"functionCall": {"id": part.id, **call} if part.id in self._shown else call}
         elif isinstance(part, Media):
             entry = media_part(part)

@@ -10,8 +10,9 @@ from enfilade.core.messages import Part, Reasoning, Refusal, Text, ToolCall
 from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.collecting import completed
-from enfilade.dialects.gemini.contents import arguments_object
+from enfilade.dialects.gemini.contents import UNPARSED
 from enfilade.dialects.gemini.usage import usage_object
+from enfilade.dialects.json_text import arguments_object
 from enfilade.dialects.members.gemini_generate.evidence import citation_metadata, logprobs_result
 from enfilade.dialects.members.gemini_generate.framing import END_OF_EVENT, EVENT, Framing
 from enfilade.dialects.members.gemini_generate.reply import part_object, sealed
@@ -128,7 +129,7 @@ class ContentWriter:
             return self._entry(sealed(entry, part))
         if isinstance(part, ToolCall):
             arguments = part.arguments + "".join(self._grown.pop(happening.index, ()))
-            call = {"id": part.id, "name": part.name, "args": arguments_object(arguments)}
+            call = {"id": part.id, "name": part.name, "args": arguments_object(arguments, UNPARSED)}
             return self._entry(sealed({"functionCall": call}, part))
         return self._entry(part_object(part))
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from enfilade.dialects.bodies import as_object, is_given
+from enfilade.dialects.json_text import object_in
 
 _SOURCES = "citationSources"
 """As Gemini's own address has it, and its SDK reads it there; Vertex writes `citations`."""
@@ -17,26 +18,17 @@ def _entries(value: object) -> Iterator[dict[str, Any]]:
             yield entry
 
 
-def _decoded(raw: msgspec.Raw) -> dict[str, Any]:
-    if not is_given(raw):
-        return {}
-    try:
-        return as_object(msgspec.json.decode(raw))
-    except (msgspec.DecodeError, RecursionError):
-        return {}
-
-
 def citations_of(grounding: msgspec.Raw, sources: msgspec.Raw, text: str) -> tuple[dict[str, Any], ...]:
     """What the text rests on. Google counts its places in bytes, the neutral form in characters."""
     if not is_given(grounding) and not is_given(sources):
         return ()
-    cited = _decoded(sources)
+    cited = object_in(sources)
     found = [
         _citation(text, entry.get("uri"), entry.get("title"), entry)
         for name in (_SOURCES, "citations")
         for entry in _entries(cited.get(name))
     ]
-    grounded = _decoded(grounding)
+    grounded = object_in(grounding)
     chunks = list(_entries(grounded.get("groundingChunks")))
     for support in _entries(grounded.get("groundingSupports")):
         segment = as_object(support.get("segment"))
@@ -80,7 +72,7 @@ def citation_metadata(citations: Iterable[dict[str, Any]], text: str) -> dict[st
 
 def logprobs_of(raw: msgspec.Raw) -> tuple[dict[str, object], ...]:
     """`logprobsResult`: the chosen tokens with their alternatives."""
-    result = _decoded(raw)
+    result = object_in(raw)
     tops = [
         [_token(entry) for entry in _entries(top.get("candidates"))] for top in _entries(result.get("topCandidates"))
     ]

@@ -18,9 +18,10 @@ from enfilade.dialects.bodies import ENCODER, is_given
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.collecting import Collector
 from enfilade.dialects.errors import UnreadableReply
-from enfilade.dialects.gemini.contents import DIALECT, arguments_object
+from enfilade.dialects.gemini.contents import DIALECT, UNPARSED
 from enfilade.dialects.gemini.media import media_part
 from enfilade.dialects.gemini.usage import usage_object
+from enfilade.dialects.json_text import arguments_object
 from enfilade.dialects.members.gemini_generate.decode import Parts, decoded
 from enfilade.dialects.members.gemini_generate.evidence import citation_metadata, logprobs_result
 from enfilade.dialects.members.gemini_generate.wire import FINISH_REASONS, Chunk, finish_of, is_blocked
@@ -93,7 +94,7 @@ def part_object(part: Part) -> dict[str, Any] | None:
     elif isinstance(part, Reasoning):
         entry = {"text": part.text, "thought": True}
     elif isinstance(part, ToolCall):
-        entry = {"functionCall": {"id": part.id, "name": part.name, "args": arguments_object(part.arguments)}}
+        entry = {"functionCall": {"id": part.id, "name": part.name, "args": arguments_object(part.arguments, UNPARSED)}}
     elif isinstance(part, Media):
         entry = media_part(part)
     elif isinstance(part, Opaque) and part.origin == DIALECT:

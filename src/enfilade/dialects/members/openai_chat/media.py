@@ -4,8 +4,8 @@ from typing import Any
 
 from enfilade.core.messages import CacheLife, Media
 from enfilade.dialects.checks import obj, text, text_or_none, unknown, wrong
+from enfilade.dialects.openai.media import AUDIO_TYPES, data_address, split_data, type_of_file
 
-AUDIO_TYPES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 AUDIO_FORMATS = {
     "audio/wav": "wav",
     "audio/x-wav": "wav",
@@ -14,19 +14,7 @@ AUDIO_FORMATS = {
     "audio/mpeg": "mp3",
     "audio/mp3": "mp3",
 }
-TYPES_BY_SUFFIX = {
-    "pdf": "application/pdf",
-    "txt": "text/plain",
-    "md": "text/markdown",
-    "html": "text/html",
-    "csv": "text/csv",
-    "json": "application/json",
-    "xml": "text/xml",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
 _KINDS = {"image": "image", "audio": "audio", "video": "video"}
-_BASE64 = ";base64"
 _IMAGE = frozenset({"url", "detail"})
 _AUDIO = frozenset({"data", "format"})
 _FILE = frozenset({"file_data", "file_id", "filename"})
@@ -77,32 +65,25 @@ def file(value: object, where: str, cache: CacheLife | None, foreign: list[str])
         media_type, data, url = _address(given, f"{where}.file_data")
     else:
         media_type, data, url = None, given, None
-    if media_type is None and name is not None:
-        media_type = TYPES_BY_SUFFIX.get(name.rpartition(".")[2].lower())
+    media_type = media_type or type_of_file(name)
     kind = _KINDS.get((media_type or "").partition("/")[0], "document")
     return Media(kind, media_type, data, url, name=name, cache=cache)
 
 
 def _address(url: str, where: str) -> tuple[str | None, str | None, str | None]:
     """Media type, data and address: what a `data:` address holds is data."""
-    if url[:5].lower() != "data:":
-        return None, None, url
-    # The data may be megabytes long: only its head is looked at.
-    comma = url.find(",", 5, 1024)
-    head = url[5:comma]
-    if comma < 0 or head[-len(_BASE64) :].lower() != _BASE64:
-        wrong(where, "an address on the web, or a `data:` address in base64")
-    return head[: -len(_BASE64)] or None, url[comma + 1 :], None
+    media_type, data = split_data(url, where)
+    return media_type, data, url if data is None else None
 
 
-def data_url(media: Media, otherwise: str) -> str:
-    """The media's data as an address; `otherwise` is its type when nobody said one."""
-    return f"data:{media.media_type or otherwise};base64,{media.data}"
+def _written_url(media: Media, otherwise: str) -> str | None:
+    """Where the media are; `otherwise` is their type when nobody said one."""
+    return media.url if media.data is None else data_address(media.data, media.media_type or otherwise)
 
 
 def written_image(media: Media) -> dict[str, Any]:
     """An image as a part of a message."""
-    held: dict[str, Any] = {"url": data_url(media, "image/png") if media.data is not None else media.url}
+    held: dict[str, Any] = {"url": _written_url(media, "image/png")}
     if media.detail is not None:
         held["detail"] = media.detail
     return {"type": "image_url", "image_url": held}
@@ -117,13 +98,12 @@ def written(media: Media) -> dict[str, Any]:
         form = AUDIO_FORMATS.get(media_type, media_type.rpartition("/")[2])
         return {"type": "input_audio", "input_audio": {"data": media.data, "format": form}}
     if media.kind == "video":
-        url = data_url(media, "video/mp4") if media.data is not None else media.url
-        return {"type": "video_url", "video_url": {"url": url}}
+        return {"type": "video_url", "video_url": {"url": _written_url(media, "video/mp4")}}
     held: dict[str, Any] = {}
     if media.file_id is not None:
         held["file_id"] = media.file_id
     elif media.data is not None:
-        held["file_data"] = data_url(media, "application/pdf")
+        held["file_data"] = data_address(media.data, media.media_type or "application/pdf")
     if media.name is not None and "file_id" not in held:
         held["filename"] = media.name
     elif "file_data" in held:

@@ -6,6 +6,7 @@ import msgspec
 
 from enfilade.core.messages import Finish
 from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
+from enfilade.dialects.json_text import in_one_line
 from enfilade.dialects.members.openai_chat.shapes import DONE, FINISHES
 from enfilade.dialects.openai.usage import OpenAIUsage
 from enfilade.dialects.sse import EventCutter, event_data, split_events
@@ -52,13 +53,8 @@ def _says_nothing(events: bytes) -> bool:
     )
 
 
-def _in_one_line(data: bytes) -> bytes:
-    """An event's data as one line can hold it: line ends in JSON are only ever between its tokens."""
-    return data.replace(b"\n", b" ")
-
-
 def _without_usage(data: bytes) -> bytes:
-    fields = _FIELDS.decode(_in_one_line(data))
+    fields = _FIELDS.decode(in_one_line(data))
     fields.pop("usage", None)
     return b"data: " + ENCODER.encode(fields) + b"\n\n"
 
@@ -134,7 +130,7 @@ class ChatStreamReader:
         if not self._hide_usage:
             if chunk.choices:
                 return event
-            self._usage_event = _in_one_line(data)
+            self._usage_event = in_one_line(data)
             return b""
         return _without_usage(data) if chunk.choices else b""
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from enfilade.dialects.bodies import ENCODER, as_object
+from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.json_text import object_in
 from enfilade.dialects.members.openai_responses.happened import ItemsSoFar
 from enfilade.dialects.sse import event_data, split_events
 
@@ -61,7 +62,7 @@ class CutStream:
         return b"".join(events), response
 
     def _ended(self, model: str, items: dict[int, dict[str, Any]]) -> bytes:
-        begun = {"id": "", "object": "response", "model": model, "error": None} | _decoded(self._response)
+        begun = {"id": "", "object": "response", "model": model, "error": None} | object_in(self._response)
         ended = {
             "status": "incomplete",
             "incomplete_details": {"reason": "max_output_tokens"},
@@ -75,14 +76,7 @@ def _event(fields: dict[str, Any]) -> bytes:
 
 
 def _fields(event: bytes) -> dict[str, Any]:
-    return _decoded(event_data(event) or b"null")
-
-
-def _decoded(data: bytes) -> dict[str, Any]:
-    try:
-        return as_object(msgspec.json.decode(data))
-    except (msgspec.DecodeError, RecursionError):
-        return {}
+    return object_in(event_data(event) or b"null")
 
 
 def _number(region: bytes) -> int:

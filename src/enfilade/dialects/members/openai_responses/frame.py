@@ -7,6 +7,7 @@ import msgspec
 from enfilade.core.messages import Finish, Refusal
 from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import is_given, raw_json
+from enfilade.dialects.json_text import in_one_line
 from enfilade.dialects.members.openai_responses.stamps import conversation_of
 from enfilade.dialects.members.openai_responses.wire import usage_object
 from enfilade.dialects.types import Request
@@ -72,19 +73,11 @@ def frame(asked: Request, identifier: str, model: str, created_s: int) -> dict[s
     given = asked.fields
     for name, default in _ECHOED.items():
         raw = given.get(name)
-        fields[name] = in_one_line(raw) if raw is not None and is_given(raw) else default
+        fields[name] = msgspec.Raw(in_one_line(bytes(raw))) if raw is not None and is_given(raw) else default
     text = given.get("text")
     if text is not None and is_given(text) and _FORMATLESS not in bytes(text):
         fields["text"] = {"format": {"type": "text"}} | msgspec.json.decode(text)
     return fields
-
-
-def in_one_line(raw: msgspec.Raw) -> msgspec.Raw:
-    """The value as an event can hold it: line ends in JSON are only ever between its tokens."""
-    text = bytes(raw)
-    if b"\n" not in text and b"\r" not in text:
-        return raw
-    return msgspec.Raw(text.replace(b"\n", b" ").replace(b"\r", b" "))
 
 
 def ending(finish: Finish, output: list[Any], *, refused: bool) -> dict[str, Any]:

@@ -1,30 +1,17 @@
 """Images, documents and sounds, as parts of messages and results."""
 
 import base64
-import re
 from typing import Any
 
 from enfilade.core.messages import CacheLife, Media
 from enfilade.dialects.bodies import as_object
 from enfilade.dialects.errors import WrongType
 from enfilade.dialects.members.openai_responses.reading import Notes, typed
+from enfilade.dialects.openai.media import AUDIO_TYPES, SUFFIXES, data_address, split_data, type_of_file
 
-_DATA = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]*)*;base64,", re.IGNORECASE)
 _IMAGE = frozenset({"type", "image_url", "file_id", "detail", "prompt_cache_breakpoint"})
 _FILE = frozenset({"type", "file_data", "file_url", "file_id", "filename", "detail", "prompt_cache_breakpoint"})
 _AUDIO = frozenset({"type", "input_audio"})
-_SOUNDS = {"mp3": "audio/mpeg", "wav": "audio/wav"}
-_TYPES = {
-    "pdf": "application/pdf",
-    "txt": "text/plain",
-    "md": "text/markdown",
-    "csv": "text/csv",
-    "html": "text/html",
-    "json": "application/json",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
-_SUFFIXES = {media_type: suffix for suffix, media_type in _TYPES.items()}
 PDF = "application/pdf"
 
 
@@ -61,8 +48,7 @@ def read_file(part: dict[str, Any], where: str, notes: Notes) -> Media:
     cache = read_cache(part)
     if data is not None:
         media_type, content = split_data(data, f"{where}.file_data")
-        if media_type is None and name is not None:
-            media_type = _TYPES.get(name.rpartition(".")[2].lower())
+        media_type = media_type or type_of_file(name)
         return Media(
             "document", media_type, data if content is None else content, detail=detail, name=name, cache=cache
         )
@@ -78,18 +64,7 @@ def read_audio(part: dict[str, Any], where: str, notes: Notes) -> Media:
     sound = typed(part.get("input_audio"), dict, f"{where}.input_audio")
     form = typed(sound.get("format"), str, f"{where}.input_audio.format")
     data = typed(sound.get("data"), str, f"{where}.input_audio.data")
-    return Media("audio", _SOUNDS.get(form, f"audio/{form}"), data)
-
-
-def split_data(address: str, where: str) -> tuple[str | None, str | None]:
-    """The media type and the base64 of a `data:` address; (None, None) for any other. Raises WrongType."""
-    if address[:5].lower() != "data:":
-        return None, None
-    found = _DATA.match(address)
-    if found is None:
-        message = f"`{where}` must be a `data:` address in base64."
-        raise WrongType(message, param=where)
-    return found["type"] or None, address[found.end() :]
+    return Media("audio", AUDIO_TYPES.get(form, f"audio/{form}"), data)
 
 
 def write_media(media: Media) -> dict[str, Any]:
@@ -102,7 +77,7 @@ def _write_image(media: Media) -> dict[str, Any]:
     if media.file_id is not None:
         part["file_id"] = media.file_id
     elif media.data is not None:
-        part["image_url"] = f"data:{media.media_type or 'image/png'};base64,{media.data}"
+        part["image_url"] = data_address(media.data, media.media_type or "image/png")
     else:
         part["image_url"] = media.url
     return part
@@ -120,5 +95,5 @@ def _write_file(media: Media) -> dict[str, Any]:
     if data is None:
         # Plain text goes as a file of text: data is all that there is a place for.
         media_type, data = "text/plain", base64.b64encode((media.text or "").encode("utf-8", "replace")).decode()
-    part["filename"] = media.name or f"document.{_SUFFIXES.get(media_type, 'bin')}"
-    return part | {"file_data": f"data:{media_type};base64,{data}"}
+    part["filename"] = media.name or f"document.{SUFFIXES.get(media_type, 'bin')}"
+    return part | {"file_data": data_address(data, media_type)}

@@ -3,6 +3,7 @@
 import msgspec
 
 from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
+from enfilade.dialects.json_text import in_one_line
 from enfilade.dialects.members.openai_responses.cut import CutStream
 from enfilade.dialects.members.openai_responses.stamps import stamps
 from enfilade.dialects.members.openai_responses.wire import FINAL, LIFECYCLE, RAW_FIELDS, ResponseReply
@@ -56,7 +57,7 @@ class ResponseStreamReader:
 
     def _look(self, event: bytes) -> bytes:
         facts = self.facts
-        data = event_data(event).replace(b"\n", b" ")  # Line ends in JSON are only ever between its tokens.
+        data = in_one_line(event_data(event))
         if facts.done or not data:
             return b"" if facts.done else event
         try:
