@@ -6,7 +6,7 @@ What a page says is read from the code that decides it, so a page cannot say wha
 import argparse
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -30,33 +30,17 @@ from enfilade.settings import documented_settings
 from enfilade.telemetry.logs import ALLOWED_FIELDS
 from enfilade.telemetry.names import CALL_LOG_FIELDS, LATENCY_BUCKETS, METRICS
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from docs.matrix import translation
+from docs.pages import code, page, table
+
 REFERENCE = Path(__file__).resolve().parent / "reference"
-NOTICE = "<!-- Written by `./dev docs` from the code. Change the code, not this page. -->"
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def _cell(value: object) -> str:
-    return " ".join(str(value).split()).replace("|", "\\|")
-
-
-def _code(value: object) -> str:
-    return "" if value is None or value == "" else f"`{value}`"
-
-
-def page(title: str, *parts: str) -> str:
-    """A page's text."""
-    return "\n\n".join((f"# {title}", NOTICE, *parts)) + "\n"
 
 
 def settings() -> str:
     """What an operator sets from outside."""
-    rows = ((_code(name), _code(default), meaning) for name, default, meaning in documented_settings())
+    rows = ((code(name), code(default), meaning) for name, default, meaning in documented_settings())
     return page(
         "Settings",
         "Each setting is an environment variable. Options of commands go before them. What is not set from outside, "
@@ -76,7 +60,7 @@ def errors() -> str:
         if error is not EnfiladeError:
             found.setdefault((error.code, error.status), error)
     ordered = sorted(found.values(), key=lambda error: (error.status, error.code))
-    rows = ((error.status, _code(error.code), _first_line(error), error.remedy) for error in ordered)
+    rows = ((error.status, code(error.code), _first_line(error), error.remedy) for error in ordered)
     return page(
         "Errors",
         "An error has a stable `code`, a message that says what to do, and the call's `x-request-id`. The data plane "
@@ -116,13 +100,13 @@ def _keys_of(part: dict[str, Any]) -> str:
     rows = []
     for name, field in part["properties"].items():
         default = "required" if name in required else _default(field)
-        rows.append((_code(name), _type(field), default, field.get("description", "")))
+        rows.append((code(name), _type(field), default, field.get("description", "")))
     return table(("key", "type", "default", "meaning"), rows)
 
 
 def _default(field: dict[str, Any]) -> str:
     value = field.get("default")
-    return "" if value is None else _code(value)
+    return "" if value is None else code(value)
 
 
 def _type(field: dict[str, Any]) -> str:
@@ -133,9 +117,9 @@ def _type(field: dict[str, Any]) -> str:
         kinds = dict.fromkeys(_type(kind) for kind in field["anyOf"] if kind.get("type") != "null")
         return " or ".join(kinds)
     if "enum" in field:
-        return ", ".join(_code(value) for value in field["enum"])
+        return ", ".join(code(value) for value in field["enum"])
     if "const" in field:
-        return _code(field["const"])
+        return code(field["const"])
     if field.get("type") == "array":
         return f"list of {_type(field['items'])}"
     bounds = [f"{sign} {field[key]}" for key, sign in (("minimum", "≥"), ("maximum", "≤")) if key in field]
@@ -178,10 +162,10 @@ def _option(parameter: Any) -> tuple[str, str, str]:
     if parameter.param_type_name == "option":
         flags = ", ".join(parameter.opts + parameter.secondary_opts)
         default = parameter.default
-        shown = "" if default in (None, False, ()) or callable(default) else _code(default)
-        return _code(flags), shown, parameter.help or ""
+        shown = "" if default in (None, False, ()) or callable(default) else code(default)
+        return code(flags), shown, parameter.help or ""
     return (
-        _code(parameter.metavar or (parameter.name or "").upper()),
+        code(parameter.metavar or (parameter.name or "").upper()),
         "required" if parameter.required else "",
         str(getattr(parameter, "help", None) or ""),
     )
@@ -192,7 +176,7 @@ def metrics() -> str:
     rows = []
     for metric in METRICS:
         name = f"{metric.name}_total" if metric.kind == "counter" else metric.name
-        rows.append((_code(name), metric.kind, ", ".join(metric.labels), metric.help))
+        rows.append((code(name), metric.kind, ", ".join(metric.labels), metric.help))
     return page(
         "Metrics and logs",
         "`GET /metrics` answers in Prometheus' text form. Labels are bounded: beyond 2,000 combinations, calls are "
@@ -202,9 +186,9 @@ def metrics() -> str:
         "## Logs",
         "One JSON object a line. Nothing but the fields named here is ever written: no headers, no bodies, no keys.",
         "### The line of a call",
-        table(("field", "meaning"), ((_code(name), text) for name, text in CALL_LOG_FIELDS.items())),
+        table(("field", "meaning"), ((code(name), text) for name, text in CALL_LOG_FIELDS.items())),
         "### Other lines",
-        ", ".join(_code(name) for name in sorted(ALLOWED_FIELDS)) + ".",
+        ", ".join(code(name) for name in sorted(ALLOWED_FIELDS)) + ".",
     )
 
 
@@ -215,7 +199,7 @@ def api() -> str:
         if isinstance(route, APIRoute) and (needs := permission_of(route)):
             path = PREFIX + route.path
             rows += [(path, method, needs.permission, route.summary or "") for method in sorted(route.methods or ())]
-    shown = ((_code(f"{method} {path}"), _code(permission), text) for path, method, permission, text in sorted(rows))
+    shown = ((code(f"{method} {path}"), code(permission), text) for path, method, permission, text in sorted(rows))
     return page(
         "Admin API",
         "A running server shows all of it, with every field, at `/api/docs`, and as OpenAPI at `/api/openapi.json`.",
@@ -228,13 +212,13 @@ def api() -> str:
 
 
 def _roles(roles: dict[str, frozenset[str]]) -> str:
-    rows = [(_code(name), *("✓" if name in granted else "" for granted in roles.values())) for name in ALL_PERMISSIONS]
+    rows = [(code(name), *("✓" if name in granted else "" for granted in roles.values())) for name in ALL_PERMISSIONS]
     return table(("permission", *roles), sorted(rows))
 
 
 def simulated_models() -> str:
     """The simulated provider's language."""
-    rows = ((_code(name), meaning) for name, meaning in DIRECTIVES.items())
+    rows = ((code(name), meaning) for name, meaning in DIRECTIVES.items())
     return page(
         "Simulated models",
         "A provider of kind `simulated` answers in the server's own process, without network and without cost. What "
@@ -259,7 +243,7 @@ def providers() -> str:
         if not isinstance(adapter, HttpAdapter):
             continue
         address = adapter.default_base_url
-        shown = "depends on its options" if callable(address) else _code(address) or "must be given"
+        shown = "depends on its options" if callable(address) else code(address) or "must be given"
         rows.append((f"[{kind}](#{kind})", shown, "yes" if adapter.needs_key else "if it wants one"))
         title, _, differences = (modules[kind].__doc__ or "").strip().partition("\n\n")
         parts += [f"## {kind}", " ".join(title.split()), differences.strip()]
@@ -270,7 +254,7 @@ def providers() -> str:
         "speaks one of a provider's dialects passes through; any other is translated into the first that fits.",
         table(("kind", "address, unless `base_url` says otherwise", "needs a key"), rows),
         "## Options of every kind",
-        table(("option", "meaning"), ((_code(name), text) for name, text in sorted(KNOWN_OPTIONS.items()))),
+        table(("option", "meaning"), ((code(name), text) for name, text in sorted(KNOWN_OPTIONS.items()))),
         *(part for part in parts if part),
     )
 
@@ -282,7 +266,7 @@ def _modules_of(folder: Any) -> Iterator[Any]:
 
 def _dialects_of(adapter: HttpAdapter) -> str:
     rows = (
-        (_code(name), _code(path) if isinstance(path, str) else "by the model") for name, path in adapter.paths.items()
+        (code(name), code(path) if isinstance(path, str) else "by the model") for name, path in adapter.paths.items()
     )
     return table(("dialect", "path"), rows)
 
@@ -290,12 +274,12 @@ def _dialects_of(adapter: HttpAdapter) -> str:
 def _traits_of(adapter: HttpAdapter) -> str:
     traits = adapter.traits
     said = {
-        "output bound in": _code(traits.output_field),
-        "instructions have the role": _code(traits.system_role) if traits.system_role != "system" else "",
-        "reasoning in": _code(traits.reasoning_field),
-        "ids of tool calls": _code(traits.tool_id_pattern),
+        "output bound in": code(traits.output_field),
+        "instructions have the role": code(traits.system_role) if traits.system_role != "system" else "",
+        "reasoning in": code(traits.reasoning_field),
+        "ids of tool calls": code(traits.tool_id_pattern),
         "stop sequences at most": traits.max_stop or "",
-        "has not, when a call is translated": ", ".join(_code(name) for name in sorted(traits.lacks)),
+        "has not, when a call is translated": ", ".join(code(name) for name in sorted(traits.lacks)),
     }
     lines = [f"* {what}: {value}" for what, value in said.items() if value]
     return "\n".join(lines)
@@ -303,8 +287,8 @@ def _traits_of(adapter: HttpAdapter) -> str:
 
 def _own_options(adapter: HttpAdapter) -> str:
     plain, secret = sorted(adapter.options - adapter.secret_options), sorted(adapter.secret_options)
-    lines = [f"* own options: {', '.join(map(_code, plain))}"] if plain else []
-    lines += [f"* own options that are secrets: {', '.join(map(_code, secret))}"] if secret else []
+    lines = [f"* own options: {', '.join(map(code, plain))}"] if plain else []
+    lines += [f"* own options that are secrets: {', '.join(map(code, secret))}"] if secret else []
     return "\n".join(lines)
 
 
@@ -317,6 +301,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "admin-api.md": api,
     "simulated-models.md": simulated_models,
     "providers.md": providers,
+    "translation.md": translation,
 }
 
 

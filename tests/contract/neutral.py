@@ -31,7 +31,7 @@ from enfilade.core.usage import Usage
 from enfilade.dialects.codec import NO_RULES, Operation
 from enfilade.dialects.collecting import Collector
 from enfilade.dialects.registry import load_dialects
-from enfilade.dialects.seals import opened
+from enfilade.dialects.seals import opened, opened_thought
 from enfilade.dialects.translation.passage import Asked, Destination, Passage, Translated, Translator
 from enfilade.dialects.types import Request
 
@@ -151,12 +151,18 @@ def unsealed(answer: Any) -> Any:
     """An answer without envelopes: the seals as their makers wrote them."""
     if not isinstance(answer, Completion):
         return answer
-    return msgspec.structs.replace(answer, parts=tuple(_unsealed(part) for part in answer.parts))
+    return msgspec.structs.replace(answer, parts=tuple(unsealed_part(part) for part in answer.parts))
 
 
-def _unsealed(part: Part) -> Part:
+def unsealed_part(part: Part) -> Part:
+    """A part with its seal as the maker wrote it."""
     seal = getattr(part, "seal", None)
-    return part if seal is None else msgspec.structs.replace(part, seal=opened(seal.value, seal.origin))
+    if seal is None:
+        return part
+    if isinstance(part, Reasoning):
+        found, redacted = opened_thought(seal, redacted=part.redacted)
+        return msgspec.structs.replace(part, seal=found, redacted=redacted)
+    return msgspec.structs.replace(part, seal=opened(seal.value, seal.origin))
 
 
 def happenings_of(answer: Completion) -> Iterator[Happening]:

@@ -7,9 +7,11 @@ compared with them. A dialect that is new has to say something in every case of 
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from enfilade.core.happenings import Ended
+from enfilade.core.messages import Conversation
 from enfilade.dialects.codec import Operation
 from enfilade.dialects.errors import NotTranslatable
 from enfilade.dialects.translation.passage import Asked, Passage, Translator
@@ -37,6 +39,7 @@ from tests.contract.neutral import (
     question_from,
     said,
     unsealed,
+    unsealed_part,
 )
 from tests.contract.wires import WIRES
 from tests.contract.wires.wire import compact
@@ -173,7 +176,7 @@ def test_any_caller_reaches_any_provider(case: Case, caller: Side, provider: Sid
     spoken: Any = DIALECTS.get(caller.dialect)
     asked = Asked(spoken, parsed(caller.dialect, request), CALL_ID, CREATED_S)
     question = spoken.codec.question(asked.request)
-    says_all = case.asks and question == case.question()
+    says_all = case.asks and opened_question(question) == case.question()
     alone, refused = asked_alone(question, provider)
     if alone is None:
         assert not says_all or provider.held["refused"] == refused
@@ -187,6 +190,29 @@ def test_any_caller_reaches_any_provider(case: Case, caller: Side, provider: Sid
     WIRES[provider.dialect].check_request(json.loads(passage.body))
     if provider.has("reply"):
         come_back(case, caller, provider, passage)
+
+
+@pytest.mark.parametrize(
+    ("case", "caller", "provider"),
+    [entry for entry in pairs() if str(entry.id).startswith("reasoning-loop")],
+)
+def test_seals_come_home_through_callers_of_other_families(case: Case, caller: Side, provider: Side) -> None:
+    spoken: Any = DIALECTS.get(caller.dialect)
+    request = case.request(caller.dialect)
+    assert request is not None
+    passage = open_passage(Asked(spoken, parsed(caller.dialect, request), CALL_ID, CREATED_S), provider)
+    assert seals_in(json.loads(passage.body)) == seals_in(provider.held["sent"])
+
+
+SEALS = ("signature", "data", "thoughtSignature", "encrypted_content", "redactedContent")
+
+
+def seals_in(body: Any) -> list[tuple[str, str]]:
+    """The seals of a request to a provider, in their order, each with the name of its place."""
+    if isinstance(body, dict):
+        own = [(name, body[name]) for name in SEALS if isinstance(body.get(name), str)]
+        return own + [seal for value in body.values() for seal in seals_in(value)]
+    return [seal for value in body for seal in seals_in(value)] if isinstance(body, list) else []
 
 
 def come_back(case: Case, caller: Side, provider: Side, passage: Passage) -> None:
@@ -203,6 +229,17 @@ def come_back(case: Case, caller: Side, provider: Side, passage: Passage) -> Non
     assert (heard_streamed(caller.dialect, streamed) == whole) is not caller.has("streamed_otherwise")
     if provider.dialect.startswith("openai") and not provider.has("reply_reads_as") and caller.has("rendered"):
         assert json.loads(answered) == caller.held["rendered"]
+
+
+def opened_question(question: Any) -> Any:
+    """The question without the envelopes that its caller carried."""
+    if not isinstance(question, Conversation):
+        return question
+    turns = tuple(
+        msgspec.structs.replace(turn, parts=tuple(unsealed_part(part) for part in turn.parts))
+        for turn in question.messages
+    )
+    return msgspec.structs.replace(question, messages=turns)
 
 
 def asked_alone(question: Any, provider: Side) -> tuple[Passage | None, str | None]:
