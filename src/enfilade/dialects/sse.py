@@ -1,7 +1,9 @@
 """Server-sent events (WHATWG HTML, section 9.2): cut out of a byte stream, whole, and read."""
 
 import re
+from collections.abc import Mapping
 
+from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.errors import UnreadableReply
 
 # Two line ends in a row, each CRLF, LF or CR. A CR that comes last may be half of a CRLF.
@@ -91,3 +93,8 @@ def event_data(event: bytes) -> bytes:
             return data
     lines = event.removeprefix(BYTE_ORDER_MARK).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return b"\n".join(line[5:].removeprefix(b" ") for line in lines if line.startswith(b"data:") or line == b"data")
+
+
+def named_event(kind: str, fields: Mapping[str, object]) -> bytes:
+    """An event with its name: some readers look at that, others at the type inside, which `fields` have."""
+    return b"event: " + kind.encode() + b"\ndata: " + ENCODER.encode(fields) + b"\n\n"

@@ -67,6 +67,14 @@ class StreamFacts(ReplyFacts, gc=False):
     error: str | None = None
     """The provider's words, when it reported an error inside the stream. For the log only."""
     done: bool = False
+    envelope: int = 1 << 30
+    """The bytes of the smallest event with output so far: what every one of them has beside its text."""
+
+    def saw_output(self, events: int, size: int) -> None:
+        """Some events with output have come, of so many bytes together."""
+        self.events += events
+        self.envelope = min(self.envelope, size // events)
+        self.output_bytes += size - events * self.envelope
 
 
 class StreamReader(Protocol):

@@ -64,6 +64,18 @@ def read_error(status: int, headers: HeaderMap, body: bytes) -> ErrorReport:
     return report
 
 
+def naming(words: Mapping[int, str]) -> ErrorReader:
+    """Reads as `read_error` does, where a service gives some statuses a meaning of their own: each has a word here."""
+
+    def read(status: int, headers: HeaderMap, body: bytes) -> ErrorReport:
+        report = read_error(status, headers, body)
+        if status in words:
+            report.words = (words[status], *report.words)
+        return report
+
+    return read
+
+
 def error_in(body: bytes) -> bool:
     """Whether what came with a 200 is an error all the same."""
     if b"error" not in body:

@@ -9,18 +9,10 @@ Errors are `{"id", "message"}`. Status 498 means an unknown key, 499 that the re
 
 from enfilade.dialects.traits import Traits
 from enfilade.providers.chat_bodies import OLDER_BOUND, renaming
-from enfilade.providers.error_reports import ErrorReport, HeaderMap, read_error
+from enfilade.providers.error_reports import naming
 from enfilade.providers.http_provider import HttpAdapter, bearer
 
 UNKNOWN_KEY = 498
-
-
-def _read_error(status: int, headers: HeaderMap, body: bytes) -> ErrorReport:
-    report = read_error(status, headers, body)
-    if status == UNKNOWN_KEY:
-        report.words = ("invalid_api_key", *report.words)
-    return report
-
 
 ADAPTER = HttpAdapter(
     kind="cohere",
@@ -28,7 +20,7 @@ ADAPTER = HttpAdapter(
     paths={"openai_chat": "/chat/completions", "openai_embeddings": "/embeddings"},
     authorize=bearer,
     reshape=renaming(OLDER_BOUND),
-    read_error=_read_error,
+    read_error=naming({UNKNOWN_KEY: "invalid_api_key"}),
     traits=Traits(
         output_field="max_tokens",
         system_role="developer",

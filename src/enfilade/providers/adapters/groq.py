@@ -8,25 +8,17 @@ means that the flex tier has no capacity. A stream that fails ends with an error
 """
 
 from enfilade.dialects.traits import Traits
-from enfilade.providers.error_reports import ErrorReport, HeaderMap, read_error
+from enfilade.providers.error_reports import naming
 from enfilade.providers.http_provider import HttpAdapter, bearer
 
 NO_CAPACITY = 498
-
-
-def _read_error(status: int, headers: HeaderMap, body: bytes) -> ErrorReport:
-    report = read_error(status, headers, body)
-    if status == NO_CAPACITY:
-        report.words = ("capacity_exceeded", *report.words)
-    return report
-
 
 ADAPTER = HttpAdapter(
     kind="groq",
     default_base_url="https://api.groq.com/openai/v1",
     paths={"openai_chat": "/chat/completions", "openai_responses": "/responses"},
     authorize=bearer,
-    read_error=_read_error,
+    read_error=naming({NO_CAPACITY: "capacity_exceeded"}),
     traits=Traits(
         output_field="max_completion_tokens",
         reasoning_field="reasoning",

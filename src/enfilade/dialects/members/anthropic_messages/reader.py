@@ -35,14 +35,13 @@ _EVENT = msgspec.json.Decoder(StreamEvent)
 class MessageStreamReader:
     """See `StreamReader`."""
 
-    __slots__ = ("_cutter", "_envelope", "_held", "_open", "_usage", "facts")
+    __slots__ = ("_cutter", "_held", "_open", "_usage", "facts")
 
     def __init__(self) -> None:
         """Read from the beginning."""
         self.facts = StreamFacts()
         self._cutter = EventCutter()
         self._usage = AnthropicUsage()
-        self._envelope = 1 << 30
         self._held = b""
         self._open: int | None = None
 
@@ -54,9 +53,7 @@ class MessageStreamReader:
             return b""
         outputs = region.count(b'"content_block_delta"')
         if outputs:
-            facts.events += outputs
-            self._envelope = min(self._envelope, len(region) // outputs)
-            facts.output_bytes += len(region) - outputs * self._envelope
+            facts.saw_output(outputs, len(region))
         # Nearly every event says nothing that we act on, and passes as it is.
         if b"message_" not in region and b"content_block_st" not in region and b"error" not in region:
             return region

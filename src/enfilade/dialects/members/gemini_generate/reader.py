@@ -19,7 +19,6 @@ class ContentStreamReader:
         "_as_is",
         "_calls",
         "_cutter",
-        "_envelope",
         "_finished",
         "_framing",
         "_held",
@@ -34,7 +33,6 @@ class ContentStreamReader:
         self._cutter = EventCutter()
         self._framing = Framing(as_array=as_array)
         self._as_is = not as_array
-        self._envelope = 1 << 30
         self._finished: set[int] = set()
         self._wanted = candidates
         self._calls = False
@@ -84,7 +82,8 @@ class ContentStreamReader:
         for candidate in chunk.candidates or ():
             parts = candidate.content.parts if candidate.content is not None else None
             if parts:
-                self._count(size, has_output=any(part.text != "" for part in parts))
+                if any(part.text != "" for part in parts):
+                    facts.saw_output(1, size)
                 self._calls = self._calls or any(part.function_call is not None for part in parts)
             finish = finish_of(candidate.finish_reason, calls=self._calls)
             if finish is not None:
@@ -94,12 +93,6 @@ class ContentStreamReader:
             facts.finish = finish_of("SAFETY", calls=False)
             return True
         return len(self._finished) >= self._wanted
-
-    def _count(self, size: int, *, has_output: bool) -> None:
-        if has_output:
-            self.facts.events += 1
-            self._envelope = min(self._envelope, size)
-            self.facts.output_bytes += size - self._envelope
 
     def finish(self) -> bool:
         """See `StreamReader.finish`: a stream without a finish reason was cut."""

@@ -62,14 +62,13 @@ def _without_usage(data: bytes) -> bytes:
 class ChatStreamReader:
     """See `StreamReader`."""
 
-    __slots__ = ("_created", "_cutter", "_envelope", "_held", "_hide_usage", "_id", "_usage_event", "facts")
+    __slots__ = ("_created", "_cutter", "_held", "_hide_usage", "_id", "_usage_event", "facts")
 
     def __init__(self, *, hide_usage: bool) -> None:
         """Take out the usage that the caller did not ask for when `hide_usage`."""
         self.facts = StreamFacts()
         self._cutter = EventCutter()
         self._hide_usage = hide_usage
-        self._envelope = 1 << 30
         self._usage_event: bytes | None = None
         self._held = b""
         self._id = ""
@@ -82,10 +81,8 @@ class ChatStreamReader:
         if not region or facts.done:
             return b""
         outputs = len(_OUTPUT.findall(region))
-        facts.events += outputs
         if outputs:
-            self._envelope = min(self._envelope, len(region) // outputs)
-            facts.output_bytes += len(region) - outputs * self._envelope
+            facts.saw_output(outputs, len(region))
         if self._hide_usage:
             region = region.replace(NULL_USAGE, b"")
         # Nearly every event says nothing that we act on, and passes as it is.

@@ -7,7 +7,7 @@ import msgspec
 from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.json_text import object_in
 from enfilade.dialects.members.openai_responses.happened import ItemsSoFar
-from enfilade.dialects.sse import event_data, split_events
+from enfilade.dialects.sse import event_data, named_event, split_events
 
 
 class CutStream:
@@ -72,7 +72,7 @@ class CutStream:
 
 
 def _event(fields: dict[str, Any]) -> bytes:
-    return b"event: " + str(fields["type"]).encode() + b"\ndata: " + ENCODER.encode(fields) + b"\n\n"
+    return named_event(str(fields["type"]), fields)
 
 
 def _fields(event: bytes) -> dict[str, Any]:

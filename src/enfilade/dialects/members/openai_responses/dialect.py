@@ -32,6 +32,7 @@ from enfilade.dialects.members.openai_responses.stamps import stamped
 from enfilade.dialects.members.openai_responses.wire import RAW_LIST, REPLY
 from enfilade.dialects.openai.errors import OpenAIErrors, error_object
 from enfilade.dialects.seals import MARK
+from enfilade.dialects.sse import named_event
 from enfilade.dialects.types import ReplyFacts, Request
 
 MEDIA_TYPES = frozenset({"input_image", "input_file", "input_audio", "computer_screenshot", "image_generation_call"})
@@ -175,7 +176,7 @@ class OpenAIResponses(OpenAIErrors):
         told: dict[str, Any] = as_object(content["error"])
         fields = {name: told[name] for name in ("code", "message", "param")}
         event = {"type": "error", "sequence_number": LAST_SEQUENCE} | fields | content
-        return b"event: error\ndata: " + ENCODER.encode(event) + b"\n\n"
+        return named_event("error", event)
 
 
 def _previous(known: ResponseFields) -> str | None:

@@ -27,6 +27,7 @@ from enfilade.dialects.members.openai_responses.output import (
     message_item,
     reasoning_item,
 )
+from enfilade.dialects.sse import named_event
 from enfilade.dialects.types import Request
 
 Fields = dict[str, Any]
@@ -118,8 +119,7 @@ class ResponseEventWriter:
 
     def _event(self, kind: str, **fields: Any) -> bytes:
         self._number += 1
-        data = ENCODER.encode({"type": kind, "sequence_number": self._number} | fields)
-        return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+        return named_event(kind, {"type": kind, "sequence_number": self._number} | fields)
 
     def _start(self) -> bytes:
         if self._number >= 0:

@@ -7,7 +7,7 @@ from enfilade.dialects.json_text import in_one_line
 from enfilade.dialects.members.openai_responses.cut import CutStream
 from enfilade.dialects.members.openai_responses.stamps import stamps
 from enfilade.dialects.members.openai_responses.wire import FINAL, LIFECYCLE, RAW_FIELDS, ResponseReply
-from enfilade.dialects.sse import EventCutter, event_data, split_events
+from enfilade.dialects.sse import EventCutter, event_data, named_event, split_events
 from enfilade.dialects.types import Request, StreamFacts
 
 
@@ -27,13 +27,12 @@ _RESPONSE = msgspec.json.Decoder(ResponseReply)
 class ResponseStreamReader:
     """See `StreamReader`."""
 
-    __slots__ = ("_cut", "_cutter", "_envelope", "_held", "_stamps", "facts")
+    __slots__ = ("_cut", "_cutter", "_held", "_stamps", "facts")
 
     def __init__(self, request: Request) -> None:
         """Read the stream that answers `request`."""
         self.facts = StreamFacts()
         self._cutter = EventCutter()
-        self._envelope = 1 << 30
         self._held = b""
         self._stamps = stamps(request)
         self._cut = CutStream()
@@ -46,9 +45,7 @@ class ResponseStreamReader:
             return b""
         outputs = region.count(b'.delta"')
         if outputs:
-            facts.events += outputs
-            self._envelope = min(self._envelope, len(region) // outputs)
-            facts.output_bytes += len(region) - outputs * self._envelope
+            facts.saw_output(outputs, len(region))
         # Nearly every event says nothing that we act on, and passes as it is.
         if b'"response"' not in region and b'"error"' not in region and b"output_item." not in region:
             self._cut.passed(region)
@@ -111,7 +108,7 @@ class ResponseStreamReader:
             return response, b"data: " + data + b"\n\n"
         kind = msgspec.json.decode(fields["type"], type=str)
         fields["response"] = msgspec.Raw(stamped)
-        return stamped, b"event: " + kind.encode() + b"\ndata: " + ENCODER.encode(fields) + b"\n\n"
+        return stamped, named_event(kind, fields)
 
     def _fail(self, data: bytes) -> None:
         """The provider reports an error: in a final response, or in an event of its own."""
