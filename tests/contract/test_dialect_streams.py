@@ -192,10 +192,11 @@ def written(sample: DialectSample, completion: Completion) -> bytes:
 
 def happenings_of(index: int, part: Part) -> list[Happening]:
     """How a part comes, three characters at a time."""
+    empty: Part = Text("")
     if isinstance(part, ToolCall):
         text, empty = part.arguments, msgspec.structs.replace(part, arguments="")
     else:
         assert isinstance(part, Text)
-        text, empty = part.text, Text("")
+        text = part.text
     pieces = [text[start : start + 3] for start in range(0, len(text), 3)]
     return [PartBegan(index, empty), *(PartGrew(index, piece) for piece in pieces), PartEnded(index)]

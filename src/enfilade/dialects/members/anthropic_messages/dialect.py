@@ -1,7 +1,4 @@
-"""Anthropic messages: `POST /v1/messages`.
-
-Source: https://docs.anthropic.com/en/api/messages and the SDK's `anthropic.types`.
-"""
+"""What the line needs of the dialect; bodies of callers whose provider speaks it too pass through."""
 
 import msgspec
 
@@ -43,7 +40,7 @@ _UNTHREADED = {"error_code": "thread_unsupported_request", "unsupported": ["thre
 
 
 class AnthropicMessages(AnthropicErrors):
-    """See the module."""
+    """See the package."""
 
     name = "anthropic_messages"
     path = "/v1/messages"

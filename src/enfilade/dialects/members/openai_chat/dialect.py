@@ -56,7 +56,7 @@ _REPLY = msgspec.json.Decoder(ChatReply)
 
 
 class OpenAIChat(OpenAIErrors):
-    """See the module."""
+    """See the package."""
 
     name = "openai_chat"
     path = "/v1/chat/completions"

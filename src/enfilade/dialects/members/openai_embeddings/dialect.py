@@ -43,7 +43,7 @@ _REPLY = msgspec.json.Decoder(EmbeddingReply)
 
 
 class OpenAIEmbeddings(Unstreamed, OpenAIErrors):
-    """See the module. Embeddings are never streamed, and have no output tokens."""
+    """See the package. Embeddings are never streamed, and have no output tokens."""
 
     name = "openai_embeddings"
     path = "/v1/embeddings"
