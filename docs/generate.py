@@ -32,6 +32,7 @@ from enfilade.telemetry.names import CALL_LOG_FIELDS, LATENCY_BUCKETS, METRICS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from docs.capabilities import capabilities
 from docs.matrix import translation
 from docs.pages import code, page, table
 
@@ -302,6 +303,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "simulated-models.md": simulated_models,
     "providers.md": providers,
     "translation.md": translation,
+    "capabilities.md": capabilities,
 }
 
 
