@@ -7,11 +7,9 @@ compared with them. A dialect that is new has to say something in every case of 
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from enfilade.core.happenings import Ended
-from enfilade.core.messages import Conversation
 from enfilade.dialects.codec import Operation
 from enfilade.dialects.errors import NotTranslatable
 from enfilade.dialects.translation.passage import Asked, Passage, Translator
@@ -28,6 +26,7 @@ from tests.contract.golden_files import (
     parsed,
     patched,
 )
+from tests.contract.golden_reading import heard, heard_streamed, opened_question, seals_in
 from tests.contract.neutral import (
     CALL_ID,
     CREATED_S,
@@ -38,8 +37,6 @@ from tests.contract.neutral import (
     normal,
     question_from,
     said,
-    unsealed,
-    unsealed_part,
 )
 from tests.contract.wires import WIRES
 from tests.contract.wires.wire import compact
@@ -117,6 +114,14 @@ def test_a_provider_gets_the_question_as_it_takes_it(case: Case, side: Side) -> 
     assert json.loads(passage.body) == side.held["sent"]
     assert sorted(passage.dropped) == side.held.get("dropped", [])
     WIRES[side.dialect].check_request(side.held["sent"])
+
+
+@pytest.mark.parametrize(("case", "side"), sides("mapped"))
+def test_what_is_mapped_is_said_otherwise(case: Case, side: Side) -> None:
+    assert side.held["mapped"]
+    if is_spoken(side.dialect) and case.operation is Operation.GENERATE:
+        codec: Any = DIALECTS.get(side.dialect).codec
+        assert normal(codec.question(parsed(side.dialect, side.held["sent"]))) != normal(case.question())
 
 
 @pytest.mark.parametrize(("case", "side"), sides("reply"))
@@ -204,17 +209,6 @@ def test_seals_come_home_through_callers_of_other_families(case: Case, caller: S
     assert seals_in(json.loads(passage.body)) == seals_in(provider.held["sent"])
 
 
-SEALS = ("signature", "data", "thoughtSignature", "encrypted_content", "redactedContent")
-
-
-def seals_in(body: Any) -> list[tuple[str, str]]:
-    """The seals of a request to a provider, in their order, each with the name of its place."""
-    if isinstance(body, dict):
-        own = [(name, body[name]) for name in SEALS if isinstance(body.get(name), str)]
-        return own + [seal for value in body.values() for seal in seals_in(value)]
-    return [seal for value in body for seal in seals_in(value)] if isinstance(body, list) else []
-
-
 def come_back(case: Case, caller: Side, provider: Side, passage: Passage) -> None:
     """The provider's answer reaches the caller, whole and streamed."""
     _, answered = passage.read_reply(compact(provider.held["reply"]))
@@ -231,17 +225,6 @@ def come_back(case: Case, caller: Side, provider: Side, passage: Passage) -> Non
         assert json.loads(answered) == caller.held["rendered"]
 
 
-def opened_question(question: Any) -> Any:
-    """The question without the envelopes that its caller carried."""
-    if not isinstance(question, Conversation):
-        return question
-    turns = tuple(
-        msgspec.structs.replace(turn, parts=tuple(unsealed_part(part) for part in turn.parts))
-        for turn in question.messages
-    )
-    return msgspec.structs.replace(question, messages=turns)
-
-
 def asked_alone(question: Any, provider: Side) -> tuple[Passage | None, str | None]:
     """What a provider gets for the question, whoever asks; or the field that is refused."""
     try:
@@ -253,16 +236,6 @@ def asked_alone(question: Any, provider: Side) -> tuple[Passage | None, str | No
 def open_passage(asked: Asked, provider: Side) -> Passage:
     """The caller's request on its way to that provider. Raises NotTranslatable."""
     return Translator(DIALECTS).open(asked, destination(provider.dialect, provider.to))
-
-
-def heard(dialect: str, rendered: dict[str, Any]) -> dict[str, Any]:
-    """What a caller's reply says, read as if it were a provider's."""
-    return comparable(Exchange(question_from(PLAIN_QUESTION, Operation.GENERATE), dialect, {}).whole(compact(rendered)))
-
-
-def heard_streamed(dialect: str, wire: bytes) -> dict[str, Any]:
-    """What a caller's stream says, read as if it were a provider's."""
-    return comparable(Exchange(question_from(PLAIN_QUESTION, Operation.GENERATE), dialect, {}).streamed([wire]))
 
 
 def exchange(case: Case, side: Side) -> Exchange:
@@ -290,15 +263,3 @@ def told(answer: Any, side: Side) -> dict[str, Any]:
     shown: dict[str, Any] = said(answer)
     unsaid = WIRES[side.dialect].unsaid
     return {name: value for name, value in shown.items() if value is not None and name not in unsaid}
-
-
-def comparable(answer: Any) -> dict[str, Any]:
-    """An answer without the names and times that each way of answering gives itself."""
-    shown: dict[str, Any] = said(unsealed(answer))
-    for part in shown["parts"]:
-        part.pop("item_id", None)
-        if part["type"] == "reasoning":
-            part.pop("id", None)
-            if "seal" in part:
-                part["seal"]["value"] = part["seal"]["value"].rpartition("#")[2]  # OpenAI's holds the item's id too.
-    return {name: value for name, value in shown.items() if name not in {"id", "model", "created_s"}}
