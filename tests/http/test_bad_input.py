@@ -433,11 +433,10 @@ async def test_the_named_end_user_is_charged(house: House) -> None:
     assert record["use_case"] == "support"
 
 
-async def test_a_model_is_refused_in_a_dialect_that_it_does_not_speak(database: Address) -> None:
+async def test_a_model_is_refused_in_a_dialect_that_is_not_translated_into_its_own(database: Address) -> None:
     async with open_upstream(stream([])) as upstream, house_at(database, upstream, MESSAGES) as house:
-        for path in (CHAT, EMBEDDINGS):
-            reply = await house.client().post(path, json=question(path))
-            assert reply.status_code == 400
-            assert error_of(path, reply)["code"] == "dialect_not_served"
-            assert "anthropic_messages" in reply.text
+        reply = await house.client().post(EMBEDDINGS, json=question(EMBEDDINGS))
+        assert reply.status_code == 400
+        assert error_of(EMBEDDINGS, reply)["code"] == "dialect_not_served"
+        assert "anthropic_messages" in reply.text
         assert not upstream.seen
