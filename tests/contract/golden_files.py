@@ -40,8 +40,7 @@ class Side:
 
     def missing(self, sections: set[str]) -> set[str]:
         """Those of the sections that are neither there nor declared absent, with a reason."""
-        absent = self.held.get("absent", {})
-        return set() if isinstance(absent, str) else {name for name in sections if name not in self.held | absent}
+        return sections - set(self.held) - set(self.held.get("absent", {}))
 
     @property
     def to(self) -> dict[str, Any]:
