@@ -16,7 +16,7 @@ from tests.support.house import House, HouseOptions, open_house
 from tests.support.speaking import answered
 from tests.support.strict.server import VENDORS, Service, open_service
 from tests.support.strict.types import KEY
-from tests.support.world import world
+from tests.support.world import OWNER_KEY, world
 
 MODELS = {
     "anthropic": "claude-sonnet-4-5",
@@ -80,7 +80,9 @@ async def open_strict_house(
         services = {name: await stack.enter_async_context(open_service(name)) for name in names}
         options = HouseOptions(clock=clock or SystemClock(), document=_document(services, MODELS | (models or {})))
         house = await stack.enter_async_context(open_house(database, options))
-        yield StrictHouse(house, services, house.client(), house.admin())
+        # A clock that jumps ends connections that are kept.
+        kept = httpx2.Limits(max_keepalive_connections=0 if clock is not None else 10)
+        yield StrictHouse(house, services, house.client(limits=kept), house.client(OWNER_KEY, limits=kept))
 
 
 def _document(services: dict[str, Service], models: dict[str, str]) -> dict[str, Any]:
