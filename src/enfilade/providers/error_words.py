@@ -103,10 +103,10 @@ _PHRASES: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
         (r"^user location is not supported", CredentialsRefused),
         (r"^(?:the provided model identifier is invalid|model not exist|invalid model)", UpstreamModelMissing),
         (
-            r"maximum context length|^prompt is too long|^input is too long|exceeds? the available context|"
-            r"^the input token count.* exceeds the maximum",
+            r"maximum context length|^prompt is too long|^input is too long|exceeds? the available context",
             ContextExceeded,
         ),
+        (r"^the input token count.* exceeds the maximum", ContextExceeded),
         (r"^output blocked by content filtering", ContentRefused),
     )
 )
