@@ -7,10 +7,13 @@ from typing import Any
 
 from tests.support.house import House
 
-CHAT = "/v1/chat/completions"
-MESSAGES = "/v1/messages"
-EMBEDDINGS = "/v1/embeddings"
-PATHS = {"chat": CHAT, "messages": MESSAGES, "embeddings": EMBEDDINGS}
+PATHS = {
+    "chat": "/v1/chat/completions",
+    "messages": "/v1/messages",
+    "embeddings": "/v1/embeddings",
+    "responses": "/v1/responses",
+}
+"""Gemini's stands in `Ask.path`: it names the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,34 @@ class Ask:
         """The request's body."""
         if self.dialect == "embeddings":
             return json.dumps({"model": self.model, "input": self.text}).encode()
-        fields: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": self.text}]}
+        if self.dialect == "gemini":
+            config = {"maxOutputTokens": self.max_tokens, "candidateCount": self.choices}
+            return json.dumps({"contents": [{"parts": [{"text": self.text}]}], "generationConfig": config}).encode()
+        said = {"input": self.text} if self.dialect == "responses" else {"messages": [self._turn()]}
+        fields: dict[str, Any] = {"model": self.model} | said
         if self.max_tokens is not None:
-            fields["max_tokens"] = self.max_tokens
+            fields["max_output_tokens" if self.dialect == "responses" else "max_tokens"] = self.max_tokens
         if self.choices != 1:
             fields["n"] = self.choices
         return json.dumps(fields | ({"stream": True} if self.stream else {})).encode()
+
+    def _turn(self) -> dict[str, str]:
+        return {"role": "user", "content": self.text}
+
+    @property
+    def path(self) -> str:
+        """Where it is sent. Every second length of a bound has Gemini's stream come as an array."""
+        if self.dialect != "gemini":
+            return PATHS[self.dialect]
+        if not self.stream:
+            return f"/v1beta/models/{self.model}:generateContent"
+        return f"/v1beta/models/{self.model}:streamGenerateContent" + ("?alt=sse" if (self.max_tokens or 0) % 2 else "")
 
     def request(self) -> bytes:
         """Everything that goes over the wire."""
         body = self.body()
         head = [
-            f"POST {PATHS[self.dialect]} HTTP/1.1",
+            f"POST {self.path} HTTP/1.1",
             "host: localhost",
             "connection: close",
             "content-type: application/json",
@@ -81,7 +100,7 @@ class Answer:
     @property
     def is_answered(self) -> bool:
         """Whether this is a whole answer without an error in it."""
-        return self.status == 200 and self.complete and b'"error"' not in self.body
+        return self.status == 200 and self.complete and b'"error":{' not in self.body
 
 
 async def make(house: House, ask: Ask) -> Answer:

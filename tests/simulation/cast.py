@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.support.dialect_models import declare_dialect_models
 from tests.support.world import (
     ACME_ADMIN_KEY,
     ACME_KEY,
@@ -43,14 +44,23 @@ MODELS = (
     "lossy",
     "fast",
     "nowhere",
+    "openai_chat/text-20",
+    "anthropic_messages/text-20+error-after-2",
+    "anthropic_messages/text-7",
+    "openai_responses/text-20+cut-after-3",
+    "openai_responses/text-9+no-usage",
+    "gemini_generate/text-20+pace-500ms",
+    "gemini_generate/text-20+fail-503-then-ok",
 )
+DIALECTS = ("chat", "chat", "messages", "messages", "responses", "responses", "gemini", "gemini", "embeddings")
+"""In which the callers speak; the models above that are named after a dialect speak that one alone."""
 WINDOWS = ("minute", "hour", "day", "week", "month", "quarter", "total")
 ACTIONS = ("block", "block", "block", "cut", "warn")
 
 
 def document() -> dict[str, Any]:
     """The world, with budgets and limits of every kind, fallbacks, a cache, and providers that wait less long."""
-    content = world()
+    content = declare_dialect_models(world())
     content["providers"][0]["timeout"] = {"first_byte": "5s", "between_bytes": "4s", "total": "60s"}
     price = {"input": 1, "output": 2}
     dear = {"input": 3, "output": 4}

@@ -82,7 +82,7 @@ class Simulation:
         for _ in range(self.chance.randint(1, 8)):
             key = self.chance.choice(self.keys)
             model = self.chance.choice(cast.MODELS)
-            dialect = self.chance.choice(("chat", "chat", "messages", "embeddings"))
+            dialect = self.chance.choice(cast.DIALECTS)
             stream = dialect != "embeddings" and self.chance.random() < 0.5
             ask = Ask(
                 key.secret,

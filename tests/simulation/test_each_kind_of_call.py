@@ -9,14 +9,18 @@ from tests.support.world import ACME_KEY
 
 @pytest.mark.parametrize(
     ("dialect", "stream"),
-    [("chat", False), ("chat", True), ("messages", False), ("messages", True), ("embeddings", False)],
+    [
+        *((dialect, stream) for dialect in ("chat", "messages", "responses", "gemini") for stream in (False, True)),
+        ("embeddings", False),
+    ],
 )
 async def test_each_kind_of_call_is_answered(house: House, dialect: str, stream: bool) -> None:
-    answer = await make(house, Ask(ACME_KEY, "simulated/echo", dialect, stream))
-    assert answer.is_answered, answer.body
+    for bound in (20, 21):
+        answer = await make(house, Ask(ACME_KEY, "simulated/echo", dialect, stream, max_tokens=bound))
+        assert answer.is_answered, answer.body
 
 
-@pytest.mark.parametrize("dialect", ["chat", "messages"])
+@pytest.mark.parametrize("dialect", ["chat", "messages", "responses", "gemini"])
 async def test_an_error_inside_a_stream_ends_it_as_failed(house: House, dialect: str) -> None:
     answer = await make(house, Ask(ACME_KEY, "simulated/text-20+error-after-3", dialect, stream=True))
     record = (await house.admin().get(f"/api/v1/calls/{answer.id}")).json()
