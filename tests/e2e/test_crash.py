@@ -6,14 +6,18 @@ import random
 import signal
 from contextlib import ExitStack
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.support.books import Entry, opened_books, postmaster
+from tests.support.dialect_models import declare_dialect_models
 from tests.support.load import Load, caller, error_code, open_streams, question
 from tests.support.process import EnfiladeProcess, enfilade_up
+from tests.support.speaking import GENERATING, Asked
+from tests.support.speaking import question as spoken
 from tests.support.waiting import eventually
 from tests.support.world import OWNER_KEY, world
 
@@ -25,6 +29,7 @@ RUNNING = 20
 CONCURRENCY = 60
 LONG = "simulated/text-900+pace-1s"
 """A stream that outlasts every test."""
+LASTING = {"model": "gemini_generate/text-900+pace-1s", "stream": True}
 NANO = Decimal(1_000_000_000)
 
 
@@ -56,6 +61,44 @@ async def test_a_killed_server_has_lost_nothing_that_it_answered(tmp_path: Path)
             await _everything_ended(process)
         assert process.stop() == 0
     assert postmaster(data) is None
+
+
+async def test_translated_streams_and_kept_responses_survive_a_power_cut(tmp_path: Path) -> None:
+    """What was being translated is settled once; a response that was answered is still kept, one that was not is not."""
+    config, data = _configuration(tmp_path), tmp_path / "data"
+    asked = [
+        spoken(caller_dialect, f"{family}/text-900+pace-1s", "Hello", stream=True)
+        for caller_dialect, family in product(GENERATING, ("anthropic_messages", "gemini_generate"))
+    ]
+    kept = {"model": "anthropic_messages/text-3", "input": "Hello"}
+    with ExitStack() as stack:
+        process = stack.enter_context(enfilade_up(tmp_path, "--config", config))
+        async with (
+            open_streams(process.url, 0, LONG, [*asked, Asked("/v1/responses", kept | LASTING)]) as streams,
+            caller(process.url) as client,
+        ):
+            assert {stream.status for stream in streams} == {200}
+            running = {stream.id for stream in streams}
+            await _are_noted(data, running)
+            answer = await client.post("/v1/responses", json=kept)
+            assert answer.status_code == 200, answer.text
+            process.kill()
+
+        process = stack.enter_context(enfilade_up(tmp_path, "--config", config))
+        async with opened_books(data) as books:
+            entries = await books.checked()
+            assert await books.intents() == set()
+        assert entries.keys() == running | {answer.headers["x-request-id"]}
+        _compare({answer.headers["x-request-id"]: answer.headers["x-enfilade-cost-usd"]}, entries)
+        for call_id in running:
+            assert (entries[call_id].status, entries[call_id].estimated) == ("interrupted", True)
+            assert entries[call_id].nano > 0
+        await _nothing_is_held(process, entries)
+        async with caller(process.url) as client:
+            found = await client.get(f"/v1/responses/{answer.json()['id']}")
+            assert (found.status_code, found.json()) == (200, answer.json())
+            assert [one["id"] for one in (await client.get("/v1/responses")).json()["data"]] == [answer.json()["id"]]
+        assert process.stop() == 0
 
 
 async def test_a_killed_database_has_lost_nothing_that_was_answered(tmp_path: Path) -> None:
@@ -119,7 +162,7 @@ async def test_a_database_killed_again_while_it_recovers_comes_back(tmp_path: Pa
 
 
 def _configuration(home: Path) -> str:
-    document = world()
+    document = declare_dialect_models(world())
     acme = document["tenants"][0]
     acme["limits"] = [
         {"scope": "tenant", "concurrency": CONCURRENCY},

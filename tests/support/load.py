@@ -3,12 +3,13 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx2
 
+from tests.support.speaking import Asked
 from tests.support.world import ACME_KEY
 
 WORKERS = 24
@@ -91,13 +92,16 @@ class OpenStream:
 
 
 @asynccontextmanager
-async def open_streams(url: str, count: int, model: str) -> AsyncIterator[list[OpenStream]]:
-    """So many calls that are being answered; they are given up when the block ends."""
+async def open_streams(
+    url: str, count: int, model: str, asked: Sequence[Asked] = ()
+) -> AsyncIterator[list[OpenStream]]:
+    """So many calls that are being answered, and those that are `asked`; they are given up when the block ends."""
+    own = Asked("/v1/chat/completions", question(model, stream=True))
     async with caller(url) as client:
         replies = []
         try:
-            for _ in range(count):
-                request = client.build_request("POST", "/v1/chat/completions", json=question(model, stream=True))
+            for call in [*[own] * count, *asked]:
+                request = client.build_request("POST", call.path, json=call.body)
                 replies.append(await client.send(request, stream=True))
             yield [OpenStream(r.headers["x-request-id"], r.status_code, r.aiter_lines()) for r in replies]
         finally:
