@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.gateway.errors import InvalidHeader
 from enfilade.gateway.types import Hints
 from enfilade.identity.errors import AmbiguousCredentials, MissingKey
@@ -146,7 +147,7 @@ def _text(found: dict[bytes, bytes], name: str) -> str | None:
 def _metadata(value: bytes) -> dict[str, Any]:
     try:
         metadata = _METADATA.decode(value) if len(value) <= MAX_METADATA_BYTES else None
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         metadata = None
     fits = (
         metadata is not None

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from enfilade.core.errors import InvalidRequest, MalformedBody
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.errors import MissingField, WrongType
 
 T = TypeVar("T")
@@ -122,7 +123,7 @@ def decode_fields(decoder: "msgspec.json.Decoder[S]", body: bytes) -> S:
     """The fields that a dialect acts on, each of its type, in one pass. Raises WrongType, MissingField."""
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise _field_error(str(error)) from None
 
 
@@ -148,7 +149,7 @@ def read(fields: dict[str, msgspec.Raw], name: str, kind: type[T]) -> T | None:
         return None
     try:
         return msgspec.json.decode(raw, type=kind | None)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         message = f"`{name}` must be {NAMES_OF_TYPES.get(kind, kind.__name__)}."
         raise WrongType(message, param=name) from None
 
@@ -175,7 +176,7 @@ def read_any(raw: msgspec.Raw, name: str) -> Any:
     """A field's whole value. Raises WrongType when it cannot be read."""
     try:
         return _ANY.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         message = f"`{name}` cannot be read."
         raise WrongType(message, param=name) from None
 
@@ -245,7 +246,7 @@ def count_media(raw: msgspec.Raw, kinds: frozenset[str], depth: int = 0) -> int:
         if start == b"{" or depth == _DEEPEST:
             return _count_decoded(read_any(raw, "messages"), kinds)
         entries = _ENTRIES.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         # Something among them is no block; that hides none of the others.
         return _count_decoded(read_any(raw, "messages"), kinds)
     count = 0

@@ -4,7 +4,9 @@ from typing import Any
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import as_object
+from enfilade.dialects.errors import UnreadableReply
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -20,7 +22,7 @@ def object_in(data: bytes | msgspec.Raw) -> dict[str, Any]:
     """The object that stands there; an empty one for anything else."""
     try:
         return as_object(msgspec.json.decode(data))
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return {}
 
 
@@ -30,7 +32,7 @@ def object_text(text: str) -> msgspec.Raw | None:
         return None
     try:
         _OBJECT.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return msgspec.Raw(in_one_line(text.encode()))
 
@@ -43,3 +45,12 @@ def arguments_object(text: str, unreadable: str) -> msgspec.Raw | dict[str, str]
         return {}
     found = object_text(text)
     return {unreadable: text} if found is None else found
+
+
+def text_in_reply(raw: msgspec.Raw) -> str:
+    """JSON in a provider's reply as the text that it is. Raises UnreadableReply for what is no UTF-8."""
+    try:
+        return bytes(raw).decode()
+    except UnicodeDecodeError as error:
+        message = "The provider's reply holds text that is no UTF-8."
+        raise UnreadableReply(message) from error

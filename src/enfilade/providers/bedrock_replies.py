@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.event_stream import PRELUDE_BYTES, Frame, FrameCutter
 from enfilade.providers.error_reports import ErrorReport, HeaderMap, read_error
@@ -45,7 +46,7 @@ def read_bedrock_error(status: int, headers: HeaderMap, body: bytes) -> ErrorRep
     if not name:
         try:
             name = msgspec.json.decode(body, type=_Typed).type.rpartition("#")[2]
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             name = ""
     if name := name.partition(":")[0].strip():
         report.words = (name, *report.words)
@@ -199,7 +200,7 @@ class Changed:
         body = await self._reply.read()
         try:
             fields = msgspec.json.decode(body, type=Fields)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return body  # Whoever reads it says what is wrong.
         return msgspec.json.encode(self._change(fields))
 

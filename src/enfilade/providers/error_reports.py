@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
+
 HeaderMap = Mapping[bytes, bytes]
 
 FAILED = "response.failed"
@@ -92,7 +94,7 @@ def decode(body: bytes) -> Any:
     """The JSON value, or None where there is none."""
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

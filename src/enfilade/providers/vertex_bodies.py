@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.providers.errors import RequestRefused, UnreadableResponse
 from enfilade.providers.gemini_paths import fields_of
 from enfilade.providers.http_provider import AnswerMaker
@@ -30,7 +31,7 @@ def reshape(outgoing: Outgoing) -> bytes:
     """See `HttpAdapter.reshape`."""
     try:
         return _reshaped(outgoing)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         raise RequestRefused("A part of the request has not the form that Vertex AI takes.") from None
 
 
@@ -163,7 +164,7 @@ _PREDICTIONS = msgspec.json.Decoder(_Predictions)
 def _read_predictions(body: bytes) -> list[_Embedding]:
     try:
         return [prediction.embeddings for prediction in _PREDICTIONS.decode(body).predictions]
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         raise UnreadableResponse("The provider's predictions are no embeddings.") from None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from enfilade.core.messages import Media, Opaque, Part, Reasoning, Sealed, Text, ToolCall, ToolResult
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.anthropic.carriers import ORIGIN, UNSEALED, PartSeal, read_part_seal, with_part_seals
 from enfilade.dialects.anthropic.citations import read_citation
 from enfilade.dialects.anthropic.fields import (
@@ -62,7 +63,7 @@ def _read(block: Fields, notes: Notes) -> Part | PartSeal:
 def _opaque(block: Fields, kind: str) -> Opaque:
     try:
         value = {name: msgspec.json.decode(raw) for name, raw in block.raw.items()}
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         refuse(block.path, "readable")
     return Opaque(DIALECT_NAME, kind, value)
 

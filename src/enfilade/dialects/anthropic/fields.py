@@ -5,6 +5,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from enfilade.core.messages import CacheLife
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.errors import MissingField, WrongType
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ def decoded(decoder: "msgspec.json.Decoder[T]", raw: msgspec.Raw, path: Path) ->
     """A value of that decoder's type. Raises WrongType."""
     try:
         return decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         refuse(path, _KINDS[id(decoder)])
 
 

@@ -16,6 +16,7 @@ from enfilade.core.messages import (
     Tool,
     ToolChoice,
 )
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.anthropic.blocks import DIALECT_NAME, content_blocks, content_parts, read_text
 from enfilade.dialects.anthropic.fields import (
     FLAG,
@@ -196,7 +197,7 @@ def _hosted(tool: Fields, kind: str) -> Tool:
     for name, raw in tool.raw.items():
         try:
             value[name] = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             refuse((*tool.path, name), "readable")
     return Tool(tool.get("name", STRING) or kind, hosted=Opaque(DIALECT_NAME, kind, value), cache=tool.cache())
 

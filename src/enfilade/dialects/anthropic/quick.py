@@ -18,6 +18,7 @@ from enfilade.core.messages import (
     ToolCall,
     ToolResult,
 )
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.anthropic.carriers import ORIGIN, UNSEALED
 from enfilade.dialects.seals import MARK
 
@@ -163,7 +164,7 @@ def quick_tools(raw: msgspec.Raw) -> tuple[Tool, ...] | None:
 def _decoded(decoder: "msgspec.json.Decoder[T]", raw: msgspec.Raw) -> T | None:
     try:
         return decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from enfilade.core.messages import Embeddings, Question
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.types import Request
 from enfilade.dialects.upstream_only import NotSpoken
@@ -33,6 +34,6 @@ def decoded(decoder: "msgspec.json.Decoder[S]", body: bytes) -> S:
     """The reply. Raises UnreadableReply."""
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         message = "The provider's reply holds no embeddings."
         raise UnreadableReply(message) from error

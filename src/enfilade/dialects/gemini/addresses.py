@@ -4,6 +4,7 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ModelName, raw_json
 from enfilade.dialects.errors import MissingField, WrongType
 
@@ -42,7 +43,7 @@ def own_model(fields: dict[str, msgspec.Raw]) -> str:
     raw = fields.get("model")
     try:
         model = None if raw is None else msgspec.json.decode(raw, type=str | None)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         message = "`model` must be a string."
         raise WrongType(message, param="model") from None
     if not model:

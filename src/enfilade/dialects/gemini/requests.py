@@ -2,6 +2,7 @@
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import NOTHING, head, is_given, read_any
 from enfilade.dialects.errors import WrongType
 from enfilade.dialects.gemini.fields import snake
@@ -56,7 +57,7 @@ def count_media(raw: msgspec.Raw, name: str) -> int:
         return 0
     try:
         holders = _HOLDERS.decode(raw) if start == b"[" else [_HOLDER.decode(raw)]
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         # Something among them is no part; that hides none of the others.
         return _count_decoded(read_any(raw, name))
     return sum(holder.media() for holder in holders)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from enfilade.core.messages import Conversation
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.anthropic.carriers import ORIGIN
 from enfilade.dialects.anthropic.errors import AnthropicErrors
 from enfilade.dialects.anthropic.passing import without_envelopes
@@ -60,7 +61,7 @@ class CountCodec:
 def _read(body: bytes) -> int:
     try:
         return _REPLY.decode(body).input_tokens
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         message = "The provider's reply holds no count of tokens."
         raise UnreadableReply(message) from error
 

@@ -6,6 +6,7 @@ import msgspec
 
 from enfilade.core.happenings import Ended, Happening, PartBegan, PartEnded, PartGrew
 from enfilade.core.messages import Completion, Finish, Media, Part, Reasoning, Text, ToolCall
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.seals import carried
 from enfilade.dialects.translation.tools import INPUT, VALUE
@@ -57,7 +58,7 @@ def _sealed(part: Part, memo: Memo) -> Part:
 def _free_text(arguments: str) -> str:
     try:
         value = msgspec.json.decode(arguments)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return arguments
     text = value.get(INPUT) if isinstance(value, dict) else None
     return text if isinstance(text, str) else arguments
@@ -66,7 +67,7 @@ def _free_text(arguments: str) -> str:
 def _unwrapped(arguments: str) -> str:
     try:
         value = msgspec.json.decode(arguments)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return arguments
     return ENCODER.encode(value[VALUE]).decode() if isinstance(value, dict) and VALUE in value else arguments
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from enfilade.core.clock import NANOSECONDS, to_ns
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.gateway.stored.errors import InvalidItem, InvalidMetadata
 from enfilade.gateway.stored.types import (
     CONVERSATION,
@@ -78,7 +79,7 @@ def items_of_list(given: msgspec.Raw, param: str, most: int | None = None) -> tu
     """The items of an array, each checked to be one. Raises InvalidItem."""
     try:
         items = _RAW_LIST.decode(given)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         message = f"`{param}` must be an array of items."
         raise InvalidItem(message, param=param) from None
     if most is not None and len(items) > most:
@@ -98,7 +99,7 @@ def items_of_list(given: msgspec.Raw, param: str, most: int | None = None) -> tu
 def _head(item: msgspec.Raw) -> _Head | None:
     try:
         return _HEAD.decode(item)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 
@@ -135,7 +136,7 @@ def read_metadata(given: msgspec.Raw | None) -> dict[str, str]:
     """A request's metadata. Raises InvalidMetadata."""
     try:
         metadata = _METADATA.decode(given or b"null") or {}
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         message = "`metadata` must be an object of texts."
         raise InvalidMetadata(message, param="metadata") from None
     fits = len(metadata) <= MAX_METADATA and all(

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bedrock.families import ANTHROPIC, COHERE, TITAN, family
 from enfilade.dialects.traits import Traits
 from enfilade.providers.authorities import aws
@@ -95,7 +96,7 @@ def _reshape(outgoing: Outgoing) -> bytes:
         return outgoing.body
     try:
         fields = _invoked(outgoing)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         raise RequestRefused("A part of the request has not the form that Bedrock takes.") from None
     if outgoing.dialect.name == "anthropic_messages":
         return _ENCODER.encode(fields)

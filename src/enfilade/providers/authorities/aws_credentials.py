@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from enfilade.core.clock import NANOSECONDS, Clock, to_ns
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.providers.authorities.aws_sigv4 import AwsKeys, KeySource, Signature
 from enfilade.providers.authorities.renewal import Loan, Renewed
 from enfilade.providers.authorities.token_service import ask, refused
@@ -165,7 +166,7 @@ class ContainerEndpoint:
             raise refused("The container's credentials endpoint", f"status {status}")
         try:
             reply = msgspec.json.decode(body, type=_ContainerReply)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             raise _unreadable() from None
         found = {
             "AccessKeyId": reply.access_key_id,

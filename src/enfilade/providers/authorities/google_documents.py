@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from enfilade.core.clock import NANOSECONDS, to_ns
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.providers.authorities.oauth import TokenAddress, bearer, lifetime, loan_of, read_object
 from enfilade.providers.authorities.renewal import Loan
 from enfilade.providers.authority import AuthorityNeeds, Headers
@@ -73,7 +74,7 @@ def read_document(text: str) -> Document:
     """The document that the provider's `api_key` is. Raises CredentialMissing."""
     try:
         return _DOCUMENT.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         # The decoder tells what is wrong and where, and quotes nothing but a type that it does not know.
         said = str(error)[:200] if isinstance(error, msgspec.DecodeError) else "it is nested too deeply"
         message = (

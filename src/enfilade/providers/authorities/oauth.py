@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.providers.authorities.renewal import Loan
 from enfilade.providers.authorities.token_service import ask
 from enfilade.providers.authority import AuthorityNeeds, Headers
@@ -80,7 +81,7 @@ def refuse(who: str, status: int, body: bytes) -> NoReturn:
     """
     try:
         reply = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         reply = None
     error = reply.get("error") if isinstance(reply, dict) else None
     if isinstance(error, dict):
@@ -105,7 +106,7 @@ def read_object(body: bytes, who: str) -> dict[str, Any]:
     """The JSON object in an answer. Raises ProviderFault."""
     try:
         reply = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         reply = None
     if not isinstance(reply, dict):
         raise ProviderFault(f"{_capital(who)} answered something that is no JSON object.")

@@ -6,6 +6,7 @@ import msgspec
 
 from enfilade.core.happenings import Began, Ended, Failed, Happening, PartBegan, PartEnded, PartGrew, Reported
 from enfilade.core.messages import Finish, Opaque, Part, Reasoning, Sealed, Text, ToolCall
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.anthropic.blocks import DIALECT_NAME
 from enfilade.dialects.anthropic.carriers import ORIGIN
 from enfilade.dialects.bodies import ENCODER, error_text
@@ -121,7 +122,7 @@ class MessageDecoder:
     def _take(self, payload: bytes, out: list[Happening]) -> None:
         try:
             event = _EVENT.decode(payload)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             if _is_news(payload):
                 return
             message = "The provider's stream holds an event that cannot be read."
@@ -237,7 +238,7 @@ def _is_news(payload: bytes) -> bool:
     """Whether the event is JSON of a kind that is new to us."""
     try:
         return _KIND.decode(payload).type not in _KNOWN
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return False
 
 
@@ -249,7 +250,7 @@ def _grow_unknown(opened: dict[str, Any], payload: bytes) -> None:
     """A block that is new to us grows by the fields of its deltas: texts are added, anything else replaces."""
     try:
         delta = _GROWTH.decode(payload).delta
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return
     for name, value in delta.items():
         if name == "type":
@@ -264,6 +265,6 @@ def _opaque(block: Block) -> Opaque:
         written = "".join(block.pieces)
         try:
             value["input"] = msgspec.json.decode(written)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             value["input"] = written
     return Opaque(DIALECT_NAME, _string(value.get("type")), value)

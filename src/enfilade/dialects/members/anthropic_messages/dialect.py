@@ -2,6 +2,7 @@
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.anthropic.errors import AnthropicErrors
 from enfilade.dialects.anthropic.passing import without_envelopes
 from enfilade.dialects.anthropic.requests import CommonFields, read_request, request_bound
@@ -81,7 +82,7 @@ class AnthropicMessages(AnthropicErrors):
         """See `Dialect.read_reply`."""
         try:
             reply = _REPLY.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             message = "The provider's reply is not a message."
             raise UnreadableReply(message) from error
         if reply.type == "error" or not is_given(reply.content):

@@ -3,6 +3,7 @@
 import msgspec
 
 from enfilade.core.messages import Finish
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import NOTHING, error_text
 from enfilade.dialects.members.anthropic_messages.framing import STOP, event
 from enfilade.dialects.members.anthropic_messages.usage import AnthropicUsage, finish_of, stop_fields
@@ -66,7 +67,7 @@ class MessageStreamReader:
             return b"" if facts.done else event
         try:
             read = _EVENT.decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return event  # An event that is new to us: the caller's SDK decides.
         if read.type == "error":
             facts.error = error_text(bytes(read.error))

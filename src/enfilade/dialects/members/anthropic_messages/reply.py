@@ -17,6 +17,7 @@ from enfilade.core.messages import (
     Text,
     ToolCall,
 )
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.core.usage import Usage
 from enfilade.dialects.anthropic.blocks import DIALECT_NAME
 from enfilade.dialects.anthropic.carriers import ORIGIN, UNSEALED, part_seal
@@ -24,6 +25,7 @@ from enfilade.dialects.anthropic.citations import read_citation, shown_citation
 from enfilade.dialects.anthropic.turns import media_block, tool_input
 from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.json_text import text_in_reply
 from enfilade.dialects.members.anthropic_messages.usage import (
     SHOWN_TIERS,
     TIERS,
@@ -61,7 +63,7 @@ def read_reply(body: bytes) -> Completion:
             message = "The provider's reply holds no message."
             raise UnreadableReply(message)
         parts = tuple(_read(block) for block in reply.content)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         message = "The provider's reply is not a message."
         raise UnreadableReply(message) from error
     usage = reply.usage
@@ -122,7 +124,7 @@ def _redacted(block: dict[str, msgspec.Raw]) -> Reasoning:
 
 def _tool_use(block: dict[str, msgspec.Raw]) -> ToolCall:
     given = block.get("input")
-    arguments = "{}" if given is None or bytes(given) == b"null" else bytes(given).decode()
+    arguments = "{}" if given is None or bytes(given) == b"null" else text_in_reply(given)
     return ToolCall(_string(block, "id"), _string(block, "name"), arguments)
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from enfilade.core.happenings import Began, Ended, Failed, Happening, PartBegan, PartEnded, PartGrew, Reported
 from enfilade.core.messages import Finish, Part, Reasoning, Sealed, Text, ToolCall
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, error_text
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
@@ -122,7 +123,7 @@ class ConverseDecoder:
                 break
             try:
                 self._take(frame, happened)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except UNREADABLE as error:
                 message = "The provider's stream holds an event that cannot be read."
                 raise UnreadableReply(message) from error
         return happened
@@ -240,6 +241,6 @@ def _failed(frame: Frame) -> Failed:
     if said is None:
         try:
             said = _EXCEPTION.decode(frame.payload).message
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             said = None
     return Failed(error_text(ENCODER.encode({"type": name, "message": said})))

@@ -5,10 +5,12 @@ from typing import Any
 import msgspec
 
 from enfilade.core.messages import Completion, Finish, Part, Reasoning, Sealed, Text, ToolCall
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.core.usage import Usage
 from enfilade.dialects.bedrock.families import ANTHROPIC, family
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.json_text import text_in_reply
 from enfilade.dialects.members.bedrock_converse.rules import CLAUDES, ORIGIN
 
 FINISHES = {
@@ -140,7 +142,7 @@ def read_reply(body: bytes, upstream: Upstream) -> Completion:
     """The completion. Raises UnreadableReply."""
     try:
         reply = _REPLY.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         message = "The provider's reply is no reply of Converse."
         raise UnreadableReply(message) from error
     parts = [part for block in reply.output.message.content for part in _parts(block, upstream.model)]
@@ -174,7 +176,7 @@ def _parts(block: ContentBlock, model: str) -> list[Part]:
     if block.tool_use is not None:
         call = block.tool_use
         # A tool that the service runs has been run: it must not look like one for the caller.
-        return [] if call.type == HOSTED else [ToolCall(call.tool_use_id, call.name, bytes(call.input).decode())]
+        return [] if call.type == HOSTED else [ToolCall(call.tool_use_id, call.name, text_in_reply(call.input))]
     if block.citations_content is not None:
         cited = block.citations_content
         text = "".join(piece.text for piece in cited.content)

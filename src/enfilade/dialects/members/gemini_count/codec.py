@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from enfilade.core.messages import Conversation
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, read_any
 from enfilade.dialects.codec import Rules, Upstream
 from enfilade.dialects.errors import UnreadableReply, WrongType
@@ -71,7 +72,7 @@ def count_in(body: bytes) -> int:
     """The figure in a reply. Raises UnreadableReply."""
     try:
         total = _REPLY.decode(body).total_tokens
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         message = "The provider's reply holds no count."
         raise UnreadableReply(message) from error
     if total is None or not 0 <= total < 1 << 40:

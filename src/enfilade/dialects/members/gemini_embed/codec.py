@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from enfilade.core.messages import Embeddings, Question
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import ENCODER, NOTHING, is_given
 from enfilade.dialects.codec import Rules, Upstream
@@ -140,7 +141,7 @@ def vectors_in(body: bytes) -> tuple[list[Vector], Usage | None]:
     message = "The provider's reply holds no embeddings."
     try:
         reply = _REPLY.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise UnreadableReply(message) from error
     vectors = [reply.embedding] if reply.embedding is not None else reply.embeddings
     if vectors is None or is_given(reply.error):

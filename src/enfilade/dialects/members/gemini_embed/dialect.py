@@ -2,6 +2,7 @@
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, decode_object, is_given, may_name, read_any, require_entries, text_size
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, WrongType
@@ -67,7 +68,7 @@ class GeminiEmbed(Unstreamed, GeminiErrors):
         if "requests" in fields:
             try:
                 entries = _ENTRIES.decode(fields["requests"])
-            except (msgspec.DecodeError, RecursionError):
+            except UNREADABLE:
                 message = "`requests` must be an array of objects."
                 raise WrongType(message, param="requests") from None
             named = [entry for entry in entries if "model" in entry]

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.errors import UnreadableReply
 
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(?:(\d+)|'([^']*)'|\"([^\"]*)\")\]")
@@ -45,7 +46,7 @@ class PartialArguments:
 def _pieces(raw: msgspec.Raw) -> list[dict[str, Any]]:
     try:
         pieces = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         pieces = None
     return [piece for piece in pieces if isinstance(piece, dict)] if isinstance(pieces, list) else []
 

@@ -9,12 +9,14 @@ import msgspec
 
 from enfilade.core.happenings import Began, Ended, Failed, Happening, PartBegan, PartEnded, PartGrew, Reported
 from enfilade.core.messages import Finish, Media, Opaque, Part, Reasoning, Sealed, Text, ToolCall
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.gemini.contents import DIALECT, ORIGIN
 from enfilade.dialects.gemini.media import kind_of
 from enfilade.dialects.gemini.write import INVENTED
+from enfilade.dialects.json_text import text_in_reply
 from enfilade.dialects.members.gemini_generate.calls import PartialArguments
 from enfilade.dialects.members.gemini_generate.evidence import citations_of, logprobs_of
 from enfilade.dialects.members.gemini_generate.wire import (
@@ -166,7 +168,7 @@ class Parts:
             if not call.will_continue:
                 self._close(found)
             return
-        arguments = bytes(call.args).decode() if is_given(call.args) else "{}"
+        arguments = text_in_reply(call.args) if is_given(call.args) else "{}"
         found += [PartGrew(self._index, arguments), PartEnded(self._index)]
 
     def _invented(self) -> str:
@@ -214,7 +216,7 @@ def _opaque(data: bytes, place: tuple[int, int]) -> Opaque | None:
     try:
         whole: Any = msgspec.json.decode(data)
         value = whole["candidates"][place[0]]["content"]["parts"][place[1]]
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         message = "The provider's reply cannot be read."
         raise UnreadableReply(message) from error
     kinds = [name for name, content in value.items() if name not in _ATTRIBUTES and content is not None]
@@ -225,7 +227,7 @@ def decoded(data: bytes) -> Chunk:
     """A chunk. Raises UnreadableReply."""
     try:
         return CHUNK.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         message = "The provider's reply is not one of Gemini's."
         raise UnreadableReply(message) from error
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import (
     ENCODER,
     MAX_CHOICES,
@@ -131,7 +132,7 @@ def _read_config(request: Request) -> None:
         raise WrongType(message, param=where)
     try:
         config = _CONFIG.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         found = next((name for name in ("maxOutputTokens", "candidateCount") if _named(name, str(error))), None)
         path = f"{where}.{found}" if found else where
         message = f"`{path}` must be a whole number." if found else f"`{path}` cannot be read."

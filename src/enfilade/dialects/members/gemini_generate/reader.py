@@ -1,7 +1,6 @@
 """A stream from Google on its way through."""
 
-import msgspec
-
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import ENCODER, error_text, is_given
 from enfilade.dialects.gemini.usage import usage_object
@@ -55,7 +54,7 @@ class ContentStreamReader:
             return event if self._as_is else b""
         try:
             chunk = CHUNK.decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return self._passed(event, data)  # Not a chunk as we know it: the caller's SDK decides.
         if is_given(chunk.error):
             facts.error = error_text(bytes(chunk.error))

@@ -6,6 +6,7 @@ import msgspec
 
 from enfilade.core.happenings import Happening, PartEnded, PartGrew
 from enfilade.core.messages import Part, Sealed, ToolCall
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.members.openai_chat.marks import seal_of
 from enfilade.dialects.members.openai_chat.shapes import Call, Called, arguments_text
 
@@ -127,6 +128,6 @@ def _is_whole(call: _Open) -> bool:
         return False
     try:
         _ANY.decode("".join(call.pieces))
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True

@@ -1,8 +1,7 @@
 """A provider's stream, as it happens."""
 
-import msgspec
-
 from enfilade.core.happenings import Began, Ended, Failed, Happening, Reported
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, error_text
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
@@ -68,7 +67,7 @@ class ChatDecoder:
             return
         try:
             chunk = REPLY.decode(data)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             message = "The provider's stream holds something that is not a chunk of a chat completion."
             raise UnreadableReply(message) from error
         if chunk.error:

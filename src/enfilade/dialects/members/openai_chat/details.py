@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from enfilade.core.messages import Reasoning, Sealed
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.checks import text_or_none
 from enfilade.dialects.members.openai_chat.marks import FAMILY
@@ -71,6 +72,6 @@ def _own_form(value: str) -> dict[str, Any] | None:
         return None
     try:
         detail = _OBJECT.decode(value)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return detail if str(detail.get("type", TEXT)).startswith("reasoning.") else None

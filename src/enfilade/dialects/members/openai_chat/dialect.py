@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import (
     ENCODER,
     Choices,
@@ -111,7 +112,7 @@ class OpenAIChat(OpenAIErrors):
         """See `Dialect.read_reply`."""
         try:
             reply = _REPLY.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             message = "The provider's reply is not a chat completion."
             raise UnreadableReply(message) from error
         if is_given(reply.error) or reply.choices is None:

@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from enfilade.core.messages import Finish
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
 from enfilade.dialects.json_text import in_one_line
 from enfilade.dialects.members.openai_chat.shapes import DONE, FINISHES
@@ -103,7 +104,7 @@ class ChatStreamReader:
             return b""
         try:
             chunk = _CHUNK.decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return event  # Not a chunk as we know it: the caller's SDK decides.
         if is_given(chunk.error):
             facts.error = error_text(bytes(chunk.error))

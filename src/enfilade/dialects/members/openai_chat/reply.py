@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import msgspec
-
 from enfilade.core.happenings import Ended, Happening, Reported
 from enfilade.core.messages import Completion, Media, Reasoning, Refusal, Text, ToolCall
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.collecting import Collector
@@ -24,7 +23,7 @@ def completion_of(body: bytes, upstream: Upstream) -> Completion:
     """A provider's whole reply. Raises UnreadableReply."""
     try:
         reply = REPLY.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         message = "The provider's reply is not a chat completion."
         raise UnreadableReply(message) from error
     if reply.error or not reply.choices:

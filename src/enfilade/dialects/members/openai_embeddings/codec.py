@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from enfilade.core.messages import Embeddings, Question
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, read_any
 from enfilade.dialects.checks import is_void, text, whole, wrong
 from enfilade.dialects.codec import Rules, Upstream
@@ -80,7 +81,7 @@ class EmbeddingsCodec:
         """See `Codec.read`."""
         try:
             reply = _REPLY.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             message = "The provider's reply holds no embeddings."
             raise UnreadableReply(message) from error
         if not reply.data:

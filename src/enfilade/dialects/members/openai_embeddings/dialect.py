@@ -2,6 +2,7 @@
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import (
     ENCODER,
     NOTHING,
@@ -87,7 +88,7 @@ class OpenAIEmbeddings(Unstreamed, OpenAIErrors):
         """See `Dialect.read_reply`."""
         try:
             reply = _REPLY.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             message = "The provider's reply holds no embeddings."
             raise UnreadableReply(message) from error
         if not is_given(reply.data):

@@ -7,6 +7,7 @@ import msgspec
 
 from enfilade.core.happenings import Began, Ended, Failed, Happening, PartBegan, PartEnded, PartGrew, Reported
 from enfilade.core.messages import Finish, Part, Reasoning, Refusal, Text, ToolCall
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, error_text, is_given
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.members.openai_responses.annotations import read_logprobs
@@ -85,7 +86,7 @@ class ResponseDecoder:
                 return  # An event that is new to us.
             message = "The provider's stream holds an event of another form than its type has."
             raise UnreadableReply(message) from error
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             message = "The provider's stream holds an event that is no JSON."
             raise UnreadableReply(message) from error
 
@@ -233,7 +234,7 @@ def _id(item: dict[str, Any]) -> str | None:
 def _kind(data: bytes) -> str | None:
     try:
         return _ITEM.decode(data).type
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

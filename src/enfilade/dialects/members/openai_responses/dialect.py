@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from enfilade.core.errors import EnfiladeError, InvalidRequest
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import (
     ENCODER,
     NOTHING,
@@ -150,7 +151,7 @@ class OpenAIResponses(OpenAIErrors):
         """See `Dialect.read_reply`."""
         try:
             reply = REPLY.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             message = "The provider's reply is not a response."
             raise UnreadableReply(message) from error
         if reply.output is None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import head, raw_json
 from enfilade.dialects.members.openai_responses.wire import RAW_LIST
 from enfilade.dialects.seals import MARK
@@ -37,7 +38,7 @@ def sendable(given: msgspec.Raw) -> msgspec.Raw:
 def _is_readable(item: msgspec.Raw) -> bool:
     try:
         read = _ITEM.decode(item)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return True
     if read.type != "reasoning":
         return True

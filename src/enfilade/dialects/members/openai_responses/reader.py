@@ -2,6 +2,7 @@
 
 import msgspec
 
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
 from enfilade.dialects.json_text import in_one_line
 from enfilade.dialects.members.openai_responses.cut import CutStream
@@ -59,7 +60,7 @@ class ResponseStreamReader:
             return b"" if facts.done else event
         try:
             read = _EVENT.decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return event  # An event that is new to us: the caller's SDK decides.
         if read.type == "error":
             self._fail(data)
@@ -77,7 +78,7 @@ class ResponseStreamReader:
         facts = self.facts
         try:
             response = _RESPONSE.decode(read.response)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             response = ResponseReply()
         raw = bytes(read.response)
         facts.model = response.model if facts.model is None else facts.model
@@ -104,7 +105,7 @@ class ResponseStreamReader:
         try:
             stamped = ENCODER.encode(RAW_FIELDS.decode(response) | self._stamps)
             fields = RAW_FIELDS.decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return response, b"data: " + data + b"\n\n"
         kind = msgspec.json.decode(fields["type"], type=str)
         fields["response"] = msgspec.Raw(stamped)

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
-
 from enfilade.core.messages import Completion, Finish, Opaque, Part, Reasoning, Refusal, Text, ToolCall
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import as_object
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.members.openai_responses.annotations import read_citations, read_logprobs
@@ -21,7 +20,7 @@ def read(body: bytes) -> Completion:
     """See `Codec.read`."""
     try:
         reply = WHOLE.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         message = "The provider's reply is not a response."
         raise UnreadableReply(message) from error
     if reply.output is None:
