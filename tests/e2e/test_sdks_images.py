@@ -3,6 +3,8 @@
 import base64
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 from google.genai import types
 
@@ -46,6 +48,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 KINDS = pytest.mark.parametrize("kind", ANSWERS)
 
 
+@pytest.mark.parametrize("openai_client", [openai.OpenAI], indirect=True)
 @KINDS
 async def test_a_picture_in_a_chat(openai_client: Any, office: Office, kind: str) -> None:
     content = [{"type": "text", "text": WORDS}, {"type": "image_url", "image_url": {"url": DATA_URL}}]
@@ -57,6 +60,7 @@ async def test_a_picture_in_a_chat(openai_client: Any, office: Office, kind: str
     assert completion.choices[0].message.content == "A pixel."
 
 
+@pytest.mark.parametrize("openai_client", [openai.AsyncOpenAI], indirect=True)
 @KINDS
 async def test_a_picture_in_a_response(openai_client: Any, office: Office, kind: str) -> None:
     content = [{"type": "input_text", "text": WORDS}, {"type": "input_image", "image_url": DATA_URL, "detail": "auto"}]
@@ -68,6 +72,7 @@ async def test_a_picture_in_a_response(openai_client: Any, office: Office, kind:
     assert response.output_text == "A pixel."
 
 
+@pytest.mark.parametrize("anthropic_client", [anthropic.Anthropic], indirect=True)
 @KINDS
 async def test_a_picture_in_a_message(anthropic_client: Any, office: Office, kind: str) -> None:
     source = {"type": "base64", "media_type": "image/png", "data": PIXEL}
@@ -83,6 +88,7 @@ async def test_a_picture_in_a_message(anthropic_client: Any, office: Office, kin
     assert message.content[0].text == "A pixel."
 
 
+@pytest.mark.parametrize("google_client", ["async"], indirect=True)
 @KINDS
 async def test_a_picture_in_geminis_contents(google_models: Any, office: Office, kind: str) -> None:
     image = types.Part.from_bytes(data=base64.b64decode(PIXEL), mime_type="image/png")

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 from google.genai import types
 
@@ -12,11 +14,16 @@ from tests.support.thoughtful import ANSWER, RESULTS, SCHEMA, THOUGHTFUL, TOOL
 pytestmark = pytest.mark.e2e
 
 ASKED = "Where are they?"
-STREAMED = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 PROVIDERS = pytest.mark.parametrize("provider", THOUGHTFUL, ids=lambda provider: provider.kind)
 
 
-@STREAMED
+def either(client: str, sync: object, later: object) -> pytest.MarkDecorator:
+    """Whole answers by the sync client, streams by the async one: the other way round is tried elsewhere."""
+    pairs = [(sync, False), (later, True)]
+    return pytest.mark.parametrize((client, "streamed"), pairs, ids=["whole", "streamed"], indirect=[client])
+
+
+@either("openai_client", openai.OpenAI, openai.AsyncOpenAI)
 @PROVIDERS
 async def test_chat_completions_bring_thoughts_back(
     openai_client: Any, office: Office, provider: Any, streamed: bool
@@ -41,7 +48,7 @@ async def test_chat_completions_bring_thoughts_back(
         provider.check(upstream.seen)
 
 
-@STREAMED
+@either("openai_client", openai.OpenAI, openai.AsyncOpenAI)
 @PROVIDERS
 @pytest.mark.parametrize("kept", [False, True], ids=["sent-back", "kept"])
 async def test_responses_bring_thoughts_back(
@@ -74,7 +81,7 @@ async def test_responses_bring_thoughts_back(
         provider.check(upstream.seen)
 
 
-@STREAMED
+@either("anthropic_client", anthropic.Anthropic, anthropic.AsyncAnthropic)
 @PROVIDERS
 async def test_messages_bring_thoughts_back(
     anthropic_client: Any, office: Office, provider: Any, streamed: bool
@@ -105,7 +112,7 @@ async def test_messages_bring_thoughts_back(
         provider.check(upstream.seen)
 
 
-@STREAMED
+@either("google_client", "sync", "async")
 @PROVIDERS
 async def test_geminis_contents_bring_thoughts_back(
     google_models: Any, office: Office, provider: Any, streamed: bool

@@ -143,11 +143,12 @@ class Office:
                 for path in (f"models/{name}", f"providers/{provider['name']}"):
                     reply = await self._client.delete(f"/api/v1/{path}")
                     assert reply.status_code == 204, reply.text
+                await self._is_in_force(name, status=404)  # Another test may use the name.
 
-    async def _is_in_force(self, model: str) -> None:
+    async def _is_in_force(self, model: str, status: int = 200) -> None:
         async def is_served() -> bool:
             reply = await self._client.get(f"/v1/models/{model}", headers={"authorization": f"Bearer {ACME_KEY}"})
-            return reply.status_code == 200
+            return reply.status_code == status
 
         await eventually(is_served, within=60)
 
