@@ -1,4 +1,4 @@
-"""Whatever comes between any two dialects: streams cut anywhere, streams and whole replies, and conversations that
+"""Whatever comes between any two dialects: streams cut anywhere, streams and whole replies, noise, and conversations that
 each service's own checks take.
 """
 
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from enfilade.core.errors import EnfiladeError
 from enfilade.dialects.registry import load_dialects
 from enfilade.dialects.traits import Traits
 from enfilade.dialects.translation.passage import Asked, Destination, Passage, Translator
@@ -148,6 +149,65 @@ def test_a_stream_adds_up_to_the_whole_reply(caller: str, upstream: str, reply: 
     streamed = translated(caller, upstream, [stream_of(upstream, reply)])
     one, other = CALLERS[caller]("m"), CALLERS[caller]("m", stream=True)
     assert other.takes(streamed.decode()) == one.takes(whole.decode())
+
+
+NOISE = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize(("caller", "upstream"), PAIRS)
+@given(reply=replies(), noise=NOISE, seed=st.integers(0, 10_000))
+@examples(20)
+def test_noise_is_an_error_or_an_answer(caller: str, upstream: str, reply: Reply, noise: Any, seed: int) -> None:
+    """A value somewhere in a reply is another one; bytes are lost, or changed."""
+    chance = random.Random(seed)
+    asked, asked_stream = asking(caller, stream=False), asking(caller, stream=True)
+    whole, stream = whole_of(upstream, reply), stream_of(upstream, reply)
+    bent = json.dumps(_bent(json.loads(whole), noise, chance)).encode()
+    for body in (bent, whole[: chance.randrange(len(whole))], _scratched(whole, chance)):
+        try:
+            passage(caller, upstream, asked, stream=False).read_reply(body)
+        except EnfiladeError:
+            continue
+    lines = stream.split(b"\n")
+    at = chance.randrange(len(lines))
+    lines[at] = b"data: " + json.dumps(noise).encode()
+    for data in (b"\n".join(lines), _bent_stream(stream, noise, chance), _scratched(stream, chance)):
+        reader = passage(caller, upstream, asked_stream, stream=True).stream_reader()
+        try:
+            reader.feed(data)
+            if reader.finish():
+                reader.tail("0.1")
+        except EnfiladeError:
+            continue
+
+
+def _bent(value: Any, noise: Any, chance: random.Random) -> Any:
+    """One value somewhere inside replaced."""
+    if isinstance(value, dict) and value and chance.random() < 0.85:
+        name = chance.choice(sorted(value))
+        return value | {name: _bent(value[name], noise, chance)}
+    if isinstance(value, list) and value and chance.random() < 0.85:
+        index = chance.randrange(len(value))
+        return [*value[:index], _bent(value[index], noise, chance), *value[index + 1 :]]
+    return noise
+
+
+def _bent_stream(stream: bytes, noise: Any, chance: random.Random) -> bytes:
+    lines = stream.split(b"\n")
+    places = [index for index, line in enumerate(lines) if line.startswith(b"data: {") and line.rstrip().endswith(b"}")]
+    if places:
+        at = chance.choice(places)
+        lines[at] = b"data: " + json.dumps(_bent(json.loads(lines[at][6:]), noise, chance)).encode()
+    return b"\n".join(lines)
+
+
+def _scratched(data: bytes, chance: random.Random) -> bytes:
+    at = chance.randrange(len(data))
+    return data[:at] + bytes([chance.randrange(256)]) + data[at + chance.randrange(3) :]
 
 
 @st.composite
