@@ -32,7 +32,8 @@ async def begin(admission: Admission, answer: Answer) -> None:
     try:
         await _read_head(answer, reader)
     except ProviderError:
-        admission.stream_facts = None
+        if reader.facts.usage is None:
+            admission.stream_facts = None  # Nothing tells what it may have cost.
         answer.incoming.abort()
         raise
     except BaseException:
@@ -65,4 +66,10 @@ def reported(said: str, provider: Provider) -> ProviderError | None:
 
 def _unknown_failure() -> StreamFailed:
     message = "The provider reported an error while it was answering."
+    return StreamFailed(message)
+
+
+def given_up() -> StreamFailed:
+    """The provider ended an answer that cannot be used."""
+    message = "The model gave up its answer before it could be used."
     return StreamFailed(message)

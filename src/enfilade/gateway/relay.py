@@ -6,12 +6,13 @@ import msgspec
 
 from enfilade.core.clock import Clock
 from enfilade.core.errors import EnfiladeError
+from enfilade.core.messages import Finish
 from enfilade.core.money import format_usd
 from enfilade.costs.meters import WindowMeter
 from enfilade.dialects.errors import UnreadableReply
-from enfilade.dialects.types import LimitHeaders, Request, StreamReader
+from enfilade.dialects.types import LimitHeaders, Request, StreamFacts, StreamReader
 from enfilade.gateway.admission import Admission
-from enfilade.gateway.answers import Answer, failure_in
+from enfilade.gateway.answers import Answer, failure_in, given_up
 from enfilade.gateway.cache import KeptAnswer, ReplyCache
 from enfilade.gateway.counting import estimated_count
 from enfilade.gateway.keeping import Kept
@@ -75,6 +76,10 @@ class Relay:
             facts, body = answer.passage.read_reply(body)
         except UnreadableReply as unreadable:
             raise answer.candidate.target.provider.reported_failure(body) or unreadable from unreadable
+        if facts.finish is Finish.ERROR and answer.passage.is_translated:
+            # Most dialects have no word for it but an error; what it cost is known all the same.
+            admission.stream_facts = StreamFacts(facts.usage, facts.model, facts.finish, facts.service_tier)
+            raise given_up()
         written = admission.settle(answered(call, answer.candidate, facts, len(body)))
         headers = self._headers(admission, answer)
         headers.append((b"x-enfilade-cost-usd", format_usd(admission.cost_nano).encode()))

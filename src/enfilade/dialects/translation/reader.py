@@ -10,6 +10,8 @@ from enfilade.dialects.translation.restoring import Restorer
 from enfilade.dialects.translation.types import Memo
 from enfilade.dialects.types import StreamFacts
 
+GIVEN_UP = '{"message":"The model gave up its answer."}'
+
 
 class TranslatedReader:
     """See `StreamReader`."""
@@ -45,6 +47,10 @@ class TranslatedReader:
             elif isinstance(happening, Reported):
                 facts.usage = happening.usage
             elif isinstance(happening, Ended):
+                if happening.finish is Finish.ERROR:
+                    # The model's answer cannot be used, and most dialects have no word for that but an error.
+                    facts.error, facts.done = GIVEN_UP, True
+                    break
                 self._ended = happening
                 facts.finish = happening.finish
                 facts.service_tier = happening.service_tier
