@@ -33,7 +33,9 @@ def fit_tools(question: Conversation, aim: Aim, losses: Losses, memo: Memo) -> C
         choice = None
     if question.parallel_tool_calls is not None and "parallel_tool_calls" not in aim.takes:
         if tools and not question.parallel_tool_calls:
-            losses.refuse("parallel_tool_calls", "cannot be switched off there")
+            if choice is None or choice.mode != "named":
+                losses.refuse("parallel_tool_calls", "cannot be switched off there")
+            losses.drop("parallel_tool_calls")  # One tool that must be used is hardly used twice.
         changes["parallel_tool_calls"] = None
     wanted = question.response_format
     if wanted is not None and wanted.kind != "text" and not _has_format(wanted, aim):

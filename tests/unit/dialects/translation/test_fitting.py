@@ -126,6 +126,12 @@ def test_text_alone_as_modality_and_parallel_calls_as_usual_are_nothing_to_refus
     assert Fitted(asking(parallel_tool_calls=False)).dropped == []
 
 
+def test_one_forced_tool_is_not_refused_because_calls_may_be_parallel() -> None:
+    named = ToolChoice("named", ("weather",))
+    fitted = Fitted(asking(tools=(WEATHER,), tool_choice=named, parallel_tool_calls=False))
+    assert (fitted.question.parallel_tool_calls, fitted.dropped) == (None, ["parallel_tool_calls"])
+
+
 def test_a_temperature_is_brought_into_the_targets_range() -> None:
     fitted = Fitted(asking(temperature=1.7), takes=frozenset({"temperature"}), temperature=(0.0, 1.0))
     assert (fitted.question.temperature, fitted.dropped) == (1.0, ["temperature"])
