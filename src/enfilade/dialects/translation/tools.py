@@ -33,9 +33,7 @@ def fit_tools(question: Conversation, aim: Aim, losses: Losses, memo: Memo) -> C
         choice = None
     if question.parallel_tool_calls is not None and "parallel_tool_calls" not in aim.takes:
         if tools and not question.parallel_tool_calls:
-            if choice is None or choice.mode != "named":
-                losses.refuse("parallel_tool_calls", "cannot be switched off there")
-            losses.drop("parallel_tool_calls")  # One tool that must be used is hardly used twice.
+            _let_calls_be_parallel(choice, losses)
         changes["parallel_tool_calls"] = None
     wanted = question.response_format
     if wanted is not None and wanted.kind != "text" and not _has_format(wanted, aim):
@@ -46,6 +44,12 @@ def fit_tools(question: Conversation, aim: Aim, losses: Losses, memo: Memo) -> C
     if choice is not question.tool_choice:
         changes["tool_choice"] = choice
     return msgspec.structs.replace(question, **changes) if changes else question
+
+
+def _let_calls_be_parallel(choice: ToolChoice | None, losses: Losses) -> None:
+    if choice is None or choice.mode != "named":
+        losses.refuse("parallel_tool_calls", "cannot be switched off there")
+    losses.drop("parallel_tool_calls")  # One tool that must be used is hardly used twice.
 
 
 def _has_format(wanted: ResponseFormat, aim: Aim) -> bool:
