@@ -1,6 +1,5 @@
 """Requests in which anything may stand anywhere: on the way to any dialect they are understood, or refused by name."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
