@@ -6,7 +6,7 @@ import anthropic
 import pytest
 from anthropic import _exceptions
 
-from tests.support.sdk import LIMITED_KEY, NARROW_KEY, POOR_KEY, WRONG_KEY, Office, call, collect
+from tests.support.sdk import LIMITED_KEY, NARROW_KEY, POOR_KEY, WRONG_KEY, Office, call, collect, untried
 from tests.support.upstream import reply
 from tests.support.world import ACME_KEY
 
@@ -46,7 +46,7 @@ async def test_refusals_and_failures_are_the_sdks_typed_errors(
 ) -> None:
     asking = anthropic_client.with_options(api_key=key)
     with pytest.raises(kind) as caught:
-        await call(asking.messages.create, model=model, **SAID)
+        await call(asking.messages.create, model=untried(model), **SAID)
     error: Any = caught.value
     assert error.status_code == status
     assert error.body["type"] == "error"

@@ -9,7 +9,17 @@ from google import genai
 from google.genai import errors, types
 
 from tests.support.process import EnfiladeProcess
-from tests.support.sdk import LIMITED_KEY, NARROW_KEY, POOR_KEY, WRONG_KEY, Office, call, collect, forget_surroundings
+from tests.support.sdk import (
+    LIMITED_KEY,
+    NARROW_KEY,
+    POOR_KEY,
+    WRONG_KEY,
+    Office,
+    call,
+    collect,
+    forget_surroundings,
+    untried,
+)
 from tests.support.upstream import hang_up, reply
 from tests.support.world import ACME_KEY
 
@@ -80,7 +90,7 @@ async def test_refusals_and_failures_are_the_sdks_typed_errors(
     reason: str,
 ) -> None:
     with pytest.raises(kind) as caught:
-        await call(asking(key).generate_content, model=model.format(upstream), contents=TEXT)
+        await call(asking(key).generate_content, model=untried(model.format(upstream)), contents=TEXT)
     error = caught.value
     assert (error.code, error.status) == (code, status)
     assert error.message

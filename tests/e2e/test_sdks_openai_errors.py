@@ -13,6 +13,7 @@ from tests.support.sdk import (
     Office,
     call,
     collect,
+    untried,
 )
 from tests.support.upstream import hang_up, reply
 from tests.support.world import ACME_KEY
@@ -56,7 +57,7 @@ async def test_refusals_and_failures_are_the_sdks_typed_errors(
 ) -> None:
     asking = openai_client.with_options(api_key=key)
     with pytest.raises(kind) as caught:
-        await call(asking.chat.completions.create, model=model, messages=SAID)
+        await call(asking.chat.completions.create, model=untried(model), messages=SAID)
     error = caught.value
     assert (type(error), error.status_code, error.code) == (kind, status, code)
     assert error.request_id == error.response.headers["x-request-id"]

@@ -5,7 +5,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.support.sdk import NARROW_KEY, POOR_KEY, WRONG_KEY, Office, call, collect, entered
+from tests.support.sdk import NARROW_KEY, POOR_KEY, WRONG_KEY, Office, call, collect, entered, untried
 from tests.support.world import ACME_KEY, GLOBEX_KEY
 
 pytestmark = pytest.mark.e2e
@@ -41,7 +41,7 @@ async def test_refusals_and_failures_are_the_sdks_typed_errors(
 ) -> None:
     asking = openai_client.with_options(api_key=key)
     with pytest.raises(kind) as caught:
-        await call(asking.responses.create, model=model.format(upstream), input=TEXT)
+        await call(asking.responses.create, model=untried(model.format(upstream)), input=TEXT)
     error = caught.value
     assert (type(error), error.status_code, error.code) == (kind, status, code)
     assert error.message

@@ -235,7 +235,7 @@ RICH: dict[str, dict[str, Any]] = {
         "stream_options": {"include_usage": True},
         "response_format": {"type": "text"},
     },
-    EMBEDDINGS: {"model": ECHO, "input": ["a", [1, 2]], "dimensions": 3, "encoding_format": "float", "user": "u"},
+    EMBEDDINGS: {"model": ECHO, "input": ["a", "b"], "dimensions": 3, "encoding_format": "float", "user": "u"},
     MESSAGES: {
         "model": "simulated/tools",
         "max_tokens": 50,

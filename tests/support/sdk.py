@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import itertools
 import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -23,6 +24,14 @@ POOR_KEY = "acme-poor-key-with-enough-characters-too"
 NARROW_KEY = "acme-narrow-key-with-enough-characters"
 WRONG_KEY = "enf_nobody_ever_made_this_key_of_enough_characters"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+_NUMBERS = itertools.count(1)
+
+
+def untried(model: str) -> str:
+    """The model under a name that no test has called yet, if it is one that fails: breakers remember by name."""
+    return f"{model}+text-{next(_NUMBERS)}" if "/fail-" in model else model
 
 
 def sdk_world() -> dict[str, Any]:
