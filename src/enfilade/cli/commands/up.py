@@ -43,9 +43,9 @@ def up(
             note(f"{text} …")
 
     def ready(state: Ready) -> None:
-        if ready_file is not None:
-            write_ready_file(ready_file, state)
         print_banner(state, settings, document or first)
+        if ready_file is not None:
+            write_ready_file(ready_file, state)  # Whoever waits for it finds everything else done.
 
     run(StartOptions(settings, ready, progress, document=document, first_document=first))
 
