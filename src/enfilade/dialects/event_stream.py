@@ -13,7 +13,7 @@ import msgspec
 
 from enfilade.dialects.errors import UnreadableReply
 
-CONTENT_TYPE = "application/vnd.amazon.eventstream"
+CONTENT_TYPE = b"application/vnd.amazon.eventstream"
 MAX_FRAME_BYTES = 16_000_000
 MAX_HEADER_BYTES = 128 * 1024
 PRELUDE_BYTES: Final = 12

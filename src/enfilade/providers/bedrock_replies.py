@@ -9,11 +9,11 @@ import msgspec
 
 from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.errors import UnreadableReply
-from enfilade.dialects.event_stream import PRELUDE_BYTES, Frame, FrameCutter
+from enfilade.dialects.event_stream import CONTENT_TYPE, PRELUDE_BYTES, Frame, FrameCutter
+from enfilade.providers.changed_reply import ChangedReply, ReplyChange
 from enfilade.providers.error_reports import ErrorReport, HeaderMap, read_error
 from enfilade.providers.errors import ProviderError, UnreadableResponse
 from enfilade.providers.failures import failure_of
-from enfilade.providers.openings import BINARY
 from enfilade.providers.types import Incoming, Outgoing
 
 MAX_LOOK = 64_000
@@ -60,17 +60,17 @@ class _Typed(msgspec.Struct):
 async def arrived(outgoing: Outgoing, reply: Arriving) -> Incoming:
     """See `HttpAdapter.arrived`. Raises ProviderError for a stream that begins with an exception."""
     if outgoing.stream:
-        if (b"content-type", BINARY) not in reply.headers:
+        if (b"content-type", CONTENT_TYPE) not in reply.headers:
             return reply
         await _check_first_frame(reply)
         return Unframed(reply) if outgoing.dialect.name == "anthropic_messages" else reply
     if outgoing.dialect.name == "anthropic_count":
-        return Changed(reply, _as_anthropic_counts)
+        return ChangedReply(reply, _with_fields(_as_anthropic_counts))
     count = next((value for name, value in reply.headers if name == INPUT_TOKENS), b"")
     if not (count.isdigit() and outgoing.dialect.name.endswith("_embed")):
         return reply
     field = msgspec.Raw(str(int(count)).encode())
-    return Changed(reply, lambda fields: {COUNT_FIELD: field} | fields)
+    return ChangedReply(reply, _with_fields(lambda fields: {COUNT_FIELD: field} | fields))
 
 
 async def _check_first_frame(reply: Arriving) -> None:
@@ -184,33 +184,14 @@ def _as_anthropic_counts(fields: Fields) -> Fields:
     return fields if count is None else fields | {"input_tokens": count}
 
 
-class Changed:
-    """A whole reply with other fields; see `Incoming`."""
+def _with_fields(change: Callable[[Fields], Fields]) -> ReplyChange:
+    """The change of a reply's fields as one of its body."""
 
-    def __init__(self, reply: Incoming, change: Callable[[Fields], Fields]) -> None:
-        """Change the fields of `reply`."""
-        self._reply = reply
-        self._change = change
-        self._given = False
-        self.status = reply.status
-        self.headers = reply.headers
-
-    async def read(self) -> bytes:
-        """See `Incoming.read`."""
-        body = await self._reply.read()
+    def changed(body: bytes) -> bytes:
         try:
             fields = msgspec.json.decode(body, type=Fields)
         except UNREADABLE:
             return body  # Whoever reads it says what is wrong.
-        return msgspec.json.encode(self._change(fields))
+        return msgspec.json.encode(change(fields))
 
-    async def next_chunk(self) -> bytes:
-        """See `Incoming.next_chunk`."""
-        if self._given:
-            return b""
-        self._given = True
-        return await self.read()
-
-    def abort(self) -> None:
-        """See `Incoming.abort`."""
-        self._reply.abort()
+    return changed

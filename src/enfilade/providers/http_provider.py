@@ -8,6 +8,7 @@ from enfilade.core.clock import Clock
 from enfilade.dialects.traits import NO_TRAITS, Traits
 from enfilade.dialects.types import Dialect, Request
 from enfilade.providers.authority import Authority, AuthorityMaker, Headers, Signable
+from enfilade.providers.changed_reply import ChangedReply, ReplyChange
 from enfilade.providers.credentials import Credential
 from enfilade.providers.error_reports import ErrorReader, read_error
 from enfilade.providers.errors import CredentialMissing, CredentialsRefused, ProviderError, ProviderFault
@@ -28,7 +29,6 @@ BASE_HEADERS = (
 )
 
 PathMaker = Callable[[Outgoing, ProviderSpec], str]
-AnswerMaker = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class HttpAdapter:
     """In what the service differs from its dialects."""
     reshape: Callable[[Outgoing], bytes] | None = None
     """A last change of the body: what the service wants otherwise than its dialect writes it."""
-    answer: Callable[[Outgoing], AnswerMaker | None] | None = None
+    answer: Callable[[Outgoing], ReplyChange | None] | None = None
     """A change of a whole reply to what the dialect expects, chosen by the request as the dialect wrote it."""
     arrived: Callable[[Outgoing, Any], Awaitable[Incoming]] | None = None
     """Given a reply of status 200 that has just arrived, what reads it, where the service frames its replies otherwise
@@ -71,29 +71,6 @@ class HttpAdapter:
 def bearer(key: str | None) -> Headers:
     """`Authorization: Bearer …` (RFC 6750), or nothing for a provider that needs no key."""
     return () if key is None else ((b"authorization", f"Bearer {key}".encode()),)
-
-
-class _Answer:
-    """A whole reply that is changed once it has been read."""
-
-    def __init__(self, exchange: Exchange | Decompressed, change: AnswerMaker) -> None:
-        self._exchange = exchange
-        self._change = change
-        self._given = False
-        self.status = exchange.status
-        self.headers = exchange.headers
-
-    async def read(self) -> bytes:
-        return self._change(await self._exchange.read())
-
-    async def next_chunk(self) -> bytes:
-        if self._given:
-            return b""
-        self._given = True
-        return await self.read()
-
-    def abort(self) -> None:
-        self._exchange.abort()
 
 
 def _decoded(exchange: Exchange) -> Exchange | Decompressed:
@@ -152,7 +129,7 @@ class HttpProvider:
             if self.authority is not None and isinstance(error, CredentialsRefused):
                 self.authority.refused()
             raise
-        return reply if answer is None else _Answer(reply, answer)
+        return reply if answer is None else ChangedReply(reply, answer)
 
     async def _success(self, exchange: Exchange, *, stream: bool) -> Exchange | Decompressed:
         if exchange.status != 200:

@@ -7,13 +7,13 @@ attempt like any other. Looking costs no time: whoever reads the reply would wai
 from collections.abc import Callable
 from typing import Protocol
 
+from enfilade.dialects.event_stream import CONTENT_TYPE
 from enfilade.dialects.sse import BYTE_ORDER_MARK, event_data, split_events
 from enfilade.providers.errors import ProviderError, UnreadableResponse
 
 ENOUGH = 64
 """Where an error is the whole reply, it shows in this many bytes."""
 MAX_LOOK = 64_000
-BINARY = b"application/vnd.amazon.eventstream"
 PING = b'"ping"'
 STREAM_LINES = (b"data:", b"event:", b"id:", b"retry:", b":")
 
@@ -32,7 +32,7 @@ class Opening(Protocol):
 
 async def check_opening(reply: Opening, reported: ReportedFailure, *, stream: bool) -> None:
     """Raise the failure as which a reply begins: what it reports, or UnreadableResponse if it is not what was asked."""
-    if _begins_well(await reply.peek(1), stream=stream) or (b"content-type", BINARY) in reply.headers:
+    if _begins_well(await reply.peek(1), stream=stream) or (b"content-type", CONTENT_TYPE) in reply.headers:
         return
     seen = await _seen(reply, 1)
     if not seen:

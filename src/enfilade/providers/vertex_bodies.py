@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from enfilade.core.unreadable import UNREADABLE
+from enfilade.providers.changed_reply import ReplyChange
 from enfilade.providers.errors import RequestRefused, UnreadableResponse
 from enfilade.providers.gemini_paths import fields_of
-from enfilade.providers.http_provider import AnswerMaker
 from enfilade.providers.types import Outgoing
 
 CLAUDE_VERSION = msgspec.Raw(b'"vertex-2023-10-16"')
@@ -55,7 +55,7 @@ def _reshaped(outgoing: Outgoing) -> bytes:
             return outgoing.body
 
 
-def answer(outgoing: Outgoing) -> AnswerMaker | None:
+def answer(outgoing: Outgoing) -> ReplyChange | None:
     """See `HttpAdapter.answer`."""
     if outgoing.dialect.name != "gemini_embed" or not _is_predicted(outgoing.model):
         return None

@@ -62,9 +62,3 @@ def embed(text: str, dimensions: int) -> list[float]:
     values = values[:dimensions]
     length = sum(value * value for value in values) ** 0.5 or 1.0
     return [value / length for value in values]
-
-
-def pack_floats(values: Iterable[float]) -> bytes:
-    """A vector as little-endian 32-bit floats, for `encoding_format: base64`."""
-    figures = list(values)
-    return struct.pack(f"<{len(figures)}f", *figures)

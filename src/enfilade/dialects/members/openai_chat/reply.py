@@ -16,6 +16,7 @@ from enfilade.dialects.members.openai_chat.details import POSITION, written_deta
 from enfilade.dialects.members.openai_chat.marks import sealed
 from enfilade.dialects.members.openai_chat.media import written_image
 from enfilade.dialects.members.openai_chat.shapes import REPLY, Said, finish_of, reason_of, usage_of
+from enfilade.dialects.members.openai_chat.tools import call_object
 from enfilade.dialects.openai.usage import usage_object
 
 
@@ -97,18 +98,7 @@ def _message(completion: Completion, *, older: bool) -> dict[str, Any]:
 
 def shown_call(call: ToolCall) -> dict[str, Any]:
     """A tool call for the caller."""
-    if call.custom:
-        found: dict[str, Any] = {
-            "id": call.id,
-            "type": "custom",
-            "custom": {"name": call.name, "input": call.arguments},
-        }
-    else:
-        held = {"name": call.name, "arguments": call.arguments}
-        found = {"id": call.id, "type": "function", "function": held}
-    if call.seal is not None:
-        found["extra_content"] = sealed(call.seal)
-    return found
+    return call_object(call, sealing=True)
 
 
 def _annotations(texts: list[Text]) -> list[dict[str, Any]] | None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from enfilade.core.messages import Opaque, Tool, ToolChoice
+from enfilade.core.messages import Opaque, Tool, ToolCall, ToolChoice
 from enfilade.dialects.checks import entries, flag, obj, text, text_or_none, unknown, wrong
-from enfilade.dialects.members.openai_chat.marks import MARKS, cache_of
+from enfilade.dialects.members.openai_chat.marks import MARKS, cache_of, sealed
 
 ORIGIN = "openai_chat"
 _TOOL = {"function": frozenset({"type", "function"}) | MARKS, "custom": frozenset({"type", "custom"}) | MARKS}
@@ -145,3 +145,16 @@ def _reference(name: str, among: tuple[Tool, ...]) -> dict[str, Any]:
             if tool.custom:
                 return {"type": "custom", "custom": {"name": name}}
     return {"type": "function", "function": {"name": name}}
+
+
+def call_object(call: ToolCall, *, empty: str = "", sealing: bool) -> dict[str, Any]:
+    """A tool call, its arguments as `empty` where a function's have no words; with its seal when `sealing`."""
+    found: dict[str, Any]
+    if call.custom:
+        found = {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+    else:
+        held = {"name": call.name, "arguments": call.arguments or empty}
+        found = {"id": call.id, "type": "function", "function": held}
+    if call.seal is not None and sealing:
+        found["extra_content"] = sealed(call.seal)
+    return found

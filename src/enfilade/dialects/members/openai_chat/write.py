@@ -23,7 +23,7 @@ from enfilade.dialects.codec import Upstream
 from enfilade.dialects.members.openai_chat.details import written_detail
 from enfilade.dialects.members.openai_chat.marks import sealed
 from enfilade.dialects.members.openai_chat.media import written
-from enfilade.dialects.members.openai_chat.tools import written_choice, written_tool
+from enfilade.dialects.members.openai_chat.tools import call_object, written_choice, written_tool
 from enfilade.dialects.traits import Traits
 
 OUTPUT_FIELD = "max_completion_tokens"
@@ -205,19 +205,8 @@ def _write_reasoning(into: dict[str, Any], message: Message, traits: Traits) -> 
 
 def written_call(call: ToolCall, traits: Traits) -> dict[str, Any]:
     """A call of an earlier turn."""
-    if call.custom:
-        found: dict[str, Any] = {
-            "id": call.id,
-            "type": "custom",
-            "custom": {"name": call.name, "input": call.arguments},
-        }
-    else:
-        # Not every service takes calls without arguments as nothing.
-        held = {"name": call.name, "arguments": call.arguments or "{}"}
-        found = {"id": call.id, "type": "function", "function": held}
-    if call.seal is not None and traits.takes_seals:
-        found["extra_content"] = sealed(call.seal)
-    return found
+    # Not every service takes calls without arguments as nothing.
+    return call_object(call, empty="{}", sealing=traits.takes_seals)
 
 
 def _named(written_message: dict[str, Any], message: Message) -> dict[str, Any]:
