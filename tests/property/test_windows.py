@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enfilade.core.clock import NANOSECONDS, to_datetime, to_ns
-from enfilade.costs.meters import WindowMeter
-from enfilade.costs.types import PER_SECONDS, PERIODS, LimitRule, Measure, Subject
-from enfilade.costs.windows import window_at
+from enfilade.costs.holds.meters import WindowMeter
+from enfilade.costs.holds.types import PER_SECONDS, PERIODS, LimitRule, Measure, Subject
+from enfilade.costs.holds.windows import window_at
 from tests.support.properties import examples
 
 ZONES = sorted(available_timezones())

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from enfilade.core.clock import to_ns
-from enfilade.costs.meters import BudgetMeter, ConcurrencyMeter
-from enfilade.costs.types import BudgetRule
+from enfilade.costs.holds.meters import BudgetMeter, ConcurrencyMeter
+from enfilade.costs.holds.types import BudgetRule
 from tests.support.house import House
 from tests.support.waiting import eventually
 

@@ -4,8 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from enfilade.core.clock import to_ns
-from enfilade.costs.types import Action, BudgetRule
-from enfilade.costs.windows import Window, window_at
+from enfilade.costs.holds.types import Action, BudgetRule
+from enfilade.costs.holds.windows import Window, window_at
 from tests.simulation.books import Books
 
 WITHOUT_BOUND = 1 << 62

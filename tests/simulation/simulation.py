@@ -7,9 +7,9 @@ from typing import Any
 
 from enfilade.core.clock import to_datetime
 from enfilade.core.money import format_usd, parse_usd
-from enfilade.costs.meters import BudgetMeter
-from enfilade.costs.types import BudgetRule
-from enfilade.costs.windows import window_at
+from enfilade.costs.holds.meters import BudgetMeter
+from enfilade.costs.holds.types import BudgetRule
+from enfilade.costs.holds.windows import window_at
 from tests.simulation import cast
 from tests.simulation.books import Books, each_call_is_written_once, logs_are_well_formed, nothing_is_held, read_books
 from tests.simulation.calls import Answer, Ask, make

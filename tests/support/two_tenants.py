@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 
 from enfilade.bootstrap.compose import Parts
-from enfilade.costs.rules import BudgetSpec, LimitSpec
+from enfilade.costs.holds.rules import BudgetSpec, LimitSpec
 from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import Exchange
 from enfilade.identity.scopes import key_scope

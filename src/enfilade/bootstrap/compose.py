@@ -22,11 +22,11 @@ from enfilade.core.clock import Clock
 from enfilade.core.deadlines import DeadlineSweeper
 from enfilade.core.ids import IdFactory
 from enfilade.core.money import NANO_PER_USD
-from enfilade.costs.meter_book import MeterBook
+from enfilade.costs.holds.meter_book import MeterBook
+from enfilade.costs.holds.rules import Budgets, Limits
+from enfilade.costs.holds.seeding import Seeder
+from enfilade.costs.ledger.recovery import Recovery
 from enfilade.costs.prices.catalogue import PriceCatalogue
-from enfilade.costs.recovery import Recovery
-from enfilade.costs.rules import Budgets, Limits
-from enfilade.costs.seeding import Seeder
 from enfilade.costs.service import Costs
 from enfilade.dialects.registry import load_dialects
 from enfilade.dialects.translation.passage import Translator

@@ -10,7 +10,7 @@ from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.specs import limit_spec
 from enfilade.configuration.subjects import scope_text, subject_names
 from enfilade.core.ids import PLATFORM_ID
-from enfilade.costs.types import BudgetRule, LimitRule
+from enfilade.costs.holds.types import BudgetRule, LimitRule
 from enfilade.storage.unit_of_work import UnitOfWork
 
 Removed = tuple[str, str, str | None]

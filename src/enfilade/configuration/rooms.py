@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from enfilade.costs.holds.rules import Budgets, Limits
 from enfilade.costs.prices.catalogue import PriceCatalogue
-from enfilade.costs.rules import Budgets, Limits
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.identity.service import Identity
 from enfilade.providers.service import Providers

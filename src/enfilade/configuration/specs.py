@@ -8,9 +8,9 @@ import msgspec
 
 from enfilade.configuration import document as doc
 from enfilade.core.money import NANO_PER_USD
+from enfilade.costs.holds.rules import BudgetSpec, LimitSpec
+from enfilade.costs.holds.types import BudgetRule, LimitRule
 from enfilade.costs.prices.catalogue import rates_from_dollars
-from enfilade.costs.rules import BudgetSpec, LimitSpec
-from enfilade.costs.types import BudgetRule, LimitRule
 from enfilade.gateway.types import AliasRule, AliasSpec, DeploymentSpec, ModelSpec
 from enfilade.identity.types import (
     Application,

@@ -2,7 +2,7 @@
 
 from enfilade.configuration.listing import everything
 from enfilade.configuration.rooms import Rooms
-from enfilade.costs.types import Subject
+from enfilade.costs.holds.types import Subject
 from enfilade.storage.unit_of_work import UnitOfWork
 
 

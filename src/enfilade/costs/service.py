@@ -6,13 +6,13 @@ from enfilade.core.clock import Clock
 from enfilade.core.events import Event
 from enfilade.core.scope import Scope
 from enfilade.costs.errors import BudgetExhausted
-from enfilade.costs.events import budget_exhausted, threshold_crossed
-from enfilade.costs.holds import Demand, Hold, MeterSet
-from enfilade.costs.meter_book import MeterBook
-from enfilade.costs.meters import BudgetMeter
-from enfilade.costs.rules import load_rules
-from enfilade.costs.seeding import Seeder
-from enfilade.costs.types import BudgetRule
+from enfilade.costs.holds.events import budget_exhausted, threshold_crossed
+from enfilade.costs.holds.hold import Demand, Hold, MeterSet
+from enfilade.costs.holds.meter_book import MeterBook
+from enfilade.costs.holds.meters import BudgetMeter
+from enfilade.costs.holds.rules import load_rules
+from enfilade.costs.holds.seeding import Seeder
+from enfilade.costs.holds.types import BudgetRule
 from enfilade.identity.directory import Install
 from enfilade.storage.unit_of_work import UnitOfWork
 

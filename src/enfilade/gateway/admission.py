@@ -14,7 +14,7 @@ import structlog
 from enfilade.core.clock import Clock, to_rfc3339
 from enfilade.core.errors import EnfiladeError
 from enfilade.costs.errors import BudgetExhausted, TokenLimitReached
-from enfilade.costs.holds import Demand, Hold, MeterSet
+from enfilade.costs.holds.hold import Demand, Hold, MeterSet
 from enfilade.costs.service import Costs
 from enfilade.dialects.types import StreamFacts
 from enfilade.gateway.bounds import Candidate, candidates_for, cut_to, demand_of, tight_input

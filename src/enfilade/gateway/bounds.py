@@ -8,7 +8,7 @@ from enfilade.core.errors import EnfiladeError
 from enfilade.core.money import price_bound
 from enfilade.core.usage import Usage
 from enfilade.costs.errors import UnpricedModel
-from enfilade.costs.holds import Demand
+from enfilade.costs.holds.hold import Demand
 from enfilade.costs.prices.sheet import PriceSheet
 from enfilade.dialects.types import MEDIA_TOKENS, Request, StreamFacts
 from enfilade.gateway.errors import TokensPerRequestExceeded

@@ -8,7 +8,7 @@ from enfilade.core.clock import Clock
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.messages import Finish
 from enfilade.core.money import format_usd
-from enfilade.costs.meters import WindowMeter
+from enfilade.costs.holds.meters import WindowMeter
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.types import LimitHeaders, Request, StreamFacts, StreamReader
 from enfilade.gateway.admission import Admission

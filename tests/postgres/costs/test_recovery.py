@@ -10,7 +10,7 @@ import pytest
 from enfilade.bootstrap.compose import Parts
 from enfilade.core.clock import ManualClock
 from enfilade.core.ids import IdFactory
-from enfilade.costs.recovery import CHUNK, LOOK_EVERY_S
+from enfilade.costs.ledger.recovery import CHUNK, LOOK_EVERY_S
 from enfilade.storage.address import WRITER, Address
 from enfilade.storage.group_commit import SETTLE
 from tests.support.ledger import log_is_whole, rows, settled

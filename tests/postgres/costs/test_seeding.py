@@ -7,11 +7,11 @@ from typing import NoReturn
 import pytest
 
 from enfilade.core.clock import ManualClock, to_ns
-from enfilade.costs.holds import Demand, Hold
-from enfilade.costs.meters import BudgetMeter, WindowMeter
-from enfilade.costs.rules import LimitSpec
+from enfilade.costs.holds.hold import Demand, Hold
+from enfilade.costs.holds.meters import BudgetMeter, WindowMeter
+from enfilade.costs.holds.rules import LimitSpec
+from enfilade.costs.holds.types import BudgetRule
 from enfilade.costs.service import Costs
-from enfilade.costs.types import BudgetRule
 from enfilade.storage.address import Address
 from enfilade.storage.errors import DatabaseUnavailable
 from tests.postgres.costs.conftest import Company, make_company

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from enfilade.core.clock import ManualClock, to_ns
-from enfilade.costs.holds import Demand, Hold, MeterSet
-from enfilade.costs.rules import LimitSpec
-from enfilade.costs.types import Rule
+from enfilade.costs.holds.hold import Demand, Hold, MeterSet
+from enfilade.costs.holds.rules import LimitSpec
+from enfilade.costs.holds.types import Rule
 from tests.postgres.costs.conftest import Company
 from tests.support.ledger import blocked_log
 from tests.support.parts import NOON, service

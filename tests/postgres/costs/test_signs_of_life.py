@@ -11,7 +11,7 @@ import pytest
 
 from enfilade.bootstrap.compose import Parts
 from enfilade.core.clock import ManualClock
-from enfilade.costs.recovery import Recovery
+from enfilade.costs.ledger.recovery import Recovery
 from enfilade.gateway.records import recovered_event
 from enfilade.storage import replicas
 from enfilade.storage.address import OPERATOR, WRITER, Address

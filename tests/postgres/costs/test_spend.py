@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from enfilade.costs.errors import InvalidRule
-from enfilade.costs.spend import SpendReport, report_spend
-from enfilade.costs.store import SPEND
+from enfilade.costs.spend.report import SpendReport, report_spend
+from enfilade.costs.spend.store import SPEND
 from enfilade.identity.scopes import system_scope, tenant_scope
 from tests.postgres.costs.conftest import Company, make_company
 from tests.support.parts import NOON

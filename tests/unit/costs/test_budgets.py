@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from enfilade.costs.errors import BudgetExhausted
-from enfilade.costs.events import budget_exhausted, threshold_crossed
-from enfilade.costs.holds import Alert
-from enfilade.costs.meters import BudgetMeter
-from enfilade.costs.types import Action
+from enfilade.costs.holds.events import budget_exhausted, threshold_crossed
+from enfilade.costs.holds.hold import Alert
+from enfilade.costs.holds.meters import BudgetMeter
+from enfilade.costs.holds.types import Action
 from tests.unit.costs.rules import TENANT, Desk, budget
 
 DAY = 86_400.0

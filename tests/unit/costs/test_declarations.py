@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 
 from enfilade.costs.errors import InvalidRule
-from enfilade.costs.rules import MAX_AMOUNT, BudgetSpec, LimitSpec, _check_budget, _check_limit, budget_of, limit_of
-from enfilade.costs.types import PERIODS, Action, Measure, Subject
+from enfilade.costs.holds.rules import (
+    MAX_AMOUNT,
+    BudgetSpec,
+    LimitSpec,
+    _check_budget,
+    _check_limit,
+    budget_of,
+    limit_of,
+)
+from enfilade.costs.holds.types import PERIODS, Action, Measure, Subject
 from enfilade.identity.scopes import key_scope
 
 

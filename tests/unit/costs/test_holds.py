@@ -8,8 +8,8 @@ from enfilade.costs.errors import (
     RequestLimitReached,
     TokenLimitReached,
 )
-from enfilade.costs.holds import Demand
-from enfilade.costs.types import Action, Measure, Subject
+from enfilade.costs.holds.hold import Demand
+from enfilade.costs.holds.types import Action, Measure, Subject
 from enfilade.identity.scopes import key_scope
 from tests.unit.costs.rules import SCOPE, TENANT, Desk, budget, limit
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from enfilade.costs.meter_book import CLOCK_LOOK_S
-from enfilade.costs.types import Measure
+from enfilade.costs.holds.meter_book import CLOCK_LOOK_S
+from enfilade.costs.holds.types import Measure
 from tests.unit.costs.rules import TENANT, Desk, budget, limit
 
 

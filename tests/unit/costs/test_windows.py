@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from enfilade.core.clock import NANOSECONDS, to_datetime, to_ns
-from enfilade.costs.windows import FOREVER_NS, window_at
+from enfilade.costs.holds.windows import FOREVER_NS, window_at
 
 
 @pytest.mark.parametrize(

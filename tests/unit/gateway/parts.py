@@ -9,10 +9,10 @@ import msgspec
 
 from enfilade.core.clock import ManualClock
 from enfilade.core.events import Event
-from enfilade.costs.meter_book import MeterBook
+from enfilade.costs.holds.meter_book import MeterBook
+from enfilade.costs.holds.types import Rule
 from enfilade.costs.prices.catalogue import Override, PriceSource
 from enfilade.costs.service import Costs
-from enfilade.costs.types import Rule
 from enfilade.dialects.registry import load_dialects
 from enfilade.dialects.traits import NO_TRAITS
 from enfilade.dialects.types import Dialect, Request

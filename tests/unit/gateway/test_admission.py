@@ -7,8 +7,8 @@ import pytest
 from enfilade.core.clock import ManualClock
 from enfilade.core.usage import Usage
 from enfilade.costs.errors import BudgetExhausted
-from enfilade.costs.meters import BudgetMeter
-from enfilade.costs.types import Action, BudgetRule, LimitRule, Measure, Subject
+from enfilade.costs.holds.meters import BudgetMeter
+from enfilade.costs.holds.types import Action, BudgetRule, LimitRule, Measure, Subject
 from enfilade.dialects.types import ReplyFacts, StreamFacts
 from enfilade.gateway.admission import Admission, admit, record_refusal
 from enfilade.gateway.outcomes import answered

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from enfilade.core.clock import ManualClock
-from enfilade.costs.types import BudgetRule, LimitRule, Measure, Subject
+from enfilade.costs.holds.types import BudgetRule, LimitRule, Measure, Subject
 from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway.admission import Admission, admit
 from enfilade.gateway.answers import Answer

@@ -15,10 +15,10 @@ from enfilade.configuration.subjects import scope_text
 from enfilade.configuration.values import Amount
 from enfilade.core.clock import to_datetime
 from enfilade.core.money import format_usd
-from enfilade.costs.meters import BudgetMeter
-from enfilade.costs.rules import BudgetSpec
-from enfilade.costs.types import BudgetRule
-from enfilade.costs.windows import FOREVER_NS, window_at
+from enfilade.costs.holds.meters import BudgetMeter
+from enfilade.costs.holds.rules import BudgetSpec
+from enfilade.costs.holds.types import BudgetRule
+from enfilade.costs.holds.windows import FOREVER_NS, window_at
 from enfilade.identity.permissions import BUDGETS_READ, BUDGETS_WRITE
 
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]

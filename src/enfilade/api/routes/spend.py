@@ -10,7 +10,7 @@ from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Money, Period, View
 from enfilade.core.clock import to_datetime
 from enfilade.core.money import format_usd
-from enfilade.costs.spend import SpendGroup, report_spend
+from enfilade.costs.spend.report import SpendGroup, report_spend
 from enfilade.identity.permissions import SPEND_READ
 
 Grouping = Literal["tenant", "department", "application", "user", "key", "model", "day"]

@@ -9,8 +9,8 @@ import msgspec
 import structlog
 
 from enfilade.core.clock import Clock, to_datetime, to_ns
-from enfilade.costs import store
 from enfilade.costs.errors import InvalidRule, PriceBookFault
+from enfilade.costs.prices import store
 from enfilade.costs.prices.book import PriceBook, PublishedModel, decode_book
 from enfilade.costs.prices.installed import book_version, compile_installed_book
 from enfilade.costs.prices.sheet import FREE, KINDS, PriceSheet, nano_per_million, rates_of

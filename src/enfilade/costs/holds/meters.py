@@ -7,8 +7,8 @@ Three kinds: a sliding window for requests and tokens, a plain count for concurr
 from functools import lru_cache
 
 from enfilade.core.clock import NANOSECONDS
-from enfilade.costs.types import PER_SECONDS, Action, BudgetRule, LimitRule
-from enfilade.costs.windows import Window, window_at
+from enfilade.costs.holds.types import PER_SECONDS, Action, BudgetRule, LimitRule
+from enfilade.costs.holds.windows import Window, window_at
 
 SLOTS = 60
 RING = SLOTS + 1

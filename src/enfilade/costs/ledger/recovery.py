@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from enfilade.core.clock import Clock
-from enfilade.costs import store
+from enfilade.costs.ledger import store
 from enfilade.identity.rows import START
 from enfilade.identity.scopes import system_scope
 from enfilade.storage.errors import DatabaseUnavailable, StorageFault
@@ -25,7 +25,7 @@ LOOK_EVERY_S = 10.0
 Render = Callable[[str, int], str]
 """From an intent's text, and the time, to the text of the event that settles its call."""
 
-log = structlog.get_logger("enfilade.costs.recovery")
+log = structlog.get_logger("enfilade.costs.ledger.recovery")
 
 
 class Recovery:

@@ -10,11 +10,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from enfilade.core.clock import NANOSECONDS, Clock, to_datetime
-from enfilade.costs import store
-from enfilade.costs.meter_book import MeterBook
-from enfilade.costs.meters import SLOTS, BudgetMeter, WindowMeter
-from enfilade.costs.types import PER_SECONDS, BudgetRule, LimitRule, Measure, Rule
-from enfilade.costs.windows import FOREVER_NS, Window, window_at
+from enfilade.costs.holds import store
+from enfilade.costs.holds.meter_book import MeterBook
+from enfilade.costs.holds.meters import SLOTS, BudgetMeter, WindowMeter
+from enfilade.costs.holds.types import PER_SECONDS, BudgetRule, LimitRule, Measure, Rule
+from enfilade.costs.holds.windows import FOREVER_NS, Window, window_at
 from enfilade.identity.scopes import tenant_scope
 from enfilade.storage.group_commit import GroupCommit
 from enfilade.storage.unit_of_work import Storage, UnitOfWork

@@ -7,9 +7,9 @@ import structlog
 
 from enfilade.core.clock import NANOSECONDS, Clock
 from enfilade.core.scope import Scope
-from enfilade.costs.holds import Demand, Hold, MeterSet, take
-from enfilade.costs.meters import BudgetMeter, ConcurrencyMeter, Meter, WindowMeter
-from enfilade.costs.types import BudgetRule, LimitRule, Measure, Rule
+from enfilade.costs.holds.hold import Demand, Hold, MeterSet, take
+from enfilade.costs.holds.meters import BudgetMeter, ConcurrencyMeter, Meter, WindowMeter
+from enfilade.costs.holds.types import BudgetRule, LimitRule, Measure, Rule
 
 MAX_CACHED_SETS = 50_000
 PRUNE_EVERY_S = 60.0
@@ -17,7 +17,7 @@ CLOCK_LOOK_S = 1.0
 JUMP_NS = 2 * NANOSECONDS
 """Less than this is a clock being set right in small steps."""
 
-log = structlog.get_logger("enfilade.costs.meters")
+log = structlog.get_logger("enfilade.costs.holds.meters")
 
 
 def applies(rule: Rule, scope: Scope, model: str) -> str | None:

@@ -19,9 +19,9 @@ from enfilade.costs.errors import (
     RequestLimitReached,
     TokenLimitReached,
 )
-from enfilade.costs.meters import BudgetMeter, ConcurrencyMeter, WindowMeter
-from enfilade.costs.types import Rule
-from enfilade.costs.windows import FOREVER_NS, Window
+from enfilade.costs.holds.meters import BudgetMeter, ConcurrencyMeter, WindowMeter
+from enfilade.costs.holds.types import Rule
+from enfilade.costs.holds.windows import FOREVER_NS, Window
 
 
 class Demand(msgspec.Struct, frozen=True, gc=False):

@@ -7,9 +7,9 @@ from typing import Any
 
 from enfilade.core.ids import IdFactory
 from enfilade.core.money import format_usd, parse_usd
-from enfilade.costs import store
 from enfilade.costs.errors import InvalidRule, RuleExists, UnknownBudget, UnknownLimit
-from enfilade.costs.types import PER_SECONDS, PERIODS, Action, BudgetRule, LimitRule, Measure, Rule, Subject
+from enfilade.costs.holds import store
+from enfilade.costs.holds.types import PER_SECONDS, PERIODS, Action, BudgetRule, LimitRule, Measure, Rule, Subject
 from enfilade.identity.rows import START, check_version, text_id
 from enfilade.identity.service import Identity
 from enfilade.identity.types import Outcome

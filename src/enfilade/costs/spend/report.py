@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from enfilade.costs import store
 from enfilade.costs.errors import InvalidRule
+from enfilade.costs.spend import store
 from enfilade.storage.unit_of_work import UnitOfWork
 
 MAX_GROUPS = 10_000

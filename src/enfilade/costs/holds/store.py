@@ -1,4 +1,4 @@
-"""The SQL of this room."""
+"""The SQL of limits and budgets."""
 
 # Limits and budgets.
 _LIMIT_COLUMNS = "tenant_id, id, subject_kind, subject_id, model, measure, amount, per, version"
@@ -76,48 +76,3 @@ GROUP BY 1, 2, 3
 """
     for kind, column in SUBJECT_COLUMNS.items()
 }
-
-# Recovery.
-LIST_ORPHANED_INTENTS = """
-SELECT call_id, replica_id, body FROM intents WHERE NOT (replica_id = ANY ($1)) AND call_id > $2 ORDER BY call_id LIMIT $3
-"""
-LIST_INTENT_REPLICAS = "SELECT DISTINCT replica_id FROM intents"
-
-# Prices.
-READ_BOOK = "SELECT body FROM price_books WHERE version = $1"
-READ_LAST_BOOK = "SELECT version, body FROM price_books ORDER BY compiled_at DESC LIMIT 1"
-STORE_BOOK = "INSERT INTO price_books (version, body) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-LIST_OVERRIDES = "SELECT model, effective_from, rates FROM price_overrides ORDER BY model, effective_from"
-LIST_OVERRIDES_OF_MODEL = """
-SELECT model, effective_from, rates FROM price_overrides WHERE model = $1 ORDER BY effective_from
-"""
-INSERT_OVERRIDE = """
-INSERT INTO price_overrides (model, effective_from, rates) VALUES ($1, $2, $3::jsonb)
-ON CONFLICT (model, effective_from) DO UPDATE SET rates = excluded.rates
-"""
-
-# Reports. The grouping is one of a fixed list, so each has a statement of its own, and no text comes from callers.
-GROUPINGS = {
-    "tenant": "l.tenant_id::text",
-    "department": "l.department_id::text",
-    "application": "l.application_id::text",
-    "user": "l.user_id::text",
-    "key": "l.key_id::text",
-    "model": "l.model",
-    "day": "to_char(l.started_at AT TIME ZONE $4, 'YYYY-MM-DD')",
-}
-SPEND = {
-    grouping: f"""
-SELECT {expression} AS name, l.tenant_id, count(*) AS calls, sum(l.tokens)::bigint AS tokens,
-    sum(l.amount_nano)::bigint AS nano, count(*) FILTER (WHERE l.estimated) AS estimated
-FROM ledger l
-WHERE l.started_at >= $1 AND l.started_at < $2 AND ($3::uuid IS NULL OR l.tenant_id = $3)
-    AND $4::text IS NOT NULL
-GROUP BY 1, 2 ORDER BY nano DESC, name LIMIT $5
-"""
-    for grouping, expression in GROUPINGS.items()
-}
-SPEND_TOTAL = """
-SELECT count(*) AS calls, coalesce(sum(tokens), 0)::bigint AS tokens, coalesce(sum(amount_nano), 0)::bigint AS nano
-FROM ledger WHERE started_at >= $1 AND started_at < $2 AND ($3::uuid IS NULL OR tenant_id = $3)
-"""

@@ -1,0 +1,1 @@
+"""Statements and invoices, and what they are made from."""

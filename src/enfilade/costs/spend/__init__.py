@@ -1,0 +1,1 @@
+"""Who spent what: roll-ups, reports, exports, forecasts and anomalies."""
