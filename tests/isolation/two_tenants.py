@@ -14,6 +14,7 @@ from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import RESPONSE, Exchange, public_id
 from enfilade.storage.address import Address
 from tests.support.house import House, HouseOptions, open_house
+from tests.support.two_tenants import correct
 from tests.support.waiting import eventually
 from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, GLOBEX_KEY, OWNER_KEY, world
 
@@ -101,6 +102,8 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
         both.stored = await _store(house, "acme")
         both.ids["stored"] = [_uuid(both.stored["response"]), _uuid(both.stored["conversation"])]
         await _store(house, "globex")
+        for tenant in TENANTS:
+            await _correct(house, tenant)
         async with asyncio.TaskGroup() as group:
             for tenant in TENANTS:
                 group.create_task(_ask(house, tenant, "simulated/text-5+slow-2s"))
@@ -118,6 +121,12 @@ async def _use(house: House, tenant: str) -> None:
     headers = {"idempotency-key": f"{tenant}-of-its-own"}
     made = await house.client(ADMINS[tenant]).post("/api/v1/departments", json=body, headers=headers)
     assert made.status_code == 201
+
+
+async def _correct(house: House, tenant: str) -> None:
+    async with house.unit(house.tenant_id(tenant)) as unit:
+        call = await unit.fetch_value("SELECT call_id::text FROM ledger WHERE amount_nano > 0 LIMIT 1")
+    await correct(house.parts, house.tenant_id(tenant), call)
 
 
 async def _store(house: House, tenant: str) -> dict[str, str]:

@@ -6,7 +6,9 @@ from typing import Any
 import asyncpg
 
 from enfilade.bootstrap.compose import Parts
+from enfilade.core.clock import to_ns
 from enfilade.costs.holds.rules import BudgetSpec, LimitSpec
+from enfilade.costs.ledger.corrections import Correction, post_correction
 from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import Exchange
 from enfilade.identity.scopes import key_scope
@@ -68,6 +70,7 @@ async def two_tenants(parts: Parts) -> World:
         await _store(parts, tenant, calls[tenant])
         parts.writer.intend(running, lambda t=tenant, i=running: intent_text(t, i, parts.replica))  # type: ignore[misc]
         await parts.writer.settle(calls[tenant], call_event(tenant, calls[tenant]))
+        await correct(parts, tenant, calls[tenant])
     return World(parts, tenants["ours"], tenants["theirs"], calls)
 
 
@@ -81,6 +84,14 @@ async def _fill(parts: Parts, tenant: str) -> None:
         await parts.limits.put(unit, LimitSpec("tenant", "requests", 10, "minute"))
         await parts.budgets.put(unit, BudgetSpec("tenant", "month", "10"))
         await idempotency.claim(unit, "same-key", b"d" * 32)
+
+
+async def correct(parts: Parts, tenant: str, call_id: str) -> None:
+    """Correct what a call was charged."""
+    async with unit_in(parts, tenant) as unit:
+        started = await unit.fetch_value("SELECT started_at FROM ledger WHERE call_id = $1", call_id)
+        fields = {"call_id": call_id, "started_ns": to_ns(started), "corrects": 0, "amount_nano": 1}
+        await post_correction(unit, Correction(reason="a test", **fields), parts.clock)
 
 
 async def _store(parts: Parts, tenant: str, call_id: str) -> None:

@@ -82,3 +82,10 @@ class RuleExists(Conflict):
 
     code = "rule_exists"
     remedy = "Change the one that is there."
+
+
+class InvalidCorrection(InvalidRequest):
+    """A correction of the ledger does not fit."""
+
+    code = "invalid_correction"
+    status = 422

@@ -33,7 +33,7 @@ RIGHTS = {
         "enfilade.tenants": READ,
         **{f"{SCHEMA}.{name}": EDIT for name in ("departments", "users", "applications", "keys", "tenant_revisions")},
         **{f"{SCHEMA}.{name}": FULL for name in ("key_secrets", "limits", "budgets", "idempotency_keys")},
-        **{f"{SCHEMA}.{name}": READ for name in ("ledger", "calls", "events", "event_heads")},
+        **{f"{SCHEMA}.{name}": READ for name in ("ledger", "ledger_lines", "ledger_epochs", "calls", "events", "event_heads")},
         f"{SCHEMA}.revision_counter": "SELECT UPDATE",
         f"{SCHEMA}.conversations": FULL,
         **{f"{SCHEMA}.{name}": "DELETE INSERT SELECT" for name in ("conversation_items", "responses")},
@@ -51,6 +51,7 @@ RIGHTS = {
     "enfilade_settler": {
         **{f"{SCHEMA}.{name}": "INSERT SELECT" for name in ("ledger", "calls", "events")},
         f"{SCHEMA}.event_heads": EDIT,
+        f"{SCHEMA}.ledger_epochs": EDIT,
         f"{SCHEMA}.intents": "DELETE INSERT SELECT",
     },
 }
@@ -86,9 +87,9 @@ WAYS_AROUND = [
     "SELECT ensure_partition('calls', '2031-01-01')",
 ]
 FUNCTIONS = {
-    APP: {"current_tenant", "append_events"},
+    APP: {"current_tenant", "append_events", "post_correction"},
     WRITER: {"current_tenant", "settle"},
-    OPERATOR: {"current_tenant", "append_events"},
+    OPERATOR: {"current_tenant", "append_events", "post_correction"},
 }
 
 

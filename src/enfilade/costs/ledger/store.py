@@ -5,3 +5,7 @@ LIST_ORPHANED_INTENTS = """
 SELECT call_id, replica_id, body FROM intents WHERE NOT (replica_id = ANY ($1)) AND call_id > $2 ORDER BY call_id LIMIT $3
 """
 LIST_INTENT_REPLICAS = "SELECT DISTINCT replica_id FROM intents"
+
+# Corrections.
+HAS_LINE = "SELECT line FROM ledger WHERE started_at = $1 AND call_id = $2 AND line = $3"
+POST_CORRECTION = "SELECT post_correction($1)"
