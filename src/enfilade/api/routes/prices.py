@@ -142,7 +142,7 @@ def _deployment(model: str, label: str, sheet: PriceSheet | None) -> DeploymentP
 
 def _rates_view(rates: Rates) -> Price:
     kinds = ("input", "cached_input", "cache_write", "cache_write_1h", "output", "reasoning")
-    return Price(**{kind: Decimal(getattr(rates, kind)) / NANO_PER_USD for kind in kinds})
+    return Price(**{kind: Decimal(rates.of(kind) or 0) / NANO_PER_USD for kind in kinds})
 
 
 def _price_view(fields: dict[str, object] | None) -> Price | None:

@@ -55,7 +55,6 @@ class PublishedPrice(msgspec.Struct, frozen=True, omit_defaults=True):
 
     prices: dict[str, int]
     tiers: tuple[Tier, ...] = ()
-    per_call: int = 0
     from_date: str | None = None
     from_time: str | None = None
     until_time: str | None = None
@@ -72,8 +71,8 @@ class PublishedPrice(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def rates(self) -> tuple[Rates, tuple[tuple[int, Rates], ...]]:
         """The base rates and those of the tiers."""
-        tiers = tuple((tier.above, rates_of(self.prices | tier.prices, self.per_call)) for tier in self.tiers)
-        return rates_of(self.prices, self.per_call), tiers
+        tiers = tuple((tier.above, rates_of(self.prices | tier.prices)) for tier in self.tiers)
+        return rates_of(self.prices), tiers
 
 
 class PublishedTier(msgspec.Struct, frozen=True):
@@ -102,9 +101,7 @@ class PublishedModel(msgspec.Struct, frozen=True, omit_defaults=True):
                 variants.setdefault(variant.service_tier, variant.price)
         sheets = {}
         for name, variant_price in variants.items():
-            merged = PublishedPrice(
-                published.prices | variant_price.prices, variant_price.tiers or published.tiers, published.per_call
-            )
+            merged = PublishedPrice(published.prices | variant_price.prices, variant_price.tiers or published.tiers)
             variant_base, variant_tiers = merged.rates()
             sheets[name] = PriceSheet(f"{label}#{name}", variant_base, variant_tiers)
         return PriceSheet(label, base, tiers, sheets)
@@ -161,7 +158,7 @@ class PriceBook(msgspec.Struct, frozen=True):
 
 
 def _validate(label: str, price: PublishedPrice) -> None:
-    figures = [*price.prices.values(), price.per_call, *(f for tier in price.tiers for f in tier.prices.values())]
+    figures = [*price.prices.values(), *(f for tier in price.tiers for f in tier.prices.values())]
     thresholds = [tier.above for tier in price.tiers]
     if any(figure < 0 for figure in figures) or thresholds != sorted(set(thresholds)):
         message = f"The price book's entry for {label} is not sane."

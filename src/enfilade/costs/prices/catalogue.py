@@ -13,7 +13,8 @@ from enfilade.costs.errors import InvalidRule, PriceBookFault
 from enfilade.costs.prices import store
 from enfilade.costs.prices.book import PriceBook, PublishedModel, decode_book
 from enfilade.costs.prices.installed import book_version, compile_installed_book
-from enfilade.costs.prices.sheet import FREE, KINDS, PriceSheet, nano_per_million, rates_of
+from enfilade.costs.prices.kinds import KINDS
+from enfilade.costs.prices.sheet import FREE, PriceSheet, nano_per_million, rates_of
 from enfilade.identity.directory import Install
 from enfilade.identity.scopes import system_scope
 from enfilade.identity.types import Outcome
@@ -85,7 +86,7 @@ def sheet_of(label: str, rates: Mapping[str, int]) -> PriceSheet:
     """The sheet of an override."""
     if rates.get("free"):
         return FREE
-    return PriceSheet(label, rates_of(rates, rates.get("per_call", 0)))
+    return PriceSheet(label, rates_of(rates))
 
 
 class PriceCatalogue:

@@ -23,7 +23,7 @@ from enfilade.costs.prices.book import (
     Tier,
 )
 from enfilade.costs.prices.installed import book_version
-from enfilade.costs.prices.sheet import nano_per_million
+from enfilade.costs.prices.sheet import MAX_PRICE_NANO, MAX_UNIT_PRICE_NANO, nano_per_million
 
 KIND_BY_UNIT = {
     "input_mtok": "input",
@@ -32,7 +32,15 @@ KIND_BY_UNIT = {
     "cache_write_mtok": "cache_write",
     "cache_write_1h_mtok": "cache_write_1h",
     "output_reasoning_mtok": "reasoning",
+    "input_audio_mtok": "audio_input",
+    "cache_audio_read_mtok": "cached_audio_input",
+    "output_audio_mtok": "audio_output",
+    "input_image_mtok": "image_input",
+    "cache_image_read_mtok": "cached_image_input",
+    "output_image_mtok": "image_output",
+    "input_mchars": "characters",
 }
+KIND_BY_THOUSANDS = {"requests_kcount": "requests", "web_searches_kcount": "web_searches"}
 FINEST = Decimal("0.000000001")
 
 
@@ -52,7 +60,7 @@ def compile_book() -> PriceBook:
 def _model(entry: source.ModelInfo) -> PublishedModel | None:
     prices = entry.prices if isinstance(entry.prices, list) else [source.ConditionalPrice(prices=entry.prices)]
     history = tuple(_price(conditional.prices, conditional.constraint) for conditional in prices)
-    if not all(price.prices or price.per_call for price in history):
+    if not all(price.prices for price in history):
         return None  # Priced in units that no call of ours reports (audio hours, pages): unknown to us.
     tiers = [
         PublishedTier(variant.when["service_tier"], _price(variant.prices, variant.constraint))
@@ -75,26 +83,27 @@ def _price(
                 tiers.setdefault(tier.start, {})[kind] = _nano(tier.price)
         elif price is not None:
             base[kind] = _nano(price)
-    per_thousand_calls: Decimal | None = getattr(prices, "requests_kcount", None)
-    per_call = round(per_thousand_calls * 1_000_000) if per_thousand_calls is not None else 0
+    for unit, kind in KIND_BY_THOUSANDS.items():
+        per_thousand: Decimal | None = getattr(prices, unit, None)
+        if per_thousand is not None:
+            base[kind] = _nano(per_thousand * 1000, MAX_UNIT_PRICE_NANO)
     ordered = tuple(Tier(above, tiers[above]) for above in sorted(tiers))
     if isinstance(constraint, source.StartDateConstraint):
-        return PublishedPrice(base, ordered, per_call, from_date=constraint.start_date.isoformat())
+        return PublishedPrice(base, ordered, from_date=constraint.start_date.isoformat())
     if isinstance(constraint, source.TimeOfDateConstraint):
         start, end = constraint.start_time, constraint.end_time
         return PublishedPrice(
             base,
             ordered,
-            per_call,
             from_time=start.replace(tzinfo=None).isoformat(),
             until_time=end.replace(tzinfo=None).isoformat(),
         )
-    return PublishedPrice(base, ordered, per_call)
+    return PublishedPrice(base, ordered)
 
 
-def _nano(price: Decimal) -> int:
+def _nano(price: Decimal, most: int = MAX_PRICE_NANO) -> int:
     # Some published figures carry the trace of a float (0.18000000000000002): a nano-dollar is fine enough.
-    return nano_per_million(price.quantize(FINEST))
+    return nano_per_million(price.quantize(FINEST), most)
 
 
 def _match(clause: object) -> Match:

@@ -25,6 +25,7 @@ KINDS = (
 
 NUMBER = {kind: number for number, kind in enumerate(KINDS)}
 REQUESTS = NUMBER["requests"]
+WEB_SEARCHES = NUMBER["web_searches"]
 INPUT_KINDS = tuple(
     NUMBER[kind]
     for kind in (

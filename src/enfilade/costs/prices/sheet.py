@@ -4,56 +4,121 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 from enfilade.core.money import billionths, price_bound, rounded
 from enfilade.core.usage import Usage
 from enfilade.costs.errors import UnpricedServiceTier
+from enfilade.costs.prices.kinds import (
+    CACHE_WRITE_KINDS,
+    CONTAINED_IN,
+    INPUT_KINDS,
+    KINDS,
+    NUMBER,
+    OUTPUT_KINDS,
+    REQUESTS,
+    WEB_SEARCHES,
+)
 
-KINDS = ("input", "cached_input", "cache_write", "cache_write_1h", "output", "reasoning")
+MILLION = 1_000_000
 MAX_PRICE_NANO = 1_000_000 * 10**9
 """A dollar per token: with no more than a billion tokens a call, its cost stays far within the ledger's column."""
+MAX_UNIT_PRICE_NANO = 1_000 * MILLION * 10**9
+"""A thousand dollars for a call, a search, a page or a second."""
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "standard_only"})
 """Service tiers that cost the base price."""
+UNPRICED = -1
+"""The rate of a kind that the price does not know. Kinds of tokens always have one: that of what contains them."""
+ROUNDING_NANO = 8
+"""More than rounding each kind by itself can add to a call's cost."""
+
+
+class Charge(msgspec.Struct, frozen=True, gc=False):
+    """What usage costs: line by line, each rounded half-up once, and their sum."""
+
+    nano: int
+    kinds: list[str]
+    quantities: list[int]
+    rates: list[int]
+    """Nano-dollars per million units."""
+    amounts: list[int]
+    """Nano-dollars."""
+    unpriced: bool = False
+    """Whether something was used that the price does not know: it is charged nothing, and must be shown."""
+
+
+NOTHING = Charge(0, [], [], [], [])
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Nano-dollars per million tokens of each kind, and per call."""
+    """Nano-dollars per million units of each kind, by the kind's number."""
 
-    input: int = 0
-    cached_input: int = 0
-    cache_write: int = 0
-    cache_write_1h: int = 0
-    output: int = 0
-    reasoning: int = 0
-    per_call: int = 0
+    by_kind: tuple[int, ...]
+    dearest_input: int = field(init=False, compare=False)
+    """The most that an input token can cost, unless it is written to a cache."""
+    dearest_written: int = field(init=False, compare=False)
+    """The most that an input token can cost."""
+    dearest_output: int = field(init=False, compare=False)
+    """The most that an output token can cost."""
+    slack: int = field(init=False, compare=False)
 
-    def cost(self, usage: Usage) -> int:
-        """What usage costs, in nano-dollars; the sum over all kinds is rounded half-up once."""
-        special = usage.cached_input_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens
-        cost = (usage.input_tokens - special) * self.input + (
-            usage.output_tokens - usage.reasoning_tokens
-        ) * self.output
-        if special:
-            cost += (
-                usage.cached_input_tokens * self.cached_input
-                + usage.cache_write_tokens * self.cache_write
-                + usage.cache_write_1h_tokens * self.cache_write_1h
+    def __post_init__(self) -> None:
+        """Find the dearest of each kind."""
+        rate = self.by_kind.__getitem__
+        plain = [number for number in INPUT_KINDS if number not in CACHE_WRITE_KINDS]
+        tokens = [rate(number) for number in (*INPUT_KINDS, *OUTPUT_KINDS)]
+        for name, value in (
+            ("dearest_input", max(map(rate, plain))),
+            ("dearest_written", max(map(rate, INPUT_KINDS))),
+            ("dearest_output", max(map(rate, OUTPUT_KINDS))),
+            ("slack", ROUNDING_NANO if any(figure % MILLION for figure in tokens) else 0),
+        ):
+            object.__setattr__(self, name, value)
+
+    def of(self, kind: str) -> int | None:
+        """The rate of a kind; None when the price does not know it."""
+        rate = self.by_kind[NUMBER[kind]]
+        return None if rate == UNPRICED else rate
+
+    def charge(self, usage: Usage) -> Charge:
+        """What usage costs."""
+        by_kind = self.by_kind
+        counted = usage.quantities()
+        if by_kind[REQUESTS] > 0:
+            counted.append((REQUESTS, 1))
+        kinds, quantities, rates, amounts = [], [], [], []
+        nano, unpriced = 0, False
+        for number, quantity in counted:
+            rate = by_kind[number]
+            if rate < 0:
+                rate, unpriced = 0, True
+            amount = rounded(quantity * rate)
+            nano += amount
+            kinds.append(KINDS[number])
+            quantities.append(quantity)
+            rates.append(rate)
+            amounts.append(amount)
+        return Charge(nano, kinds, quantities, rates, amounts, unpriced)
+
+    def worst_input(self, input_bound: int, *, caching: bool, searches: int = 0) -> int:
+        """The most that up to `input_bound` tokens of input, the searches and the call itself can cost."""
+        by_kind = self.by_kind
+        worst = price_bound(input_bound, self.dearest_written if caching else self.dearest_input) + self.slack
+        if by_kind[REQUESTS] > 0:
+            worst += price_bound(1, by_kind[REQUESTS])
+        if searches and by_kind[WEB_SEARCHES] > 0:
+            worst += price_bound(searches, by_kind[WEB_SEARCHES])
+        return worst
+
+    def scaled(self, numerator: int, denominator: int) -> "Rates":
+        """Each rate times a fraction, rounded half-up to a nano-dollar per million units."""
+        return Rates(
+            tuple(
+                rate if rate <= 0 else (2 * rate * numerator + denominator) // (2 * denominator)
+                for rate in self.by_kind
             )
-        if usage.reasoning_tokens:
-            cost += usage.reasoning_tokens * self.reasoning
-        return self.per_call + rounded(cost)
-
-    def worst_input(self, input_bound: int, *, caching: bool) -> int:
-        """The most that up to `input_bound` tokens of input, and the call itself, can cost."""
-        rate = max(self.cached_input, self.input)
-        if caching:
-            rate = max(rate, self.cache_write, self.cache_write_1h)
-        return self.per_call + price_bound(input_bound, rate)
-
-    @property
-    def dearest_output(self) -> int:
-        """The most that an output token can cost."""
-        return max(self.reasoning, self.output)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +131,11 @@ class PriceSheet:
     long_context: tuple[tuple[int, Rates], ...] = ()
     """Thresholds, ascending: when a call's input exceeds one, all of its tokens cost that tier's rates."""
     service_tiers: Mapping[str, "PriceSheet"] = field(default_factory=dict)
+    """By the name of the tier; `batch` is one of them."""
+    contracted: "PriceSheet | None" = None
+    """What the provider charges us, where that is not what the tenant pays."""
+    listed: "PriceSheet | None" = None
+    """The published price, where that is not what the tenant pays."""
 
     def for_service_tier(self, tier: str | None) -> "PriceSheet":
         """The sheet for the service tier that a request asks for, or a reply reports.
@@ -90,15 +160,23 @@ class PriceSheet:
                 rates = dearer
         return rates
 
+    def charge(self, usage: Usage) -> Charge:
+        """What usage costs, line by line."""
+        if not self.long_context:
+            return self.base.charge(usage)
+        return self.rates(usage.input_tokens).charge(usage)
+
     def cost(self, usage: Usage) -> int:
         """What usage costs, in nano-dollars."""
-        return self.rates(usage.input_tokens).cost(usage)
+        return self.charge(usage).nano
 
-    def worst_input(self, input_bound: int, *, caching: bool) -> int:
-        """The most that up to `input_bound` tokens of input, and the call itself, can cost."""
+    def worst_input(self, input_bound: int, *, caching: bool, searches: int = 0) -> int:
+        """The most that up to `input_bound` tokens of input, the searches and the call itself can cost."""
         if not self.long_context:
-            return self.base.worst_input(input_bound, caching=caching)
-        return max(rates.worst_input(input_bound, caching=caching) for rates in self._reachable(input_bound))
+            return self.base.worst_input(input_bound, caching=caching, searches=searches)
+        return max(
+            rates.worst_input(input_bound, caching=caching, searches=searches) for rates in self._reachable(input_bound)
+        )
 
     def worst_output_rate(self, input_bound: int) -> int:
         """The most that an output token can cost after up to `input_bound` tokens of input, per million."""
@@ -109,26 +187,33 @@ class PriceSheet:
     @property
     def is_free(self) -> bool:
         """Whether nothing is ever charged."""
-        return self.base == Rates() and not self.long_context
+        return self.base == FREE_RATES and not self.long_context
+
+    def scaled(self, label: str, numerator: int, denominator: int) -> "PriceSheet":
+        """The same price times a fraction, under another label."""
+        return PriceSheet(
+            label,
+            self.base.scaled(numerator, denominator),
+            tuple((threshold, rates.scaled(numerator, denominator)) for threshold, rates in self.long_context),
+            {
+                name: sheet.scaled(f"{label}#{name}", numerator, denominator)
+                for name, sheet in self.service_tiers.items()
+            },
+        )
 
     def _reachable(self, input_bound: int) -> list[Rates]:
         # A cheaper tier may still be dearer per token than a longer one: every tier up to the bound is looked at.
         return [self.base, *(rates for threshold, rates in self.long_context if input_bound > threshold)]
 
 
-FREE = PriceSheet("free", Rates())
+def nano_per_million(dollars_per_million: str | int | float | Decimal, most: int = MAX_PRICE_NANO) -> int:
+    """A price in USD per million units as nano-dollars per million units.
 
-
-def nano_per_million(dollars_per_million: str | int | float | Decimal) -> int:
-    """A price in USD per million tokens as nano-dollars per million tokens.
-
-    Raises ValueError for what is negative, not finite, or finer than a nano-dollar per million.
+    Raises ValueError for what is negative, not finite, finer than a nano-dollar per million, or more than `most`.
     """
     nano = billionths(dollars_per_million, "a price")
-    if not nano.is_finite() or not 0 <= nano <= MAX_PRICE_NANO:
-        message = (
-            f"a price must be between 0 and {MAX_PRICE_NANO // 10**9} USD per million, not {dollars_per_million!r}"
-        )
+    if not nano.is_finite() or not 0 <= nano <= most:
+        message = f"a price must be between 0 and {most // 10**9} USD per million, not {dollars_per_million!r}"
         raise ValueError(message)
     if nano != nano.to_integral_value():
         message = f"{dollars_per_million!r} is finer than a nano-dollar per million"
@@ -136,17 +221,16 @@ def nano_per_million(dollars_per_million: str | int | float | Decimal) -> int:
     return int(nano)
 
 
-def rates_of(prices: Mapping[str, int], per_call: int = 0) -> Rates:
-    """Rates from nano-dollars per million by kind; what has no price of its own costs what contains it."""
-    base_input = prices.get("input", 0)
-    base_output = prices.get("output", 0)
-    cache_write = prices.get("cache_write", base_input)
-    return Rates(
-        input=base_input,
-        cached_input=prices.get("cached_input", base_input),
-        cache_write=cache_write,
-        cache_write_1h=prices.get("cache_write_1h", cache_write),
-        output=base_output,
-        reasoning=prices.get("reasoning", base_output),
-        per_call=per_call,
-    )
+def rates_of(prices: Mapping[str, int]) -> Rates:
+    """Rates from nano-dollars per million by kind; tokens without a price of their own cost what contains them."""
+    found = dict(prices)
+    for kind in ("input", "output"):
+        found.setdefault(kind, 0)
+    for kind, container in CONTAINED_IN.items():
+        found.setdefault(kind, found[container])
+    found.setdefault("requests", 0)
+    return Rates(tuple(found.get(kind, UNPRICED) for kind in KINDS))
+
+
+FREE_RATES = Rates((0,) * len(KINDS))
+FREE = PriceSheet("free", FREE_RATES)
