@@ -20,7 +20,8 @@ from enfilade.costs.prices.book import (
     decode_book,
 )
 from enfilade.costs.prices.catalogue import Override, PriceSource, rates_from_dollars, sheet_of
-from enfilade.costs.prices.sheet import FREE, KINDS, PriceSheet, Rates
+from enfilade.costs.prices.kinds import KINDS
+from enfilade.costs.prices.sheet import FREE, PriceSheet, rates_of
 
 MOMENT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 DOLLAR = 10**9
@@ -88,8 +89,8 @@ def test_the_price_of_a_date_holds_from_that_date_on() -> None:
     old, new = PublishedPrice({"input": 5}), PublishedPrice({"input": 3}, from_date="2026-12-01")
     published = model("m", history=(old, new))
 
-    assert published.sheet("l", datetime(2026, 11, 30, 23, 59, tzinfo=UTC)).base.input == 5
-    assert published.sheet("l", datetime(2026, 12, 1, tzinfo=UTC)).base.input == 3
+    assert published.sheet("l", datetime(2026, 11, 30, 23, 59, tzinfo=UTC)).base.of("input") == 5
+    assert published.sheet("l", datetime(2026, 12, 1, tzinfo=UTC)).base.of("input") == 3
 
 
 @pytest.mark.parametrize(
@@ -100,16 +101,17 @@ def test_the_price_of_the_night_holds_over_midnight(clock: str, expected: int) -
     published = model("m", history=(PublishedPrice({"input": 5}), night))
     hour, minute = map(int, clock.split(":"))
 
-    assert published.sheet("l", MOMENT.replace(hour=hour, minute=minute)).base.input == expected
+    assert published.sheet("l", MOMENT.replace(hour=hour, minute=minute)).base.of("input") == expected
 
 
 def test_tiers_for_long_contexts_replace_only_the_prices_that_they_name() -> None:
-    price = PublishedPrice({"input": 10, "output": 20}, (Tier(1000, {"input": 15}),), per_call=7)
+    price = PublishedPrice({"input": 10, "output": 20, "requests": 7}, (Tier(1000, {"input": 15}),))
     sheet = model("m", history=(price,)).sheet("l", MOMENT)
 
     assert sheet.rates(1000) == sheet.base
     long = sheet.rates(1001)
-    assert (long.input, long.cached_input, long.output, long.reasoning, long.per_call) == (15, 15, 20, 20, 7)
+    kinds = ("input", "cached_input", "output", "reasoning", "requests")
+    assert [long.of(kind) for kind in kinds] == [15, 15, 20, 20, 7]
 
 
 def test_service_tiers_have_prices_of_their_own_and_a_label_that_says_so() -> None:
@@ -119,7 +121,11 @@ def test_service_tiers_have_prices_of_their_own_and_a_label_that_says_so() -> No
 
     chosen = sheet.for_service_tier("priority")
 
-    assert (chosen.label, chosen.base.input, chosen.base.output) == ("book:m#priority", 4 * DOLLAR, 2 * DOLLAR)
+    assert (chosen.label, chosen.base.of("input"), chosen.base.of("output")) == (
+        "book:m#priority",
+        4 * DOLLAR,
+        2 * DOLLAR,
+    )
     for standard in (None, "auto", "default", "standard", "standard_only", "flex"):
         assert sheet.for_service_tier(standard) is sheet
     for unknown in ("late", "scale"):
@@ -129,17 +135,25 @@ def test_service_tiers_have_prices_of_their_own_and_a_label_that_says_so() -> No
 
 
 def test_cached_and_written_tokens_cost_what_input_costs_unless_the_book_says_otherwise() -> None:
-    usage = Usage(1_000_000, 400_000, 200_000, 100_000, 1_000_000, 300_000)
+    usage = Usage(
+        input_tokens=1_000_000,
+        cached_input_tokens=400_000,
+        cache_write_tokens=200_000,
+        cache_write_1h_tokens=100_000,
+        output_tokens=1_000_000,
+        reasoning_tokens=300_000,
+    )
 
-    plain = PriceSheet("l", Rates(*(DOLLAR,) * 4, *(2 * DOLLAR,) * 2))
+    plain = PriceSheet("l", rates_of({"input": DOLLAR, "output": 2 * DOLLAR}))
     priced = sheet_of(
         "l", {"input": 10, "cached_input": 1, "cache_write": 12, "cache_write_1h": 20, "output": 50, "reasoning": 60}
     )
 
     assert plain.cost(usage) == 3 * DOLLAR
     assert sheet_of("l", {"input": DOLLAR, "output": 2 * DOLLAR}) == plain
-    # By the million: 0.3 plain, 0.4 read, 0.2 and 0.1 written, 0.7 words and 0.3 thoughts.
-    assert priced.cost(usage) == round(3 + 0.4 + 2.4 + 2 + 35 + 18)
+    # By the million: 0.3 plain, 0.4 read (0.4 nano), 0.2 (2.4 nano) and 0.1 written, 0.7 words and 0.3 thoughts.
+    assert priced.charge(usage).amounts == [3, 0, 2, 2, 35, 18]
+    assert priced.cost(usage) == 60
 
 
 # The price in force.
@@ -156,7 +170,7 @@ def test_an_override_replaces_the_book_from_its_moment_and_until_it_is_ended() -
     for text in ("2026-11-02T11:59", "2026-11-02T12:00", "2026-11-02T23:59", "2026-11-03T00:00", "2026-11-04T00:00"):
         sheet = source.at(_ns(text))
         assert sheet is not None
-        prices.append((sheet.label, sheet.base.input))
+        prices.append((sheet.label, sheet.base.of("input")))
 
     assert prices == [
         ("v1:acme-ai/m", DOLLAR),
@@ -188,7 +202,7 @@ def test_the_price_of_an_earlier_moment_can_be_asked_for_at_any_time() -> None:
     source = PriceSource("m", _overrides(starts, dearer), None)
     moments = (5, 20, 5, 9, 10, 5, -1, 0)
     sheets = [source.at(to_ns(MOMENT) + moment) for moment in moments]
-    found = [None if sheet is None else sheet.base.input for sheet in sheets]
+    found = [None if sheet is None else sheet.base.of("input") for sheet in sheets]
     assert found == [1, 2, 1, 1, 2, 1, None, 1]
 
 
@@ -207,7 +221,7 @@ def test_a_price_that_depends_on_the_time_is_looked_up_every_minute() -> None:
 
     prices = [source.at(_ns(f"2026-11-02T{clock}")) for clock in ("16:29:59", "16:30:00", "17:59:59", "18:00:00")]
 
-    assert [sheet.base.input for sheet in prices if sheet] == [5, 2, 2, 5]
+    assert [sheet.base.of("input") for sheet in prices if sheet] == [5, 2, 2, 5]
 
 
 def test_the_context_window_comes_from_the_book() -> None:
@@ -228,7 +242,7 @@ def test_prices_are_declared_in_dollars_per_million() -> None:
     [
         ({}, "price"),
         ({"output": 1}, "price"),
-        ({"input": 1, "pages": 1}, "price"),
+        ({"input": 1, "parchments": 1}, "price"),
         ({"input": -1}, "price.input"),
         ({"input": "cheap"}, "price.input"),
         ({"input": 1, "output": "0.0000000001"}, "price.output"),
@@ -266,7 +280,7 @@ def test_a_book_survives_being_stored() -> None:
         b"{}",
         b'{"version": 1, "providers": []}',
         msgspec.json.encode(book(model("m", history=(PublishedPrice({"input": -1}),)))),
-        msgspec.json.encode(book(model("m", history=(PublishedPrice({}, per_call=-1),)))),
+        msgspec.json.encode(book(model("m", history=(PublishedPrice({"requests": -1}),)))),
         msgspec.json.encode(book(model("m", history=(PublishedPrice({}, (Tier(5, {}), Tier(5, {}))),)))),
         msgspec.json.encode(book(model("m", history=(PublishedPrice({}, (Tier(9, {}), Tier(5, {}))),)))),
         msgspec.json.encode(book(model("m", history=(PublishedPrice({}, from_date="tomorrow"),)))),
