@@ -142,7 +142,7 @@ def commands() -> str:
         parts.append(f"## {' '.join(path)}")
         parts.append((command.help or command.short_help or "").strip())
         rows = [_option(parameter) for parameter in command.params if parameter.name != "help"]
-        if rows and not hasattr(command, "list_commands"):
+        if rows:
             parts.append(table(("option", "default", "meaning"), rows))
     return page("Command line", *parts)
 

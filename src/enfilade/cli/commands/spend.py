@@ -1,5 +1,6 @@
-"""`enfilade spend`."""
+"""`enfilade spend`: who spent what. What else can be asked about money are its commands, each in a module of its own."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -9,13 +10,17 @@ from rich.text import Text
 from enfilade.cli.output import CONSOLE, money, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote
 
-APP = typer.Typer(add_completion=False)
+APP = typer.Typer(add_completion=False, help="Who spent what.")
+COMMANDS: tuple[Callable[..., None], ...] = ()
+"""The commands below it, in the order in which they are shown: functions named as they are typed."""
+
 BAR_WIDTH = 24
 Grouping = Literal["tenant", "department", "application", "user", "key", "model", "day"]
 
 
-@APP.command()
+@APP.callback(invoke_without_command=True)
 def spend(
+    context: typer.Context,
     group_by: Annotated[Grouping, typer.Option("--by", "-b", help="What to sum up by.")] = "model",
     start: Annotated[str | None, typer.Option("--from", help="2026-11-02 or RFC 3339; the month's beginning.")] = None,
     to: Annotated[str | None, typer.Option(help="A date includes that day; now.")] = None,
@@ -25,6 +30,8 @@ def spend(
     key: KeyOption = None,
 ) -> None:
     """Who spent what."""
+    if context.invoked_subcommand is not None:
+        return
     params = {"group_by": group_by, "from": start, "to": to, "tenant": tenant}
     report = remote(url, key).request("GET", "/spend", params=params)
     if as_json:
@@ -59,3 +66,7 @@ def bar(group: dict[str, Any], most: Decimal) -> Text:
     """A group's share of the largest one."""
     width = int(Decimal(group["cost_usd"]) / most * BAR_WIDTH) if most else 0
     return Text("█" * width, style="cyan")
+
+
+for command in COMMANDS:
+    APP.command()(command)
