@@ -28,6 +28,7 @@ from enfilade.costs.holds.seeding import Seeder
 from enfilade.costs.ledger.recovery import Recovery
 from enfilade.costs.prices.catalogue import PriceCatalogue
 from enfilade.costs.service import Costs
+from enfilade.costs.spend.exports.service import Exports
 from enfilade.dialects.registry import load_dialects
 from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway.admission import Desk
@@ -113,6 +114,7 @@ class Parts:
         self.meter_book = MeterBook(clock)
         self.seeder = Seeder(self.meter_book, self.storage, self.writer, clock)
         self.costs = Costs(self.meter_book, self.seeder, clock)
+        self.exports = Exports(self.storage)
         self.limits = Limits(ids, self.identity)
         self.budgets = Budgets(ids, self.identity)
         self.prices = PriceCatalogue(self.storage, clock)
@@ -181,6 +183,7 @@ class Parts:
             rooms=self.rooms,
             configuration=self.configuration,
             costs=self.costs,
+            exports=self.exports,
             audit=self.audit,
             directory=self.directory,
             clock=self.clock,

@@ -31,6 +31,13 @@ class ConcurrencyLimitReached(LimitReached):
     remedy = "Wait until one of the running calls has ended."
 
 
+class HoldExpired(LimitReached):
+    """The call has run for so long that what was held for it was given back, so it cannot be tried again."""
+
+    code = "hold_expired"
+    remedy = "Send the request again."
+
+
 class BudgetExhausted(BudgetReached):
     """A budget does not cover the worst case of this call."""
 
@@ -77,6 +84,19 @@ class UnknownBudget(NotFound):
     code = "budget_not_found"
 
 
+class UnknownRaise(NotFound):
+    """The budget has no such raise."""
+
+    code = "raise_not_found"
+
+
+class RaiseEnded(Conflict):
+    """The raise has passed, or somebody ended it."""
+
+    code = "raise_ended"
+    remedy = "Make a new raise."
+
+
 class RuleExists(Conflict):
     """There is a limit or budget for the same subject, model and window already."""
 
@@ -89,3 +109,149 @@ class InvalidCorrection(InvalidRequest):
 
     code = "invalid_correction"
     status = 422
+
+
+class BillingProfileMissing(Conflict):
+    """Nobody has said how this tenant is billed."""
+
+    code = "billing_profile_missing"
+    remedy = "Declare `billing` for the tenant in the configuration, or PUT it to the admin API."
+
+
+class CreditNoteRefused(Conflict):
+    """The invoice does not leave that to be credited."""
+
+    code = "credit_note_refused"
+    remedy = "Look at the invoice and at its earlier credit notes."
+
+
+class ExchangeRateMissing(Conflict):
+    """The document is in another currency, and there is no rate for it."""
+
+    code = "exchange_rate_missing"
+    remedy = "Give the rate: units of the currency for one US dollar, its date and its source."
+
+
+class InvalidBilling(InvalidRequest):
+    """A billing profile, an issuer, a credit or a rate does not fit."""
+
+    code = "invalid_billing"
+    status = 422
+
+
+class InvalidPeriod(InvalidRequest):
+    """This is no period that can be billed."""
+
+    code = "invalid_period"
+    remedy = "Use a month (2026-11), a quarter (2026-Q4), a year (2026), or a first and a last day."
+
+
+class IssuerMissing(Conflict):
+    """Nobody has said who issues the invoices."""
+
+    code = "issuer_missing"
+    remedy = "Declare `issuer` in the configuration, or PUT it to the admin API."
+
+
+class NothingToInvoice(Conflict):
+    """Nothing was spent in the period."""
+
+    code = "nothing_to_invoice"
+    remedy = "Nothing needs to be done; ask with `zero` for an invoice of nothing."
+
+
+class PeriodNotOver(Conflict):
+    """A period can be invoiced once it is over."""
+
+    code = "period_not_over"
+    remedy = "Look at the preview, or at a statement, until then."
+
+
+class PeriodOverlaps(Conflict):
+    """A part of the period is invoiced already."""
+
+    code = "period_overlaps"
+    remedy = "Choose a period that touches no invoiced one; late entries come with the next invoice."
+
+
+class TypesettingFailed(EnfiladeError):
+    """The document could not be typeset."""
+
+    code = "typesetting_failed"
+    remedy = "The document is safe, and its JSON and CSV can be had; report the request id to your platform team."
+
+
+class UnknownInvoice(NotFound):
+    """There is no such invoice or credit note that the key may see."""
+
+    code = "invoice_not_found"
+
+
+class EmptyExport(InvalidRequest):
+    """An export holds no costs of models for its period."""
+
+    code = "empty_export"
+    status = 422
+    remedy = "Check the period, the filters and the grouping of the export; if nothing was charged, nothing needs to be done."
+
+
+class ExportCurrency(InvalidRequest):
+    """An export's amounts are not in US dollars."""
+
+    code = "export_currency"
+    status = 422
+    remedy = "Export in USD: nothing is converted, because a rate would be a difference of its own."
+
+
+class ExportTooLarge(InvalidRequest):
+    """An export is larger than one import may be."""
+
+    code = "export_too_large"
+    status = 413
+    remedy = "Pack it with gzip, or export fewer days at a time."
+
+
+class NotBookable(Conflict):
+    """The differences of a reconciliation cannot be booked."""
+
+    code = "not_bookable"
+    remedy = "Look at the newest reconciliation of the period: `enfilade reconcile list`."
+
+
+class UnknownReconciliation(NotFound):
+    """There is no such reconciliation."""
+
+    code = "reconciliation_not_found"
+
+
+class UnreadableExport(InvalidRequest):
+    """An export cannot be read: it is cut, damaged, or of a format that is not known. Nothing of it was stored."""
+
+    code = "unreadable_export"
+    status = 422
+    remedy = "The message says where and what was expected; the how-to on reconciliation lists the formats."
+
+
+# Exports
+
+
+class ExportBroken(EnfiladeError):
+    """An export could not be written to its end."""
+
+    code = "export_broken"
+    remedy = "Throw away what has come, and export again; report the request id to your platform team if it recurs."
+
+
+class TooManyExports(LimitReached):
+    """As many exports are running in this process as may run at a time."""
+
+    code = "too_many_exports"
+    remedy = "Wait until one of them has ended."
+
+
+class UnknownExport(InvalidRequest):
+    """There is no such format or table, or the one cannot be written as the other."""
+
+    code = "unknown_export"
+    status = 422
+    remedy = "Use one of the formats and tables that the message names."

@@ -10,6 +10,7 @@ from enfilade.configuration.service import ConfigurationService
 from enfilade.core.clock import Clock
 from enfilade.core.ids import IdFactory
 from enfilade.costs.service import Costs
+from enfilade.costs.spend.exports.service import Exports
 from enfilade.identity.directory import Directory
 from enfilade.identity.principals import Principals
 from enfilade.storage.database import Database
@@ -26,6 +27,7 @@ class AdminContext:
     rooms: Rooms
     configuration: ConfigurationService
     costs: Costs
+    exports: Exports
     audit: Audit
     directory: Directory
     clock: Clock
