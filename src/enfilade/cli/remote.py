@@ -22,6 +22,8 @@ TenantOption = Annotated[
     str | None, typer.Option("--tenant", "-t", help="The tenant's name, where the key is the platform's.")
 ]
 TIMEOUT_S = 60.0
+FIRST_BYTE_S = 600.0
+"""A year is summed up before the first byte of its export is sent."""
 REMEDIES = {"tenant_required": "Add --tenant NAME."}
 """What to do at a command line, where it is something else than over HTTP."""
 
@@ -67,15 +69,27 @@ class Remote:
     @contextmanager
     def stream(self, path: str, **params: Any) -> Iterator[Iterator[bytes]]:
         """A reply's bytes as they come."""
+        with self.download(path, **params) as reply:
+            yield reply.iter_bytes()
+
+    @contextmanager
+    def download(self, path: str, **params: Any) -> Iterator[httpx2.Response]:
+        """A reply whose body is yet to be read."""
         given = {name: value for name, value in params.items() if value is not None}
+        began = False
         try:
-            with self._client.stream("GET", f"/api/v1{path}", params=given) as reply:
+            timeout = httpx2.Timeout(TIMEOUT_S, read=FIRST_BYTE_S)
+            with self._client.stream("GET", f"/api/v1{path}", params=given, timeout=timeout) as reply:
                 if reply.status_code >= 400:
                     reply.read()
                     _tell(reply)
                     raise typer.Exit(Exit.of_status(reply.status_code))
-                yield reply.iter_bytes()
+                began = True
+                yield reply
         except httpx2.TransportError as error:
+            if began:
+                fail(f"What the server sent broke off: {error}", "Nothing of it can be relied on; try again.")
+                raise typer.Exit(Exit.UNAVAILABLE) from None
             raise self._no_answer(error) from None
 
     def _no_answer(self, error: httpx2.TransportError) -> typer.Exit:

@@ -29,6 +29,7 @@ COMMANDS = {
     "model": "Models and aliases: list, show, remove; deployments' health.",
     "price": "Prices: list, show, set, unset.",
     "spend": "Who spent what.",
+    "usage-events": "Usage as CloudEvents, for billing outside.",
     "call": "Calls: list, show.",
     "audit": "The audit log: list, export.",
     "replicas": "The serving processes and the revision that each applies.",
@@ -56,7 +57,7 @@ class LazyGroup(TyperGroup):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"enfilade.cli.commands.{cmd_name}")
+        module = import_module(f"enfilade.cli.commands.{cmd_name.replace('-', '_')}")
         command = typer.main.get_command(module.APP)
         command.name = cmd_name
         command.short_help = COMMANDS[cmd_name]
