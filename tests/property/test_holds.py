@@ -15,9 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from enfilade.core.clock import ManualClock
 from enfilade.core.errors import BudgetReached, LimitReached
 from enfilade.core.scope import Scope
+from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.hold import Demand, Hold
 from enfilade.costs.holds.meter_book import MeterBook
-from enfilade.costs.holds.meters import BudgetMeter, ConcurrencyMeter, WindowMeter
+from enfilade.costs.holds.meters import ConcurrencyMeter, WindowMeter
 from enfilade.costs.holds.types import Action, BudgetRule, LimitRule, Measure, Rule, Subject
 from enfilade.costs.holds.windows import Window, window_at
 from enfilade.identity.scopes import key_scope

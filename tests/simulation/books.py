@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from enfilade.core.clock import to_ns
-from enfilade.costs.holds.meters import BudgetMeter, ConcurrencyMeter
+from enfilade.costs.holds.budget_meter import BudgetMeter
+from enfilade.costs.holds.meters import ConcurrencyMeter
 from enfilade.costs.holds.types import BudgetRule
 from tests.support.house import House
 from tests.support.waiting import eventually

@@ -7,7 +7,7 @@ from typing import Any
 
 from enfilade.core.clock import to_datetime
 from enfilade.core.money import format_usd, parse_usd
-from enfilade.costs.holds.meters import BudgetMeter
+from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.types import BudgetRule
 from enfilade.costs.holds.windows import window_at
 from tests.simulation import cast

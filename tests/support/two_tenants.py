@@ -7,7 +7,8 @@ import asyncpg
 
 from enfilade.bootstrap.compose import Parts
 from enfilade.core.clock import to_ns
-from enfilade.costs.holds.rules import BudgetSpec, LimitSpec
+from enfilade.costs.holds.budgets import BudgetSpec
+from enfilade.costs.holds.limits import LimitSpec
 from enfilade.costs.ledger.corrections import Correction, post_correction
 from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import Exchange

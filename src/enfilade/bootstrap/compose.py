@@ -22,8 +22,9 @@ from enfilade.core.clock import Clock
 from enfilade.core.deadlines import DeadlineSweeper
 from enfilade.core.ids import IdFactory
 from enfilade.core.money import NANO_PER_USD
+from enfilade.costs.holds.budgets import Budgets
+from enfilade.costs.holds.limits import Limits
 from enfilade.costs.holds.meter_book import MeterBook
-from enfilade.costs.holds.rules import Budgets, Limits
 from enfilade.costs.holds.seeding import Seeder
 from enfilade.costs.ledger.recovery import Recovery
 from enfilade.costs.prices.catalogue import PriceCatalogue
@@ -116,7 +117,7 @@ class Parts:
         self.costs = Costs(self.meter_book, self.seeder, clock)
         self.exports = Exports(self.storage)
         self.limits = Limits(ids, self.identity)
-        self.budgets = Budgets(ids, self.identity)
+        self.budgets = Budgets(ids, self.identity, clock)
         self.prices = PriceCatalogue(self.storage, clock)
         self.recovery = Recovery(
             self.storage,

@@ -262,6 +262,14 @@ class Budget(Part):
     alerts: Annotated[list[Amount], Field(description="Shares of the limit, e.g. 0.8.", max_length=10)] = []
     action: Literal["block", "cut", "warn"] = "block"
     """`block` refuses what it may not cover, `cut` ends a stream when it is used up, `warn` only tells."""
+    month_starts_on: Annotated[Count, Field(le=28)] = 1
+    """The day on which months begin, for windows of a month, a quarter and a year."""
+    year_starts_in: Annotated[Count, Field(le=12)] = 1
+    """The month in which years begin, for windows of a quarter and a year."""
+    carry_over: bool = False
+    """Add what was left of the limit in the window before."""
+    carry_over_limit_usd: Amount | None = None
+    """The most that is carried over; without it all that was left."""
 
 
 class TenantBase(Part):

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from enfilade.costs.holds.rules import Budgets, Limits
+from enfilade.costs.holds.budgets import Budgets
+from enfilade.costs.holds.limits import Limits
 from enfilade.costs.prices.catalogue import PriceCatalogue
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.identity.service import Identity

@@ -8,7 +8,8 @@ import msgspec
 
 from enfilade.configuration import document as doc
 from enfilade.core.money import NANO_PER_USD
-from enfilade.costs.holds.rules import BudgetSpec, LimitSpec
+from enfilade.costs.holds.budgets import BudgetSpec
+from enfilade.costs.holds.limits import LimitSpec
 from enfilade.costs.holds.types import BudgetRule, LimitRule
 from enfilade.costs.prices.catalogue import rates_from_dollars
 from enfilade.gateway.types import AliasRule, AliasSpec, DeploymentSpec, ModelSpec
@@ -112,7 +113,18 @@ def limit_fields(rule: LimitRule, scope: str) -> dict[str, Any]:
 
 def budget_spec(part: doc.Budget) -> BudgetSpec:
     """What costs needs of a budget."""
-    return BudgetSpec(part.scope, part.window, part.limit_usd, tuple(part.alerts), part.action, part.model)
+    return BudgetSpec(
+        part.scope,
+        part.window,
+        part.limit_usd,
+        tuple(part.alerts),
+        part.action,
+        part.model,
+        part.month_starts_on,
+        part.year_starts_in,
+        part.carry_over,
+        part.carry_over_limit_usd,
+    )
 
 
 def budget_fields(rule: BudgetRule, scope: str) -> dict[str, Any]:
@@ -124,6 +136,12 @@ def budget_fields(rule: BudgetRule, scope: str) -> dict[str, Any]:
         "limit_usd": Decimal(rule.limit_nano) / NANO_PER_USD,
         "alerts": [Decimal(share) for share in rule.alerts],
         "action": rule.action.value,
+        "month_starts_on": rule.month_starts_on,
+        "year_starts_in": rule.year_starts_in,
+        "carry_over": rule.carry_over,
+        "carry_over_limit_usd": (
+            None if rule.carry_over_limit_nano is None else Decimal(rule.carry_over_limit_nano) / NANO_PER_USD
+        ),
     }
 
 

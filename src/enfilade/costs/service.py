@@ -6,11 +6,11 @@ from enfilade.core.clock import Clock
 from enfilade.core.events import Event
 from enfilade.core.scope import Scope
 from enfilade.costs.errors import BudgetExhausted
+from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.events import budget_exhausted, threshold_crossed
 from enfilade.costs.holds.hold import Demand, Hold, MeterSet
+from enfilade.costs.holds.loading import load_rules
 from enfilade.costs.holds.meter_book import MeterBook
-from enfilade.costs.holds.meters import BudgetMeter
-from enfilade.costs.holds.rules import load_rules
 from enfilade.costs.holds.seeding import Seeder
 from enfilade.costs.holds.types import BudgetRule
 from enfilade.identity.directory import Install
@@ -74,5 +74,5 @@ class Costs:
 
     async def load(self, unit: UnitOfWork, tenants: Collection[str] | None) -> Install:
         """See `Section.load`: the limits and budgets."""
-        rules = await load_rules(unit, tenants)
+        rules = await load_rules(unit, tenants, self._clock.now_ns())
         return lambda: self.book.install(rules, tenants)

@@ -10,7 +10,8 @@ import pytest
 from enfilade.bootstrap.compose import Parts
 from enfilade.core.clock import ManualClock
 from enfilade.core.scope import Scope
-from enfilade.costs.holds.rules import BudgetSpec, LimitSpec
+from enfilade.costs.holds.budgets import BudgetSpec
+from enfilade.costs.holds.limits import LimitSpec
 from enfilade.costs.holds.types import BudgetRule, LimitRule
 from enfilade.identity.scopes import key_scope
 from enfilade.identity.types import ApplicationSpec, KeySpec, UserSpec

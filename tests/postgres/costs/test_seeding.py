@@ -7,9 +7,10 @@ from typing import NoReturn
 import pytest
 
 from enfilade.core.clock import ManualClock, to_ns
+from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.hold import Demand, Hold
-from enfilade.costs.holds.meters import BudgetMeter, WindowMeter
-from enfilade.costs.holds.rules import LimitSpec
+from enfilade.costs.holds.limits import LimitSpec
+from enfilade.costs.holds.meters import WindowMeter
 from enfilade.costs.holds.types import BudgetRule
 from enfilade.costs.service import Costs
 from enfilade.storage.address import Address

@@ -10,7 +10,7 @@ import pytest
 
 from enfilade.core.clock import ManualClock, to_ns
 from enfilade.costs.holds.hold import Demand, Hold, MeterSet
-from enfilade.costs.holds.rules import LimitSpec
+from enfilade.costs.holds.limits import LimitSpec
 from enfilade.costs.holds.types import Rule
 from tests.postgres.costs.conftest import Company
 from tests.support.ledger import blocked_log

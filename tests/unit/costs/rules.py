@@ -5,9 +5,10 @@ from typing import Any
 
 from enfilade.core.clock import ManualClock
 from enfilade.core.scope import Scope
+from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.hold import Demand, Hold, MeterSet
 from enfilade.costs.holds.meter_book import MeterBook
-from enfilade.costs.holds.meters import BudgetMeter, ConcurrencyMeter, WindowMeter
+from enfilade.costs.holds.meters import ConcurrencyMeter, WindowMeter
 from enfilade.costs.holds.types import Action, BudgetRule, LimitRule, Measure, Rule, Subject
 from enfilade.identity.scopes import key_scope
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 
 from enfilade.costs.errors import BudgetExhausted
+from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.events import budget_exhausted, threshold_crossed
 from enfilade.costs.holds.hold import Alert
-from enfilade.costs.holds.meters import BudgetMeter
 from enfilade.costs.holds.types import Action
 from tests.unit.costs.rules import TENANT, Desk, budget
 

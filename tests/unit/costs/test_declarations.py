@@ -7,16 +7,10 @@ from typing import Any
 import pytest
 
 from enfilade.costs.errors import InvalidRule
-from enfilade.costs.holds.rules import (
-    MAX_AMOUNT,
-    BudgetSpec,
-    LimitSpec,
-    _check_budget,
-    _check_limit,
-    budget_of,
-    limit_of,
-)
+from enfilade.costs.holds.budgets import BudgetSpec, budget_of, check_budget
+from enfilade.costs.holds.limits import MAX_AMOUNT, LimitSpec, check_limit, limit_of
 from enfilade.costs.holds.types import PERIODS, Action, Measure, Subject
+from enfilade.costs.holds.windows import Calendar
 from enfilade.identity.scopes import key_scope
 
 
@@ -29,7 +23,7 @@ from enfilade.identity.scopes import key_scope
     ],
 )
 def test_limits_that_mean_something(spec: LimitSpec) -> None:
-    _check_limit(spec)
+    check_limit(spec)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +39,7 @@ def test_limits_that_mean_something(spec: LimitSpec) -> None:
 )
 def test_limits_that_mean_nothing_are_refused_with_the_field_at_fault(spec: LimitSpec, param: str) -> None:
     with pytest.raises(InvalidRule) as refusal:
-        _check_limit(spec)
+        check_limit(spec)
 
     assert (refusal.value.param, refusal.value.status) == (param, 422)
 
@@ -53,7 +47,7 @@ def test_limits_that_mean_nothing_are_refused_with_the_field_at_fault(spec: Limi
 @pytest.mark.parametrize("window", PERIODS)
 @pytest.mark.parametrize("amount", ["0", 0, 5, 2.5, "0.000000001", Decimal("12.5"), "9223372036.854775807"])
 def test_budgets_that_mean_something(window: str, amount: Any) -> None:
-    limit_nano, _ = _check_budget(BudgetSpec("tenant", window, amount))
+    limit_nano = check_budget(BudgetSpec("tenant", window, amount)).limit_nano
 
     assert limit_nano == Decimal(str(amount)) * 10**9
 
@@ -61,7 +55,7 @@ def test_budgets_that_mean_something(window: str, amount: Any) -> None:
 def test_thresholds_have_one_form_and_one_order() -> None:
     spec = BudgetSpec("tenant", "month", 5, (1, "0.80", 0.8, Decimal("0.5"), "1e-6", "10", "1.0"))
 
-    assert _check_budget(spec)[1] == ("0.000001", "0.5", "0.8", "1", "10")
+    assert check_budget(spec).alerts == ("0.000001", "0.5", "0.8", "1", "10")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +73,16 @@ def test_thresholds_have_one_form_and_one_order() -> None:
             ({"alerts": (share,)}, "alerts")
             for share in (0, -1, 10.5, "half", "NaN", "sNaN", "0.0000001", "1e-99999999")
         ),
+        ({"month_starts_on": 0}, "month_starts_on"),
+        ({"month_starts_on": 29}, "month_starts_on"),
+        ({"month_starts_on": 15, "window": "week"}, "month_starts_on"),
+        ({"year_starts_in": 0}, "year_starts_in"),
+        ({"year_starts_in": 13}, "year_starts_in"),
+        ({"year_starts_in": 4}, "year_starts_in"),
+        ({"carry_over": True, "window": "total"}, "carry_over"),
+        ({"carry_over_limit_usd": 1}, "carry_over_limit_usd"),
+        ({"carry_over": True, "carry_over_limit_usd": -1}, "carry_over_limit_usd"),
+        ({"carry_over": True, "carry_over_limit_usd": "much"}, "carry_over_limit_usd"),
         ({"alerts": tuple(n / 20 for n in range(1, 12))}, "alerts"),
     ],
 )
@@ -86,7 +90,7 @@ def test_budgets_that_mean_nothing_are_refused_with_the_field_at_fault(change: M
     fields: dict[str, Any] = {"scope": "tenant", "window": "month", "limit_usd": 5} | dict(change)
 
     with pytest.raises(InvalidRule) as refusal:
-        _check_budget(BudgetSpec(**fields))
+        check_budget(BudgetSpec(**fields))
 
     assert (refusal.value.param, refusal.value.status) == (param, 422)
 
@@ -103,14 +107,17 @@ def test_rules_are_read_from_their_rows() -> None:
 
     limit = limit_of(common | {"measure": "tokens", "amount": 5, "per": "hour"})
     budget = budget_of(
-        common | {"period": "week", "limit_nano": 7, "alerts": [Decimal("0.800000"), Decimal(1)], "action": "cut"},
+        common
+        | {"period": "quarter", "limit_nano": 7, "alerts": [Decimal("0.800000"), Decimal(1)], "action": "cut"}
+        | {"month_starts_on": 6, "year_starts_in": 4, "carry_over": True, "carry_over_limit_nano": 3},
         "Asia/Tokyo",
     )
 
     assert (limit.measure, limit.amount, limit.per, limit.version) == (Measure.TOKENS, 5, "hour", 3)
     assert limit.subject == budget.subject == Subject("user")
-    assert (budget.period, budget.limit_nano, budget.alerts, budget.action) == ("week", 7, ("0.8", "1"), Action.CUT)
-    assert (budget.time_zone, budget.model) == ("Asia/Tokyo", "gpt-*")
+    assert (budget.period, budget.limit_nano, budget.alerts, budget.action) == ("quarter", 7, ("0.8", "1"), Action.CUT)
+    assert (budget.calendar, budget.model) == (Calendar("Asia/Tokyo", 6, 4), "gpt-*")
+    assert (budget.carry_over, budget.carry_over_limit_nano) == (True, 3)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,8 @@ def test_a_budget_refusal_says_who_how_much_and_until_when() -> None:
         "model": None,
         "window": "day",
         "limit_usd": "2.000000000",
+        "raised_usd": "0.000000000",
+        "carried_usd": "0.000000000",
         "spent_usd": "0.500000000",
         "held_usd": "1.000000000",
         "needed_usd": "0.500000001",

@@ -9,8 +9,8 @@ import pytest
 
 from enfilade.core.clock import to_ns
 from enfilade.costs.errors import BudgetExhausted, ConcurrencyLimitReached
+from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.meter_book import PRUNE_EVERY_S
-from enfilade.costs.holds.meters import BudgetMeter
 from enfilade.costs.holds.types import Measure, Subject
 from enfilade.identity.scopes import key_scope
 from tests.unit.costs.rules import SCOPE, TENANT, Desk, budget, limit

@@ -7,7 +7,7 @@ import pytest
 from enfilade.core.clock import ManualClock
 from enfilade.core.usage import Usage
 from enfilade.costs.errors import BudgetExhausted
-from enfilade.costs.holds.meters import BudgetMeter
+from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.types import Action, BudgetRule, LimitRule, Measure, Subject
 from enfilade.dialects.types import ReplyFacts, StreamFacts
 from enfilade.gateway.admission import Admission, admit, record_refusal

@@ -15,8 +15,8 @@ from enfilade.configuration.subjects import scope_text
 from enfilade.configuration.values import Amount
 from enfilade.core.clock import to_datetime
 from enfilade.core.money import format_usd
-from enfilade.costs.holds.meters import BudgetMeter
-from enfilade.costs.holds.rules import BudgetSpec
+from enfilade.costs.holds.budget_meter import BudgetMeter
+from enfilade.costs.holds.budgets import BudgetSpec
 from enfilade.costs.holds.types import BudgetRule
 from enfilade.costs.holds.windows import FOREVER_NS, window_at
 from enfilade.identity.permissions import BUDGETS_READ, BUDGETS_WRITE

@@ -11,7 +11,7 @@ from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, expected_vers
 from enfilade.configuration.document import Limit as LimitBody
 from enfilade.configuration.specs import limit_fields, limit_spec
 from enfilade.configuration.subjects import scope_text
-from enfilade.costs.holds.rules import LimitSpec
+from enfilade.costs.holds.limits import LimitSpec
 from enfilade.costs.holds.types import LimitRule
 from enfilade.identity.permissions import LIMITS_READ, LIMITS_WRITE
 

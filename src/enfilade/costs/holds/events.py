@@ -3,8 +3,8 @@
 from enfilade.core.clock import to_rfc3339
 from enfilade.core.events import Event
 from enfilade.core.money import format_usd
+from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.hold import Alert
-from enfilade.costs.holds.meters import BudgetMeter
 
 ACTOR = "system:costs"
 

@@ -9,19 +9,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from enfilade.core.clock import NANOSECONDS
-from enfilade.core.errors import EnfiladeError
-from enfilade.core.money import format_usd
 from enfilade.core.scope import Scope
-from enfilade.costs.errors import (
-    BudgetExhausted,
-    ConcurrencyLimitReached,
-    RequestLimitReached,
-    TokenLimitReached,
-)
-from enfilade.costs.holds.meters import BudgetMeter, ConcurrencyMeter, WindowMeter
+from enfilade.costs.holds.budget_meter import BudgetMeter
+from enfilade.costs.holds.meters import ConcurrencyMeter, WindowMeter
+from enfilade.costs.holds.refusals import budget_refusal, concurrency_refusal, expiry_refusal, limit_refusal
 from enfilade.costs.holds.types import Rule
-from enfilade.costs.holds.windows import FOREVER_NS, Window
+from enfilade.costs.holds.windows import Window
 
 
 class Demand(msgspec.Struct, frozen=True, gc=False):
@@ -67,7 +60,7 @@ class Alert:
     spent: int
 
 
-class Hold(msgspec.Struct):
+class Hold(msgspec.Struct, weakref=True):
     """What one call has taken. It is ended by `settle`, exactly once."""
 
     call_id: str
@@ -83,41 +76,64 @@ class Hold(msgspec.Struct):
     concurrency: list[ConcurrencyMeter] = []
     budgets: list[tuple[BudgetMeter, Window]] = []
     ended: bool = False
+    lost_tokens: int = 0
+    lost_nano: int = 0
+    """What attempts that may have cost something, and answered nothing, can have cost: it is never given back."""
+    expires_at: float = float("inf")
+    """When it is given back unless it has ended, by the monotonic clock: a wall clock that jumps expires nothing."""
+    expired: bool = False
 
     def extend(self, demand: Demand, now_ns: int) -> None:
         """Take as much again for a further attempt, when an earlier one may have cost something.
 
-        Raises the same refusals as `take`; the hold is then as it was.
+        Raises the same refusals as `take`, and HoldExpired; the hold is then as it was.
         """
+        if self.expired:
+            raise expiry_refusal()
         for meter, _ in self.token_meters:
             if not meter.fits(demand.tokens, now_ns):
-                raise _limit_refusal(meter, demand.tokens, now_ns)
+                raise limit_refusal(meter, demand.tokens, now_ns)
         for budget, window in self.budgets:
             # What a call costs belongs to the window in which it began: of one that has passed nobody knows any more
             # what is left.
             left = budget.left(now_ns)
             if not budget.only_warns and (demand.nano > left or window != budget.window):
-                raise _budget_refusal(budget, demand.nano, now_ns)
+                raise budget_refusal(budget, demand.nano, now_ns)
         for meter, slot in self.token_meters:
             meter.settle(slot, demand.tokens)
         for budget, window in self.budgets:
-            if window == budget.window:
-                budget.take(demand.nano)
+            budget.settle(window, -demand.nano, 0)
         self.tokens += demand.tokens
         self.nano += demand.nano
+        self.lost_tokens += demand.tokens
+        self.lost_nano += demand.nano
+
+    def expire(self) -> None:
+        """Give back what no attempt can have used. What is settled later is posted all the same, as an overrun."""
+        self.expired = True
+        for meter, slot in self.token_meters:
+            meter.settle(slot, self.lost_tokens - self.tokens)
+        for counter in self.concurrency:
+            counter.active -= 1
+        self.concurrency = []
+        for budget, window in self.budgets:
+            budget.settle(window, self.nano - self.lost_nano, 0)
+        self.tokens, self.nano = self.lost_tokens, self.lost_nano
 
     def switch(self, meters: "MeterSet", now_ns: int) -> None:
         """Count for another set of meters, when the call goes to another model than the one it asked for.
 
-        What both sets share stays as it is. Raises a refusal of the new ones, and is then as it was.
+        What both sets share stays as it is. Raises a refusal of the new ones, or HoldExpired, and is then as it was.
         """
+        if self.expired:
+            raise expiry_refusal()
         fresh = meters.without(self)
         _ask(fresh, self.tokens, now_ns)
         for budget in fresh.budgets:
             left = budget.left(now_ns)
             began_in_it = budget.window.start_ns <= self.started_ns < budget.window.end_ns
             if not budget.only_warns and (self.nano > left or not began_in_it):
-                raise _budget_refusal(budget, self.nano, now_ns)
+                raise budget_refusal(budget, self.nano, now_ns)
         self._leave(meters)
         self.requests += [(meter, meter.take(1)) for meter in fresh.requests]
         self.token_meters += [(meter, meter.take(self.tokens)) for meter in fresh.tokens]
@@ -125,8 +141,9 @@ class Hold(msgspec.Struct):
             counter.active += 1
             self.concurrency.append(counter)
         for budget in fresh.budgets:
-            if budget.window.start_ns <= self.started_ns < budget.window.end_ns:
-                self.budgets.append((budget, budget.take(self.nano)))
+            window = budget.pin(self.started_ns, self.nano)
+            if window is not None:
+                self.budgets.append((budget, window))
 
     def _leave(self, meters: "MeterSet") -> None:
         """Give back what was taken from meters that no longer concern this call; its request stays counted."""
@@ -151,15 +168,17 @@ class Hold(msgspec.Struct):
         if self.ended:
             return []
         self.ended = True
-        difference = tokens - self.tokens
-        for meter, slot in self.token_meters:
-            meter.settle(slot, difference)
+        if tokens != self.tokens:
+            difference = tokens - self.tokens
+            for meter, slot in self.token_meters:
+                meter.settle(slot, difference)
         for counter in self.concurrency:
             counter.active -= 1
+        held = self.nano
         alerts: list[Alert] = []
         for budget, window in self.budgets:
-            crossed = budget.settle(window, self.nano, nano)
-            alerts += [Alert(budget, share, window, budget.spent) for share in crossed]
+            if crossed := budget.settle(window, held, nano):
+                alerts += [Alert(budget, share, window, budget.spent) for share in crossed]
         return alerts
 
     def let_go_of(self, rules: Collection[str]) -> None:
@@ -175,32 +194,42 @@ def take(meters: MeterSet, hold: Hold, demand: Demand, *, may_cut: bool = True) 
 
     A budget that cuts gives what is left, unless `may_cut` says that a smaller demand is to be tried first. Raises RequestLimitReached, TokenLimitReached, ConcurrencyLimitReached, BudgetExhausted.
     """
-    _ask(meters, demand.tokens, hold.started_ns)
-    hold.tokens = demand.tokens
-    hold.nano = _affordable(meters.budgets, demand, hold.started_ns, may_cut=may_cut)
-    hold.is_cut = hold.nano < demand.nano
-    for meter in meters.requests:
-        hold.requests.append((meter, meter.take(1)))
-    for meter in meters.tokens:
-        hold.token_meters.append((meter, meter.take(demand.tokens)))
+    now_ns, nano = hold.started_ns, demand.nano
+    _ask(meters, demand.tokens, now_ns)
+    budgets = meters.budgets
+    for budget in budgets:
+        if now_ns >= budget.turn_ns:
+            budget.advance(now_ns)
+        if budget.used + nano > budget.ceiling:
+            nano = _affordable(budgets, demand, now_ns, may_cut=may_cut)
+            break
+    hold.tokens, hold.nano = demand.tokens, nano
+    hold.is_cut = nano < demand.nano
+    if meters.requests:
+        hold.requests = [(meter, meter.take(1)) for meter in meters.requests]
+    if meters.tokens:
+        hold.token_meters = [(meter, meter.take(demand.tokens)) for meter in meters.tokens]
     for counter in meters.concurrency:
         counter.active += 1
         hold.concurrency.append(counter)
-    for budget in meters.budgets:
-        hold.budgets.append((budget, budget.take(hold.nano)))
+    pinned = hold.budgets
+    for budget in budgets:
+        # `BudgetMeter.take`, written out: this line runs for every budget of every call.
+        budget.used += nano
+        pinned.append((budget, budget.window))
 
 
 def _ask(meters: MeterSet, tokens: int, now_ns: int) -> None:
     """Raise the first refusal of a limit."""
     for meter in meters.requests:
         if not meter.fits(1, now_ns):
-            raise _limit_refusal(meter, 1, now_ns)
+            raise limit_refusal(meter, 1, now_ns)
     for counter in meters.concurrency:
         if counter.active >= counter.rule.amount:
-            raise _concurrency_refusal(counter)
+            raise concurrency_refusal(counter)
     for meter in meters.tokens:
         if not meter.fits(tokens, now_ns):
-            raise _limit_refusal(meter, tokens, now_ns)
+            raise limit_refusal(meter, tokens, now_ns)
 
 
 def _affordable(budgets: Sequence[BudgetMeter], demand: Demand, now_ns: int, *, may_cut: bool) -> int:
@@ -211,56 +240,6 @@ def _affordable(budgets: Sequence[BudgetMeter], demand: Demand, now_ns: int, *, 
         if demand.nano <= left or budget.only_warns:
             continue
         if not (may_cut and budget.cuts) or demand.minimum_nano > left:
-            raise _budget_refusal(budget, demand.nano, now_ns)
+            raise budget_refusal(budget, demand.nano, now_ns)
         allowed = min(allowed, left)
     return allowed
-
-
-def _where(rule: Rule, subject: str) -> dict[str, object]:
-    return {"rule": rule.id, "scope": rule.subject.kind, "subject": subject, "model": rule.model}
-
-
-def _limit_refusal(meter: WindowMeter, amount: int, now_ns: int) -> EnfiladeError:
-    rule = meter.rule
-    wait = meter.seconds_until_fits(amount, now_ns)
-    left = meter.left(now_ns)
-    details = _where(rule, meter.subject) | {
-        "limit": rule.amount,
-        "per": rule.per,
-        "left": left,
-        "needed": amount,
-        "resets_in_s": None if wait is None else round(wait, 3),
-    }
-    unit = rule.measure.value
-    message = f"The limit of {rule.amount} {unit} per {rule.per} for the {rule.subject.kind} is reached: {left} left, {amount} needed."
-    if wait is None:
-        message += " This call alone is larger than the limit."
-    error = RequestLimitReached if unit == "requests" else TokenLimitReached
-    return error(message, retry_after=wait, details=details)
-
-
-def _concurrency_refusal(counter: ConcurrencyMeter) -> EnfiladeError:
-    rule = counter.rule
-    message = f"The limit of {rule.amount} calls at the same time for the {rule.subject.kind} is reached."
-    details = _where(rule, counter.subject) | {"limit": rule.amount, "active": counter.active}
-    return ConcurrencyLimitReached(message, retry_after=1.0, details=details)
-
-
-def _budget_refusal(budget: BudgetMeter, nano: int, now_ns: int) -> EnfiladeError:
-    rule = budget.rule
-    end = budget.window.end_ns
-    resets_in = None if end >= FOREVER_NS else (end - now_ns) / NANOSECONDS
-    details = _where(rule, budget.subject) | {
-        "window": rule.period,
-        "limit_usd": format_usd(rule.limit_nano),
-        "spent_usd": format_usd(budget.spent),
-        "held_usd": format_usd(budget.held),
-        "needed_usd": format_usd(nano),
-        "resets_in_s": None if resets_in is None else round(resets_in, 3),
-    }
-    each = "in total" if rule.period == "total" else f"per {rule.period}"
-    message = (
-        f"The budget of {format_usd(rule.limit_nano)} USD {each} for the {rule.subject.kind} does not cover this call: "
-        f"{format_usd(budget.spent)} spent, {format_usd(budget.held)} held for running calls, {format_usd(nano)} needed."
-    )
-    return BudgetExhausted(message, retry_after=resets_in, details=details)

@@ -2,18 +2,23 @@
 
 from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
+from weakref import WeakValueDictionary
 
 import structlog
 
 from enfilade.core.clock import NANOSECONDS, Clock
 from enfilade.core.scope import Scope
+from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.hold import Demand, Hold, MeterSet, take
-from enfilade.costs.holds.meters import BudgetMeter, ConcurrencyMeter, Meter, WindowMeter
+from enfilade.costs.holds.meters import ConcurrencyMeter, Meter, WindowMeter
 from enfilade.costs.holds.types import BudgetRule, LimitRule, Measure, Rule
 
 MAX_CACHED_SETS = 50_000
 PRUNE_EVERY_S = 60.0
 CLOCK_LOOK_S = 1.0
+HOLD_LASTS_S = 86_400.0
+"""No call takes so long: the longest deadline of an attempt, times the attempts, is far below it for any provider. What
+is still held then was left behind by a fault of ours. A call that does take longer is settled as an overrun."""
 JUMP_NS = 2 * NANOSECONDS
 """Less than this is a clock being set right in small steps."""
 
@@ -41,6 +46,8 @@ class MeterBook:
         """Rules that count the running calls already, while the ledger is read for the rest."""
         self.holds: dict[str, Hold] = {}
         """The running calls' holds by call id."""
+        self._expired: WeakValueDictionary[str, Hold] = WeakValueDictionary()
+        """Holds that were given back, as long as somebody is there who may still settle them."""
 
     # Rules.
 
@@ -69,8 +76,8 @@ class MeterBook:
             if successor is None or key[0] in gone:
                 del self._meters[key]
             elif isinstance(meter, BudgetMeter) and isinstance(successor, BudgetRule):
-                meter.obey(successor)
-            else:
+                meter.obey(successor, self._clock.now_ns())
+            elif not isinstance(meter, BudgetMeter) and isinstance(successor, LimitRule):
                 meter.rule = successor
         self._sets.clear()
 
@@ -91,11 +98,25 @@ class MeterBook:
     def take(self, meters: MeterSet, hold: Hold, demand: Demand, *, may_cut: bool = True) -> None:
         """Take a hold; see `holds.take`. The call counts as running until `settle`."""
         take(meters, hold, demand, may_cut=may_cut)
+        hold.expires_at = self._clock.monotonic() + HOLD_LASTS_S
         self.holds[hold.call_id] = hold
 
     def forget(self, hold: Hold) -> None:
         """The call has ended."""
         self.holds.pop(hold.call_id, None)
+        if hold.expired:
+            self._expired.pop(hold.call_id, None)
+
+    def expire(self) -> int:
+        """Give back what holds that were left behind still hold; returns how many those were."""
+        now = self._clock.monotonic()
+        leaked = [hold for hold in self.holds.values() if hold.expires_at <= now]
+        for hold in leaked:
+            hold.expire()
+            del self.holds[hold.call_id]
+            self._expired[hold.call_id] = hold
+            log.warning("hold_expired", call_id=hold.call_id, tenant=hold.scope.tenant, seconds=HOLD_LASTS_S)
+        return len(leaked)
 
     def _assemble(self, scope: Scope, model: str) -> MeterSet:
         requests: list[WindowMeter] = []
@@ -152,7 +173,7 @@ class MeterBook:
         """Count the calls that run already for a new rule; returns their ids, which the ledger must leave out."""
         self._attached.add(rule.id)
         attached = []
-        for hold in self.holds.values():
+        for hold in self._unsettled():
             subject = applies(rule, hold.scope, hold.model)
             if subject is None:
                 continue
@@ -160,12 +181,16 @@ class MeterBook:
             attached.append(hold.call_id)
         return attached
 
+    def _unsettled(self) -> list[Hold]:
+        """The holds of which the ledger has nothing yet."""
+        return [*self.holds.values(), *self._expired.values()]
+
     def detach(self, rules: Iterable[Rule]) -> None:
         """Undo `attach_running`: the ledger could not be read, and the next try must start afresh."""
         dropped = {rule.id for rule in rules}
         for key in [key for key in self._meters if key[0] in dropped]:
             del self._meters[key]
-        for hold in self.holds.values():
+        for hold in self._unsettled():
             hold.let_go_of(dropped)
         self._attached -= dropped
         self._sets.clear()
@@ -202,9 +227,10 @@ class MeterBook:
                 self.start_over()
 
     async def prune(self) -> None:
-        """Forget idle meters now and then, until cancelled: subjects come and go, memory must not grow."""
+        """Forget idle meters and expired holds now and then, until cancelled: memory must not grow."""
         while True:
             await self._clock.sleep(PRUNE_EVERY_S)
+            self.expire()
             now_ns = self._clock.now_ns()
             idle = [key for key, meter in self._meters.items() if meter.is_idle(now_ns)]
             for key in idle:
@@ -216,29 +242,19 @@ class MeterBook:
 def _still_counts_alike(former: Rule, current: Rule) -> bool:
     """Whether a changed rule counts the same things, so that its meters keep their figures."""
     if isinstance(former, LimitRule) and isinstance(current, LimitRule):
-        return (former.measure, former.per, former.subject, former.model) == (
-            current.measure,
-            current.per,
-            current.subject,
-            current.model,
-        )
-    if isinstance(former, BudgetRule) and isinstance(current, BudgetRule):
-        return (former.period, former.time_zone, former.subject, former.model) == (
-            current.period,
-            current.time_zone,
-            current.subject,
-            current.model,
-        )
-    return False
+        return former.counts_like(current)
+    return isinstance(former, BudgetRule) and isinstance(current, BudgetRule) and former.counts_like(current)
 
 
 def _attach(hold: Hold, meter: Meter, now_ns: int) -> None:
     if isinstance(meter, BudgetMeter):
-        if meter.window.start_ns <= hold.started_ns < meter.window.end_ns:
-            hold.budgets.append((meter, meter.take(hold.nano)))
+        window = meter.pin(hold.started_ns, hold.nano)
+        if window is not None:
+            hold.budgets.append((meter, window))
     elif isinstance(meter, ConcurrencyMeter):
-        meter.active += 1
-        hold.concurrency.append(meter)
+        if not hold.expired:
+            meter.active += 1
+            hold.concurrency.append(meter)
     else:
         # What began while the clock was ahead counts now: in its own slot it would keep the meter from moving on.
         started_ns = min(hold.started_ns, now_ns)

@@ -11,13 +11,16 @@ from typing import Any
 
 from enfilade.core.clock import NANOSECONDS, Clock, to_datetime
 from enfilade.costs.holds import store
+from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.meter_book import MeterBook
-from enfilade.costs.holds.meters import SLOTS, BudgetMeter, WindowMeter
+from enfilade.costs.holds.meters import SLOTS, WindowMeter
 from enfilade.costs.holds.types import PER_SECONDS, BudgetRule, LimitRule, Measure, Rule
-from enfilade.costs.holds.windows import FOREVER_NS, Window, window_at
+from enfilade.costs.holds.windows import FOREVER_NS, Window, window_at, window_before
 from enfilade.identity.scopes import tenant_scope
 from enfilade.storage.group_commit import GroupCommit
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
+
+Past = tuple[Window | None, list[Any]]
 
 
 class Seeder:
@@ -59,32 +62,38 @@ class Seeder:
                 self._fill(rule, rows, now_ns)
             self._book.mark_seeded([rule for rule, _ in complete])
 
-    async def _read(self, unit: UnitOfWork, rule: Rule, running: list[str], now_ns: int) -> list[Any]:
+    async def _read(self, unit: UnitOfWork, rule: Rule, running: list[str], now_ns: int) -> list[Past]:
+        """What the ledger has of a rule, by the window to which it belongs; limits have none."""
         if isinstance(rule, BudgetRule):
-            window = window_at(rule.period, now_ns, rule.time_zone)
-            end_ns = min(window.end_ns, FOREVER_NS)
             statement = store.SPENT_BEFORE[rule.subject.kind]
-            span = (to_datetime(window.start_ns), to_datetime(end_ns))
-            return await unit.fetch(statement, rule.tenant, *span, rule.subject.id, running)
+            found: list[Past] = []
+            for window in _windows(rule, now_ns):
+                span = (to_datetime(window.start_ns), to_datetime(min(window.end_ns, FOREVER_NS)))
+                found.append((window, await unit.fetch(statement, rule.tenant, *span, rule.subject.id, running)))
+            return found
         if rule.measure is Measure.CONCURRENCY:
             return []
         length_ns = PER_SECONDS[rule.per or "second"] * NANOSECONDS
         slot_ns = length_ns // SLOTS
         span = (to_datetime(now_ns - length_ns - slot_ns), to_datetime(now_ns + slot_ns))
         statement = store.USED_BEFORE[rule.subject.kind]
-        return await unit.fetch(statement, rule.tenant, *span, rule.subject.id, running, slot_ns)
+        return [(None, await unit.fetch(statement, rule.tenant, *span, rule.subject.id, running, slot_ns))]
 
-    def _fill(self, rule: Rule, rows: list[Any], now_ns: int) -> None:
-        for row in rows:
-            if rule.model is not None and not fnmatchcase(row["model"] or "", rule.model):
-                continue
-            meter = self._book.meter(rule, str(row["subject"]))
-            if isinstance(meter, BudgetMeter) and isinstance(rule, BudgetRule):
-                meter.seed(_window(rule, now_ns), row["nano"])
-            elif isinstance(meter, WindowMeter) and isinstance(rule, LimitRule):
-                amount = row["requests"] if rule.measure is Measure.REQUESTS else row["tokens"]
-                meter.seed(row["slot"], amount, now_ns)
+    def _fill(self, rule: Rule, past: list[Past], now_ns: int) -> None:
+        for window, rows in past:
+            for row in rows:
+                if rule.model is not None and not fnmatchcase(row["model"] or "", rule.model):
+                    continue
+                meter = self._book.meter(rule, str(row["subject"]))
+                if isinstance(meter, BudgetMeter) and window is not None:
+                    meter.seed(window, row["nano"])
+                elif isinstance(meter, WindowMeter) and isinstance(rule, LimitRule):
+                    amount = row["requests"] if rule.measure is Measure.REQUESTS else row["tokens"]
+                    meter.seed(row["slot"], amount, now_ns)
 
 
-def _window(rule: BudgetRule, now_ns: int) -> Window:
-    return window_at(rule.period, now_ns, rule.time_zone)
+def _windows(rule: BudgetRule, now_ns: int) -> list[Window]:
+    """The windows whose spending counts now: where the rest is carried over, also the one before."""
+    window = window_at(rule.period, now_ns, *rule.calendar)
+    before = window_before(rule.period, window, rule.calendar) if rule.carry_over else None
+    return [window] if before is None else [window, before]
