@@ -14,11 +14,11 @@ from enfilade.costs.holds.types import BudgetRule
 from tests.support.house import House
 from tests.support.waiting import eventually
 
-LEDGER = """
+ENTRIES = """
 SELECT call_id::text AS id, tenant_id::text AS tenant, department_id::text AS department,
-    application_id::text AS application, user_id::text AS "user", key_id::text AS key, model,
-    started_at, amount_nano AS nano, overrun_nano, estimated, tokens
-FROM ledger ORDER BY started_at, call_id
+    application_id::text AS application, user_id::text AS "user", key_id::text AS key, model, line,
+    started_at, amount_nano AS nano, overrun_nano, estimated, tokens, kinds, quantities, rates, amounts
+FROM ledger ORDER BY started_at, call_id, line
 """
 CALLS = """
 SELECT call_id::text AS id, tenant_id::text AS tenant, department_id::text AS department,
@@ -37,7 +37,8 @@ SHARED = ("id", "tenant", "department", "application", "user", "key", "model", "
 class Books:
     """All that was written of calls."""
 
-    ledger: list[Any]
+    entries: list[Any]
+    """The ledger's: one for each call, and one for each lost attempt."""
     calls: list[Any]
     events: list[Any]
     heads: dict[str, int]
@@ -46,14 +47,26 @@ class Books:
     @property
     def spent(self) -> int:
         """The ledger's sum."""
-        return sum(row["nano"] for row in self.ledger)
+        return sum(row["nano"] for row in self.entries)
+
+    @property
+    def ledger(self) -> list[dict[str, Any]]:
+        """The ledger by call: what all entries of one came to."""
+        found: dict[str, dict[str, Any]] = {}
+        for row in self.entries:
+            if row["line"] == 0:
+                found[row["id"]] = dict(row)
+            else:
+                found[row["id"]]["nano"] += row["nano"]
+                found[row["id"]]["estimated"] |= row["estimated"]
+        return list(found.values())
 
     def spent_for(self, rule: BudgetRule, subject: str, start_ns: int, end_ns: int) -> int:
         """What a budget must have counted: the ledger's rows of its subject, model and window."""
         column = rule.subject.kind
         return sum(
             row["nano"]
-            for row in self.ledger
+            for row in self.entries
             if row[column] == subject
             and (rule.model is None or row["model"] == rule.model)
             and start_ns <= to_ns(row["started_at"]) < end_ns
@@ -72,7 +85,7 @@ async def read_books(house: House) -> Books:
     """Read the tables as the platform's operator, who sees all tenants."""
     async with house.unit() as unit:
         return Books(
-            ledger=await unit.fetch(LEDGER),
+            entries=await unit.fetch(ENTRIES),
             calls=await unit.fetch(CALLS),
             events=await unit.fetch(EVENTS),
             heads={row["tenant"]: row["next_seq"] for row in await unit.fetch(HEADS)},
@@ -104,7 +117,12 @@ def nothing_is_held(house: House) -> None:
 
 
 def each_call_is_written_once(books: Books) -> None:
-    """A ledger row, a record and an event for each call, and the same in all three."""
+    """An entry in the ledger, a record and an event for each call, and the same in all three; entries add up."""
+    assert len({(row["id"], row["line"]) for row in books.entries}) == len(books.entries)
+    for row in books.entries:
+        assert sum(row["amounts"]) == row["nano"]
+        for quantity, rate, amount in zip(row["quantities"], row["rates"], row["amounts"], strict=True):
+            assert 0 <= amount - quantity * rate // 1_000_000 <= 1
     posted = {row["id"]: tuple(row[name] for name in SHARED) for row in books.ledger}
     recorded = {row["id"]: tuple(row[name] for name in SHARED) for row in books.calls}
     assert len(posted) == len(books.ledger)

@@ -8,8 +8,11 @@ from pathlib import Path
 import asyncpg
 
 LINES = """
-SELECT l.call_id::text AS id, l.amount_nano AS nano, l.estimated, c.status, c.amount_nano AS shown_nano, c.stream
-FROM enfilade_shared.ledger l LEFT JOIN enfilade_shared.calls c USING (call_id)
+SELECT l.call_id::text AS id, l.nano, l.estimated, c.status, c.amount_nano AS shown_nano, c.stream
+FROM (SELECT call_id, sum(amount_nano)::bigint AS nano, bool_or(estimated) AS estimated, count(*) FILTER (WHERE line = 0) AS settlements
+      FROM enfilade_shared.ledger GROUP BY call_id) l
+LEFT JOIN enfilade_shared.calls c USING (call_id)
+WHERE l.settlements = 1
 """
 CALLS = "SELECT call_id::text FROM enfilade_shared.calls"
 CALL_EVENTS = """

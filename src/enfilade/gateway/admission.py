@@ -15,12 +15,23 @@ from enfilade.core.clock import Clock, to_rfc3339
 from enfilade.core.errors import EnfiladeError
 from enfilade.costs.errors import BudgetExhausted, TokenLimitReached
 from enfilade.costs.holds.hold import Demand, Hold, MeterSet
+from enfilade.costs.ledger.postings import OVERRUN
 from enfilade.costs.service import Costs
 from enfilade.dialects.types import StreamFacts
 from enfilade.gateway.bounds import Candidate, candidates_for, cut_to, demand_of, tight_input
 from enfilade.gateway.observer import CallObserver
 from enfilade.gateway.outcomes import Outcome, failed, refused
-from enfilade.gateway.records import REFUSED, CallData, Circumstances, Intent, call_data, encode_event, encode_intent
+from enfilade.gateway.records import (
+    REFUSED,
+    CallData,
+    Circumstances,
+    Intent,
+    LostAttempt,
+    call_data,
+    encode_event,
+    encode_intent,
+    lost_attempt,
+)
 from enfilade.gateway.types import Call, Target
 from enfilade.providers.types import Outgoing
 from enfilade.storage.group_commit import GroupCommit
@@ -58,8 +69,10 @@ class Admission:
         "hold",
         "in_flight",
         "is_settled",
+        "lost",
         "lost_nano",
         "lost_tokens",
+        "repeats",
         "stream_facts",
     )
 
@@ -79,6 +92,9 @@ class Admission:
         self.dropped: tuple[str, ...] = ()
         """The caller's fields that the latest attempt left out."""
         self.first_byte: float | None = None
+        self.repeats = False
+        """Whether this very question was asked before, and a reply cache could have answered it."""
+        self.lost: list[LostAttempt] | None = None
         self.lost_nano = 0
         """What attempts that may have cost something, and answered nothing, are charged."""
         self.lost_tokens = 0
@@ -132,8 +148,10 @@ class Admission:
         """
         demand = Demand(candidate.input_bound + candidate.output_bound, candidate.worst, candidate.worst)
         self.hold.extend(demand, self._desk.clock.now_ns())
-        self.lost_nano += candidate.worst
-        self.lost_tokens += demand.tokens
+        lost = lost_attempt(self.attempts, candidate.target, candidate.worst_posting(), demand.tokens)
+        self.lost = [*(self.lost or ()), lost]
+        self.lost_nano += lost.cost_nano
+        self.lost_tokens += lost.tokens
 
     async def switch_to(self, target: Target) -> None:
         """Count the call for the limits of another model, to which it falls back. Raises their refusals."""
@@ -156,31 +174,37 @@ class Admission:
 
     def _data(self, outcome: Outcome, cost: int) -> CallData:
         call, candidate = self.call, self.answered_by
+        overrun = max(0, cost - self.hold.nano)
         around = Circumstances(
             round((self._desk.clock.monotonic() - call.started) * US),
             self.attempts,
             self.cached,
             cost,
-            cost - self.hold.nano if cost > self.hold.nano else 0,
+            overrun,
             outcome.estimated or self.lost_nano > 0,
             None if self.first_byte is None else round((self.first_byte - call.started) * US),
             self.hold.model,
             dropped=list(self.dropped) or None,
+            flags=(*outcome.flags, OVERRUN) if overrun else outcome.flags,
+            lost=self.lost,
+            lost_nano=self.lost_nano,
+            could_save_nano=outcome.nano if self.repeats and not self.cached else 0,
         )
         if candidate is not None:
             target = candidate.target
             around.deployment, around.provider, around.region = target.label, target.provider.spec.name, target.region
-            around.price = candidate.sheet.label
         return call_data(call, outcome, around)
 
     def _intent(self) -> str:
         """What a crash would post: the worst case of what may be running."""
         call, scope = self.call, self.call.scope
-        candidate = self.answered_by or self.candidates[0]
+        # Whichever deployment comes to answer, none costs more.
+        candidate = max(self.candidates, key=lambda candidate: candidate.worst)
+        charge = candidate.worst_posting().charge
         return encode_intent(
             Intent(
                 actor=scope.actor,
-                cost_nano=self.hold.nano,
+                cost_nano=charge.nano + self.lost_nano,
                 dialect=call.dialect.name,
                 id=call.id,
                 input_tokens=candidate.input_bound,
@@ -200,6 +224,12 @@ class Admission:
                 use_case=call.hints.use_case,
                 user=scope.user,
                 metadata=call.hints.metadata,
+                kinds=charge.kinds,
+                quantities=charge.quantities,
+                rates=charge.rates,
+                amounts=charge.amounts,
+                lost=self.lost,
+                lost_nano=self.lost_nano,
             )
         )
 

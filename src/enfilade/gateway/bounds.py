@@ -9,6 +9,7 @@ from enfilade.core.money import price_bound
 from enfilade.core.usage import Usage
 from enfilade.costs.errors import UnpricedModel
 from enfilade.costs.holds.hold import Demand
+from enfilade.costs.ledger.postings import Posting, worst_posting
 from enfilade.costs.prices.sheet import PriceSheet
 from enfilade.dialects.types import MEDIA_TOKENS, Request, StreamFacts
 from enfilade.gateway.errors import TokensPerRequestExceeded
@@ -24,13 +25,18 @@ class Candidate(msgspec.Struct):
     """A deployment with the price and the bounds that this call has there."""
 
     target: Target
+    base: PriceSheet
+    """The price of the deployment for this tenant, with those of all service tiers."""
     sheet: PriceSheet
+    """The one of the service tier that was asked for."""
     input_bound: int
     output_bound: int
     """For all choices together."""
     choices: int
     worst_input: int
     output_rate: int
+    caching: bool
+    """Whether the request may write to the provider's cache."""
     sets_output: bool
     """Whether the bound must be sent to the provider, because the caller's or the model's own is missing or larger."""
 
@@ -38,6 +44,10 @@ class Candidate(msgspec.Struct):
     def worst(self) -> int:
         """The most that the call can cost here, in nano-dollars."""
         return self.worst_input + price_bound(self.output_bound, self.output_rate)
+
+    def worst_posting(self) -> Posting:
+        """The same, line by line."""
+        return worst_posting(self.sheet, self.input_bound, self.output_bound, caching=self.caching)
 
     @property
     def least(self) -> int:
@@ -81,12 +91,14 @@ def candidate_for(call: Call, target: Target, sheet: PriceSheet, text: int | Non
     chosen = sheet.for_service_tier(request.service_tier)
     return Candidate(
         target=target,
+        base=sheet,
         sheet=chosen,
         input_bound=bound,
         output_bound=outputs,
         choices=request.choices,
         worst_input=chosen.worst_input(bound, caching=request.caching),
         output_rate=chosen.worst_output_rate(bound),
+        caching=request.caching,
         sets_output=tell,
     )
 

@@ -16,22 +16,29 @@ TENANT_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAnswer:
-    """An answer as it was sent."""
+class GivenAnswer:
+    """A complete answer, as it was sent."""
 
     content_type: bytes
     body: bytes
-    model: str
+    finish: Finish | None
+    dropped: tuple[str, ...] = ()
+    """The caller's fields that the answer knows nothing of."""
+    cost_nano: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer that is there to be given again."""
+
+    given: GivenAnswer
     expires: float
     tenant: str
-    finish: Finish | None
-    dropped: tuple[str, ...]
-    """The caller's fields that the answer knows nothing of."""
 
     @property
     def size(self) -> int:
         """The room that it takes."""
-        return ANSWER_BYTES + len(self.body)
+        return ANSWER_BYTES + len(self.given.body)
 
 
 class ReplyCache:
@@ -78,24 +85,16 @@ class ReplyCache:
         self._answers.move_to_end(key)
         return answer
 
-    def keep(
-        self,
-        key: bytes,
-        call: Call,
-        content_type: bytes,
-        body: bytes,
-        finish: Finish | None,
-        dropped: tuple[str, ...] = (),
-    ) -> None:
+    def keep(self, key: bytes, call: Call, given: GivenAnswer) -> None:
         """Keep a complete answer, if its application wants answers of this size kept."""
         application = call.principal.application
         assert application is not None
         settings = application.spec.settings
-        if len(body) > settings.cache_max_bytes:
+        if len(given.body) > settings.cache_max_bytes:
             return
         tenant = call.scope.tenant
         expires = self._clock.monotonic() + settings.cache_ttl_s
-        answer = KeptAnswer(content_type, body, call.request.model, expires, tenant, finish, dropped)
+        answer = KeptAnswer(given, expires, tenant)
         if answer.size > self._max_bytes // TENANT_SHARE:
             return
         self._drop(key)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from enfilade.core.errors import EnfiladeError
 from enfilade.gateway.admission import Admission, Desk, admit, record_refusal
-from enfilade.gateway.cache import KeptAnswer, ReplyCache
+from enfilade.gateway.cache import GivenAnswer, ReplyCache
 from enfilade.gateway.dispatch import Dispatcher
 from enfilade.gateway.keeping import Keeper, Kept
 from enfilade.gateway.relay import Copies, Outlet, Relay
@@ -96,7 +96,7 @@ class Line:
             message = "Calls cannot be recorded at the moment, so they are not made."
             raise DatabaseUnavailable(message, retry_after=2)
 
-    def _find_answer(self, call: Call, key: bytes) -> KeptAnswer | None:
+    def _find_answer(self, call: Call, key: bytes) -> GivenAnswer | None:
         found = self._cache.find(key) if call.may_read_cache else None
         self._desk.observer.metrics.count(names.CACHE, "miss" if found is None else "hit")
-        return found
+        return None if found is None else found.given

@@ -7,9 +7,16 @@ import msgspec
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.messages import Finish
 from enfilade.core.usage import Usage
-from enfilade.costs.prices.sheet import STANDARD_TIERS
+from enfilade.costs.ledger.postings import (
+    ESTIMATED_USAGE,
+    NO_POSTING,
+    USAGE_IMPOSSIBLE,
+    USAGE_MISSING,
+    Posting,
+)
 from enfilade.dialects.types import ReplyFacts, StreamFacts
 from enfilade.gateway.bounds import Candidate, estimated_usage
+from enfilade.gateway.charging import posting_for
 from enfilade.gateway.errors import ClientGone, Interrupted
 from enfilade.gateway.types import Call
 
@@ -20,45 +27,53 @@ class Outcome(msgspec.Struct, gc=False):
     status: str
     http_status: int
     usage: Usage
-    nano: int = 0
+    posting: Posting = NO_POSTING
     estimated: bool = False
     error: str | None = None
     finish: Finish | None = None
     upstream_model: str | None = None
+    flags: tuple[str, ...] = ()
+    """What is odd about its bill; see `costs.ledger.postings`."""
 
-
-def cost_of(call: Call, candidate: Candidate, usage: Usage, service_tier: str | None) -> int:
-    """What usage costs, by the service tier that the provider reports, if that has a price of its own."""
-    sheet = candidate.sheet
-    if service_tier is not None and service_tier != call.request.service_tier:
-        # The chosen sheet may be a tier's own, which knows nothing of the others.
-        base = candidate.target.price.at(call.started_ns) or sheet
-        sheet = base if service_tier in STANDARD_TIERS else base.service_tiers.get(service_tier, sheet)
-    return sheet.cost(usage)
+    @property
+    def nano(self) -> int:
+        """What it is charged."""
+        return self.posting.nano
 
 
 def answered(call: Call, candidate: Candidate, facts: ReplyFacts, body_bytes: int = 0) -> Outcome:
     """A complete answer; its usage is estimated when the provider reports none, or something impossible."""
     if call.request.is_free:
         return Outcome("ok", 200, Usage(), finish=facts.finish, upstream_model=facts.model)
-    usage, estimated = facts.usage, False
+    usage = facts.usage
+    flags: tuple[str, ...] = ()
     if usage is None or not usage.is_plausible():
+        flags = (ESTIMATED_USAGE, USAGE_MISSING if usage is None else USAGE_IMPOSSIBLE)
         usage = estimated_usage(call, candidate, facts if isinstance(facts, StreamFacts) else None, body_bytes)
-        estimated = True
-    nano = cost_of(call, candidate, usage, facts.service_tier)
-    return Outcome("ok", 200, usage, nano, estimated, finish=facts.finish, upstream_model=facts.model)
+    outcome = Outcome("ok", 200, usage, finish=facts.finish)
+    return _charge(outcome, call, candidate, facts, flags)
 
 
 def cut(call: Call, candidate: Candidate, facts: StreamFacts) -> Outcome:
     """A stream that we ended because its hold was used up."""
-    usage = estimated_usage(call, candidate, facts)
-    nano = cost_of(call, candidate, usage, facts.service_tier)
-    return Outcome("cut", 200, usage, nano, estimated=True, finish=Finish.LENGTH, upstream_model=facts.model)
+    outcome = Outcome("cut", 200, estimated_usage(call, candidate, facts), finish=Finish.LENGTH)
+    return _charge(outcome, call, candidate, facts, (ESTIMATED_USAGE,))
 
 
-def repeated(finish: Finish | None) -> Outcome:
-    """An answer from the cache: it cost nothing."""
-    return Outcome("ok", 200, Usage(), finish=finish)
+def _charge(
+    outcome: Outcome, call: Call, candidate: Candidate, facts: ReplyFacts | StreamFacts, flags: tuple[str, ...]
+) -> Outcome:
+    """Post what an outcome's usage costs."""
+    outcome.upstream_model = facts.model
+    outcome.posting, odd = posting_for(call, candidate, outcome.usage, facts.service_tier, facts.model)
+    outcome.flags = flags + odd
+    outcome.estimated = bool(flags)
+    return outcome
+
+
+def repeated(finish: Finish | None, saved_nano: int = 0) -> Outcome:
+    """An answer from the cache: it cost nothing, and saved what the first one had cost."""
+    return Outcome("ok", 200, Usage(), Posting(saved_nano=saved_nano) if saved_nano else NO_POSTING, finish=finish)
 
 
 def refused(call: Call, error: EnfiladeError) -> Outcome:
@@ -75,14 +90,12 @@ def failed(call: Call, candidate: Candidate | None, facts: StreamFacts | None, e
     outcome = _ending(call, error)
     if candidate is None:
         return outcome
-    outcome.estimated = True
-    if facts is None:
-        outcome.usage = Usage(candidate.input_bound, output_tokens=candidate.output_bound)
-        outcome.nano = candidate.worst
-    else:
+    if facts is not None:
         outcome.usage = estimated_usage(call, candidate, facts)
-        outcome.nano = cost_of(call, candidate, outcome.usage, facts.service_tier)
-        outcome.upstream_model = facts.model
+        return _charge(outcome, call, candidate, facts, (ESTIMATED_USAGE,))
+    outcome.usage = Usage(candidate.input_bound, output_tokens=candidate.output_bound)
+    outcome.posting = candidate.worst_posting()
+    outcome.estimated, outcome.flags = True, (ESTIMATED_USAGE,)
     return outcome
 
 

@@ -5,13 +5,37 @@ from typing import Any
 import msgspec
 
 from enfilade.core.clock import to_rfc3339
+from enfilade.costs.ledger.postings import ESTIMATED_USAGE, Posting
 from enfilade.gateway.errors import Interrupted
 from enfilade.gateway.outcomes import Outcome
-from enfilade.gateway.types import Call
+from enfilade.gateway.types import Call, Target
+
+
+class LostAttempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An attempt that may have cost something and answered nothing: an entry of its own in the ledger."""
+
+    amounts: list[int]
+    attempt: int
+    cost_nano: int
+    deployment: str
+    kinds: list[str]
+    model: str
+    provider: str
+    quantities: list[int]
+    rates: list[int]
+    tokens: int
+    list_nano: int | None = None
+    price: str | None = None
+    provider_nano: int | None = None
+    region: str | None = None
 
 
 class CallData(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What happened to a call. Subjects are ids, times are RFC 3339, money is in nano-dollars."""
+    """What happened to a call. Subjects are ids, times are RFC 3339, money is in nano-dollars.
+
+    `kinds`, `quantities`, `rates` and `amounts` go together, place by place: the lines of the ledger's entry. `cost_nano`
+    is the whole call's, with its lost attempts.
+    """
 
     attempts: int
     cache_write_tokens: int
@@ -30,20 +54,31 @@ class CallData(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     started_at: str
     status: str
     stream: bool
+    amounts: list[int] | None = None
     application: str | None = None
+    could_save_nano: int = 0
     department: str | None = None
     deployment: str | None = None
     dropped: list[str] | None = None
     error: str | None = None
     finish: str | None = None
     first_byte_us: int | None = None
+    flags: list[str] | None = None
     key: str | None = None
+    kinds: list[str] | None = None
+    list_nano: int | None = None
+    lost: list[LostAttempt] | None = None
+    lost_nano: int = 0
     metadata: dict[str, Any] | None = None
     model: str | None = None
     price: str | None = None
     provider: str | None = None
+    provider_nano: int | None = None
+    quantities: list[int] | None = None
+    rates: list[int] | None = None
     region: str | None = None
     requested_model: str | None = None
+    saved_nano: int = 0
     upstream_model: str | None = None
     use_case: str | None = None
     user: str | None = None
@@ -85,7 +120,13 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     requested_model: str | None = None
     use_case: str | None = None
     user: str | None = None
+    amounts: list[int] | None = None
+    kinds: list[str] | None = None
+    lost: list[LostAttempt] | None = None
+    lost_nano: int = 0
     metadata: dict[str, Any] | None = None
+    quantities: list[int] | None = None
+    rates: list[int] | None = None
 
 
 class Circumstances(msgspec.Struct, gc=False):
@@ -102,13 +143,18 @@ class Circumstances(msgspec.Struct, gc=False):
     deployment: str | None = None
     provider: str | None = None
     region: str | None = None
-    price: str | None = None
     dropped: list[str] | None = None
+    flags: tuple[str, ...] = ()
+    lost: list[LostAttempt] | None = None
+    lost_nano: int = 0
+    could_save_nano: int = 0
 
 
 def call_data(call: Call, outcome: Outcome, around: Circumstances) -> CallData:
     """The record of a call: what it was, what became of it, and the circumstances."""
     scope, hints, usage, request = call.scope, call.hints, outcome.usage, call.request
+    posting = outcome.posting
+    charge = posting.charge
     return CallData(
         id=call.id,
         started_at=to_rfc3339(call.started_ns),
@@ -142,8 +188,40 @@ def call_data(call: Call, outcome: Outcome, around: Circumstances) -> CallData:
         deployment=around.deployment,
         provider=around.provider,
         region=around.region,
-        price=around.price,
+        price=posting.price,
         dropped=around.dropped,
+        kinds=charge.kinds or None,
+        quantities=charge.quantities or None,
+        rates=charge.rates or None,
+        amounts=charge.amounts or None,
+        provider_nano=posting.provider_nano,
+        list_nano=posting.list_nano,
+        saved_nano=posting.saved_nano,
+        could_save_nano=around.could_save_nano,
+        flags=list(around.flags) or None,
+        lost=around.lost,
+        lost_nano=around.lost_nano,
+    )
+
+
+def lost_attempt(number: int, target: Target, posting: Posting, tokens: int) -> LostAttempt:
+    """The entry of an attempt that is charged its worst case."""
+    charge = posting.charge
+    return LostAttempt(
+        attempt=number,
+        cost_nano=charge.nano,
+        deployment=target.label,
+        kinds=charge.kinds,
+        quantities=charge.quantities,
+        rates=charge.rates,
+        amounts=charge.amounts,
+        model=target.model,
+        provider=target.provider.spec.name,
+        region=target.region,
+        tokens=tokens,
+        price=posting.price,
+        provider_nano=posting.provider_nano,
+        list_nano=posting.list_nano,
     )
 
 
@@ -197,6 +275,13 @@ def recovered_event(text: str, at_ns: int) -> str:
         deployment=intent.deployment,
         provider=intent.deployment.partition("/")[0] if intent.deployment else None,
         price=intent.price,
+        kinds=intent.kinds,
+        quantities=intent.quantities,
+        rates=intent.rates,
+        amounts=intent.amounts,
+        flags=[ESTIMATED_USAGE],
+        lost=intent.lost,
+        lost_nano=intent.lost_nano,
     )
     event = CallEvent(intent.actor, to_rfc3339(at_ns), data, intent.tenant, SETTLED)
     return _ENCODER.encode(event).decode()

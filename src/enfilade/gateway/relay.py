@@ -13,7 +13,7 @@ from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.types import LimitHeaders, Request, StreamFacts, StreamReader
 from enfilade.gateway.admission import Admission
 from enfilade.gateway.answers import Answer, failure_in, given_up
-from enfilade.gateway.cache import KeptAnswer, ReplyCache
+from enfilade.gateway.cache import GivenAnswer, ReplyCache
 from enfilade.gateway.counting import estimated_count
 from enfilade.gateway.keeping import Kept
 from enfilade.gateway.outcomes import answered, cut, repeated
@@ -87,7 +87,8 @@ class Relay:
         if copies.kept is not None:
             await copies.kept.keep(facts.whole)
         if copies.key is not None:
-            self._cache.keep(copies.key, call, JSON, body, facts.finish, answer.passage.dropped)
+            given = GivenAnswer(JSON, body, facts.finish, answer.passage.dropped, admission.cost_nano)
+            self._cache.keep(copies.key, call, given)
         await outlet.reply(200, headers, body)
 
     async def stream(self, admission: Admission, answer: Answer, outlet: Outlet, copies: Copies) -> None:
@@ -143,7 +144,8 @@ class Relay:
             # Whoever is answered from the cache pays nothing, and the stream says so.
             body = b"".join([*copy, reader.tail(format_usd(0))])
             content_type = _content_type(call.request)[1]
-            self._cache.keep(copies.key, call, content_type, body, facts.finish, answer.passage.dropped)
+            given = GivenAnswer(content_type, body, facts.finish, answer.passage.dropped, admission.cost_nano)
+            self._cache.keep(copies.key, call, given)
         return tail
 
     async def count(self, admission: Admission, outlet: Outlet) -> None:
@@ -164,12 +166,12 @@ class Relay:
         await written
         await outlet.reply(200, headers, body)
 
-    async def repeat(self, admission: Admission, kept: KeptAnswer, outlet: Outlet) -> None:
+    async def repeat(self, admission: Admission, kept: GivenAnswer, outlet: Outlet) -> None:
         """Answer from the cache: nothing goes upstream and nothing is charged."""
         call = admission.call
         admission.cached, admission.dropped = True, kept.dropped
         admission.first_byte = self._clock.monotonic()
-        written = admission.settle(repeated(kept.finish))
+        written = admission.settle(repeated(kept.finish, kept.cost_nano))
         headers = [
             (b"content-type", kept.content_type),
             *request_id_headers(call.id),

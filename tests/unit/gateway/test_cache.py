@@ -6,7 +6,7 @@ import pytest
 
 from enfilade.core.clock import ManualClock
 from enfilade.core.messages import Finish
-from enfilade.gateway.cache import ANSWER_BYTES, TENANT_SHARE, ReplyCache
+from enfilade.gateway.cache import ANSWER_BYTES, TENANT_SHARE, GivenAnswer, ReplyCache
 from enfilade.gateway.types import Call
 from enfilade.identity.types import ApplicationSpec
 from tests.unit.gateway.parts import caching, call, principal
@@ -28,7 +28,7 @@ class Shelf:
         asked = call(principal(application=caching(**settings), name=tenant), user=question)
         key = self.cache.key(asked, "chat")
         assert key is not None
-        self.cache.keep(key, asked, JSON, b"x" * size, Finish.STOP)
+        self.cache.keep(key, asked, GivenAnswer(JSON, b"x" * size, Finish.STOP))
         return key
 
     def holds(self, key: bytes) -> bool:
@@ -47,11 +47,11 @@ def test_an_answer_is_given_back_byte_for_byte() -> None:
     assert key is not None
     assert shelf.cache.find(key) is None
 
-    shelf.cache.keep(key, asked, JSON, b'{"a": "\xc3\xa9"}', Finish.STOP)
+    shelf.cache.keep(key, asked, GivenAnswer(JSON, b'{"a": "\xc3\xa9"}', Finish.STOP))
 
     kept = shelf.cache.find(key)
     assert kept is not None
-    assert (kept.content_type, kept.body, kept.model, kept.finish) == (JSON, b'{"a": "\xc3\xa9"}', "chat", Finish.STOP)
+    assert kept.given == GivenAnswer(JSON, b'{"a": "\xc3\xa9"}', Finish.STOP)
 
 
 @pytest.mark.parametrize("application", [ApplicationSpec("copilot"), caching(0), caching(-5)])

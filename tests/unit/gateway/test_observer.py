@@ -10,6 +10,8 @@ import pytest
 from enfilade.core.clock import ManualClock
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.usage import Usage
+from enfilade.costs.ledger.postings import Posting
+from enfilade.costs.prices.sheet import Charge
 from enfilade.gateway.admission import admit
 from enfilade.gateway.errors import ModelNotFound
 from enfilade.gateway.observer import CallObserver
@@ -48,7 +50,9 @@ def ended(outcome: Outcome, asked: Call | None = None) -> tuple[Call, CallData, 
     return asked, data, encode_event(asked, data, asked.started_ns + 2_000_000_000)
 
 
-ANSWERED = Outcome("ok", 200, Usage(10, output_tokens=20), 70)
+ANSWERED = Outcome(
+    "ok", 200, Usage(10, output_tokens=20), Posting(Charge(70, ["input", "output"], [10, 20], [1, 3], [10, 60]))
+)
 
 
 @pytest.mark.parametrize(

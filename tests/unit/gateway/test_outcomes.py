@@ -7,8 +7,10 @@ import pytest
 from enfilade.core.errors import EnfiladeError, Forbidden
 from enfilade.core.messages import Finish
 from enfilade.core.usage import Usage
+from enfilade.costs.ledger.postings import Posting
 from enfilade.costs.prices.book import Match, PublishedModel, PublishedPrice, PublishedTier
 from enfilade.costs.prices.catalogue import PriceSource
+from enfilade.costs.prices.sheet import Charge
 from enfilade.dialects.types import ReplyFacts, StreamFacts
 from enfilade.gateway.bounds import candidates_for
 from enfilade.gateway.errors import Interrupted
@@ -23,17 +25,19 @@ def test_an_answer_is_charged_what_the_provider_reports() -> None:
 
     outcome = answered(asked, candidate, ReplyFacts(Usage(10, output_tokens=20), "upstream", Finish.STOP))
 
+    charge = Charge(50_000, ["input", "output"], [10, 20], [1_000_000_000, 2_000_000_000], [10_000, 40_000])
+    posting = Posting(charge, candidate.sheet.label)
     assert outcome == Outcome(
-        "ok", 200, Usage(10, output_tokens=20), 50_000, finish=Finish.STOP, upstream_model="upstream"
+        "ok", 200, Usage(10, output_tokens=20), posting, finish=Finish.STOP, upstream_model="upstream"
     )
 
 
 def test_an_answer_from_the_cache_costs_nothing() -> None:
-    assert repeated(Finish.STOP) == Outcome("ok", 200, Usage(), 0, finish=Finish.STOP)
+    assert repeated(Finish.STOP) == Outcome("ok", 200, Usage(), finish=Finish.STOP)
 
 
 def test_a_refusal_costs_nothing_and_says_why() -> None:
-    assert refused(call(), Forbidden("no")) == Outcome("refused", 403, Usage(), 0, error="forbidden")
+    assert refused(call(), Forbidden("no")) == Outcome("refused", 403, Usage(), error="forbidden")
 
 
 def test_a_stream_that_we_cut_is_charged_what_came() -> None:

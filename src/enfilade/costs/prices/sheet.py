@@ -23,8 +23,8 @@ from enfilade.costs.prices.kinds import (
 MILLION = 1_000_000
 MAX_PRICE_NANO = 1_000_000 * 10**9
 """A dollar per token: with no more than a billion tokens a call, its cost stays far within the ledger's column."""
-MAX_UNIT_PRICE_NANO = 1_000 * MILLION * 10**9
-"""A thousand dollars for a call, a search, a page or a second."""
+MAX_UNIT_PRICE_NANO = 9 * MILLION * 10**9
+"""Nine dollars for a call, a search, a page or a second: beyond, canonical JSON could not hold the rate exactly."""
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "standard_only"})
 """Service tiers that cost the base price."""
 UNPRICED = -1
@@ -178,6 +178,25 @@ class PriceSheet:
             rates.worst_input(input_bound, caching=caching, searches=searches) for rates in self._reachable(input_bound)
         )
 
+    def worst_charge(self, input_bound: int, output_bound: int, *, caching: bool, searches: int = 0) -> Charge:
+        """What `worst_input` and `worst_output_rate` bound, line by line: for calls of which nothing is known."""
+        reachable = self._reachable(input_bound)
+        lines = [
+            ("input", input_bound, max(r.dearest_written if caching else r.dearest_input for r in reachable)),
+            ("output", output_bound, self.worst_output_rate(input_bound)),
+            ("web_searches", searches, max(r.by_kind[WEB_SEARCHES] for r in reachable)),
+            ("requests", 1, max(r.by_kind[REQUESTS] for r in reachable)),
+        ]
+        lines = [line for line in lines if line[1] and (line[2] > 0 or line[0] in {"input", "output"})]
+        amounts = [price_bound(quantity, rate) for _, quantity, rate in lines]
+        return Charge(
+            sum(amounts),
+            [kind for kind, _, _ in lines],
+            [quantity for _, quantity, _ in lines],
+            [rate for _, _, rate in lines],
+            amounts,
+        )
+
     def worst_output_rate(self, input_bound: int) -> int:
         """The most that an output token can cost after up to `input_bound` tokens of input, per million."""
         if not self.long_context:
@@ -204,6 +223,22 @@ class PriceSheet:
     def _reachable(self, input_bound: int) -> list[Rates]:
         # A cheaper tier may still be dearer per token than a longer one: every tier up to the bound is looked at.
         return [self.base, *(rates for threshold, rates in self.long_context if input_bound > threshold)]
+
+    def saved(self, usage: Usage) -> int:
+        """What the provider's cache saved: what its tokens would have cost beyond what they did, in nano-dollars."""
+        if not (usage.cached_input_tokens or usage.cached_audio_input_tokens or usage.cached_image_input_tokens):
+            return 0
+        rates = self.rates(usage.input_tokens)
+        return rounded(
+            sum(
+                quantity * (rates.by_kind[NUMBER[full]] - rates.by_kind[NUMBER[cached]])
+                for quantity, full, cached in (
+                    (usage.cached_input_tokens, "input", "cached_input"),
+                    (usage.cached_audio_input_tokens, "audio_input", "cached_audio_input"),
+                    (usage.cached_image_input_tokens, "image_input", "cached_image_input"),
+                )
+            )
+        )
 
 
 def nano_per_million(dollars_per_million: str | int | float | Decimal, most: int = MAX_PRICE_NANO) -> int:

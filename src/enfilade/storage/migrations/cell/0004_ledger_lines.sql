@@ -129,7 +129,8 @@ BEGIN
                cost_nano - coalesce(lost_nano, 0),
                coalesce(provider_nano, cost_nano - coalesce(lost_nano, 0)),
                coalesce(list_nano, cost_nano - coalesce(lost_nano, 0)),
-               coalesce(saved_nano, 0), coalesce(could_save_nano, 0), overrun_nano, estimated, coalesce(flags, '{}'), price
+               coalesce(saved_nano, 0), coalesce(could_save_nano, 0), overrun_nano,
+               estimated AND (lost IS NULL OR coalesce('estimated_usage' = ANY (flags), false)), coalesce(flags, '{}'), price
         FROM parsed
         -- In one order by everybody: two batches with the same calls wait for one another, and cannot deadlock.
         ORDER BY id
