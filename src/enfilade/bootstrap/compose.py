@@ -22,6 +22,10 @@ from enfilade.core.clock import Clock
 from enfilade.core.deadlines import DeadlineSweeper
 from enfilade.core.ids import IdFactory
 from enfilade.core.money import NANO_PER_USD
+from enfilade.costs.billing.credits import Credits
+from enfilade.costs.billing.profiles import BillingProfiles
+from enfilade.costs.billing.service import Billing
+from enfilade.costs.billing.typesetting import Typesetter
 from enfilade.costs.holds.budgets import Budgets
 from enfilade.costs.holds.limits import Limits
 from enfilade.costs.holds.meter_book import MeterBook
@@ -119,6 +123,8 @@ class Parts:
         self.limits = Limits(ids, self.identity)
         self.budgets = Budgets(ids, self.identity, clock)
         self.prices = PriceCatalogue(self.storage, clock)
+        self.billing_profiles = BillingProfiles()
+        self.billing = Billing(ids, clock, self.billing_profiles, Credits(ids, clock))
         self.recovery = Recovery(
             self.storage,
             self.writer,
@@ -152,7 +158,14 @@ class Parts:
         self.directory = Directory(self.storage, self.presence, clock, sections)
         # configuration
         self.rooms = Rooms(
-            self.storage, self.identity, self.limits, self.budgets, self.prices, self.providers, self.catalogue
+            storage=self.storage,
+            identity=self.identity,
+            limits=self.limits,
+            budgets=self.budgets,
+            prices=self.prices,
+            providers=self.providers,
+            catalogue=self.catalogue,
+            billing=self.billing_profiles,
         )
         self.configuration = ConfigurationService(self.rooms)
         # api
@@ -184,6 +197,8 @@ class Parts:
             rooms=self.rooms,
             configuration=self.configuration,
             costs=self.costs,
+            billing=self.billing,
+            typesetter=Typesetter(),
             exports=self.exports,
             audit=self.audit,
             directory=self.directory,

@@ -19,6 +19,8 @@ CATALOGUE_READ = "catalogue:read"
 CATALOGUE_WRITE = "catalogue:write"
 CALLS_READ = "calls:read"
 SPEND_READ = "spend:read"
+BILLING_READ = "billing:read"
+BILLING_WRITE = "billing:write"
 AUDIT_READ = "audit:read"
 CONFIGURATION_READ = "configuration:read"
 CONFIGURATION_WRITE = "configuration:write"
@@ -45,6 +47,7 @@ _TENANT_ADMIN = _READ | {
     KEYS_WRITE,
     LIMITS_WRITE,
     BUDGETS_WRITE,
+    BILLING_READ,
     AUDIT_READ,
     CONFIGURATION_READ,
 }
@@ -53,13 +56,13 @@ TENANT_ROLES: dict[str, frozenset[str]] = {
     "admin": _TENANT_ADMIN,
     "developer": frozenset({APPLICATIONS_READ, CATALOGUE_READ, CALLS_READ, SPEND_READ, BUDGETS_READ, LIMITS_READ}),
     "operator": _READ | {KEYS_WRITE, LIMITS_WRITE},
-    "auditor": _READ | {AUDIT_READ, CONFIGURATION_READ},
+    "auditor": _READ | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ},
     "member": frozenset(),
 }
 PLATFORM_ROLES: dict[str, frozenset[str]] = {
-    "owner": _TENANT_ADMIN | {TENANTS_MANAGE, CATALOGUE_WRITE, CONFIGURATION_WRITE, REPLICAS_READ, METRICS_READ},
+    "owner": _TENANT_ADMIN | {TENANTS_MANAGE, BILLING_WRITE, CATALOGUE_WRITE, CONFIGURATION_WRITE, REPLICAS_READ, METRICS_READ},
     "operator": _READ | {KEYS_WRITE, LIMITS_WRITE, REPLICAS_READ, METRICS_READ},
-    "auditor": _READ | {AUDIT_READ, CONFIGURATION_READ, REPLICAS_READ},
+    "auditor": _READ | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ, REPLICAS_READ},
     "monitor": frozenset({METRICS_READ, REPLICAS_READ}),
 }
 ALL_PERMISSIONS = frozenset().union(*TENANT_ROLES.values(), *PLATFORM_ROLES.values())

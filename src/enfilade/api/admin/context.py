@@ -9,6 +9,8 @@ from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.service import ConfigurationService
 from enfilade.core.clock import Clock
 from enfilade.core.ids import IdFactory
+from enfilade.costs.billing.service import Billing
+from enfilade.costs.billing.typesetting import Typesetter
 from enfilade.costs.service import Costs
 from enfilade.costs.spend.exports.service import Exports
 from enfilade.identity.directory import Directory
@@ -27,6 +29,8 @@ class AdminContext:
     rooms: Rooms
     configuration: ConfigurationService
     costs: Costs
+    billing: Billing
+    typesetter: Typesetter
     exports: Exports
     audit: Audit
     directory: Directory
