@@ -79,6 +79,10 @@ class Hold(msgspec.Struct, weakref=True):
     lost_tokens: int = 0
     lost_nano: int = 0
     """What attempts that may have cost something, and answered nothing, can have cost: it is never given back."""
+    posted_nano: dict[int, int] = {}
+    """By the id of a budget that joined later: what earlier attempts lost, which is none of its business."""
+    crossed: list[Alert] = []
+    """Thresholds that losses crossed in budgets which the call has left since."""
     expires_at: float = float("inf")
     """When it is given back unless it has ended, by the monotonic clock: a wall clock that jumps expires nothing."""
     expired: bool = False
@@ -129,11 +133,12 @@ class Hold(msgspec.Struct, weakref=True):
             raise expiry_refusal()
         fresh = meters.without(self)
         _ask(fresh, self.tokens, now_ns)
+        needed = self.nano - self.lost_nano
         for budget in fresh.budgets:
             left = budget.left(now_ns)
             began_in_it = budget.window.start_ns <= self.started_ns < budget.window.end_ns
-            if not budget.only_warns and (self.nano > left or not began_in_it):
-                raise budget_refusal(budget, self.nano, now_ns)
+            if not budget.only_warns and (needed > left or not began_in_it):
+                raise budget_refusal(budget, needed, now_ns)
         self._leave(meters)
         self.requests += [(meter, meter.take(1)) for meter in fresh.requests]
         self.token_meters += [(meter, meter.take(self.tokens)) for meter in fresh.tokens]
@@ -141,12 +146,17 @@ class Hold(msgspec.Struct, weakref=True):
             counter.active += 1
             self.concurrency.append(counter)
         for budget in fresh.budgets:
-            window = budget.pin(self.started_ns, self.nano)
+            window = budget.pin(self.started_ns, needed)
             if window is not None:
                 self.budgets.append((budget, window))
+                if self.lost_nano:
+                    self.posted_nano = self.posted_nano | {id(budget): self.lost_nano}
 
     def _leave(self, meters: "MeterSet") -> None:
-        """Give back what was taken from meters that no longer concern this call; its request stays counted."""
+        """Give back what was taken from meters that no longer concern this call; its request stays counted.
+
+        What attempts lost stays with the budgets of the model that lost it: so the ledger has it.
+        """
         for meter, slot in self.token_meters:
             if meter not in meters.tokens:
                 meter.settle(slot, -self.tokens)
@@ -155,7 +165,9 @@ class Hold(msgspec.Struct, weakref=True):
                 counter.active -= 1
         for budget, window in self.budgets:
             if budget not in meters.budgets:
-                budget.settle(window, self.nano, 0)
+                posted = self.posted_nano.get(id(budget), 0)
+                crossed = budget.settle(window, self.nano - posted, self.lost_nano - posted)
+                self.crossed = self.crossed + [Alert(budget, share, window, budget.spent) for share in crossed]
         self.token_meters = [entry for entry in self.token_meters if entry[0] in meters.tokens]
         self.concurrency = [counter for counter in self.concurrency if counter in meters.concurrency]
         self.budgets = [entry for entry in self.budgets if entry[0] in meters.budgets]
@@ -175,10 +187,21 @@ class Hold(msgspec.Struct, weakref=True):
         for counter in self.concurrency:
             counter.active -= 1
         held = self.nano
-        alerts: list[Alert] = []
+        alerts: list[Alert] = list(self.crossed)
+        if self.posted_nano:
+            return alerts + self._settle_apart(nano)
         for budget, window in self.budgets:
             if crossed := budget.settle(window, held, nano):
                 alerts += [Alert(budget, share, window, budget.spent) for share in crossed]
+        return alerts
+
+    def _settle_apart(self, nano: int) -> list[Alert]:
+        """Settle budgets of which some are not concerned by what earlier attempts lost."""
+        alerts = []
+        for budget, window in self.budgets:
+            posted = self.posted_nano.get(id(budget), 0)
+            crossed = budget.settle(window, self.nano - posted, nano - posted)
+            alerts += [Alert(budget, share, window, budget.spent) for share in crossed]
         return alerts
 
     def let_go_of(self, rules: Collection[str]) -> None:
