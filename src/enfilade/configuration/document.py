@@ -330,3 +330,62 @@ def document_schema() -> dict[str, Any]:
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "enfilade.yaml"
     return schema
+class Tax(Part):
+    """A tax on what a tenant is billed."""
+
+    name: Label
+    """As it stands on invoices, e.g. VAT."""
+    rate: Annotated[Amount, Field(le=100)]
+    """In percent of the net sum."""
+
+
+class Billing(Part):
+    """How a tenant is billed."""
+
+    name: Label
+    """The customer's name, as it stands on invoices."""
+    address: Annotated[list[Label], Field(max_length=10)] = []
+    """The customer's address, line by line."""
+    tax_id: Label | None = None
+    """The customer's tax number."""
+    email: Label | None = None
+    """Where invoices are sent."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    """The currency of invoices; another than the dollar needs a rate for each."""
+    taxes: Annotated[list[Tax], Field(max_length=10)] = []
+    """Each is computed on the net sum."""
+    payment_days: Annotated[Whole, Field(le=365)] = 30
+    """How many days after its issue an invoice is due."""
+    reference: Label | None = None
+    """The customer's own reference, e.g. an order's number."""
+    note: Annotated[str | None, Field(max_length=1000)] = None
+    """A sentence on each invoice, e.g. why there is no tax."""
+
+
+class Issuer(Part):
+    """Who issues invoices: the operator of this installation."""
+
+    name: Label
+    """The issuer's name."""
+    address: Annotated[list[Label], Field(max_length=10)] = []
+    """The issuer's address, line by line."""
+    tax_id: Label | None = None
+    """The issuer's tax number."""
+    email: Label | None = None
+    """Where questions are answered."""
+    payment: Annotated[list[Label], Field(max_length=10)] = []
+    """How to pay: bank, account, line by line."""
+    note: Annotated[str | None, Field(max_length=1000)] = None
+    """A sentence on each invoice and credit note, e.g. where the issuer is registered."""
+    time_zone: Label = "UTC"
+    """Whose day is the date of issue, and whose year a number belongs to."""
+    invoice_number: Annotated[str, Field(max_length=40)] = "INV-{year}-{number}"
+    """How invoices are numbered."""
+    credit_note_number: Annotated[str, Field(max_length=40)] = "CN-{year}-{number}"
+    """How credit notes are numbered."""
+
+
+    billing: Billing | None = None
+    """How it is billed."""
+    issuer: Issuer | None = None
+    """Who issues invoices."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from enfilade.configuration import document as doc
 from enfilade.configuration import specs
+from enfilade.configuration.billing import issuer_fields, profile_fields
 from enfilade.configuration.listing import everything
 from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.subjects import scope_text, subject_names
@@ -23,6 +24,8 @@ async def export_document(rooms: Rooms, scope: Scope) -> doc.Document:
         }
         if scope.is_platform:
             content |= await _platform(rooms, unit)
+            issuer = await rooms.billing.find_issuer(unit)
+            content["issuer"] = None if issuer is None else issuer_fields(issuer)
     return doc.Document.model_validate(content)
 
 
@@ -50,6 +53,7 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
     keys = await everything(lambda a, n: identity.keys.page(unit, a, n, tenant.id))
     limits = await everything(lambda a, n: rooms.limits.page(unit, a, n, tenant.id))
     budgets = await everything(lambda a, n: rooms.budgets.page(unit, a, n, tenant.id))
+    billing = await rooms.billing.find_profile(unit, tenant.id)
     return specs.tenant_fields(tenant) | {
         "departments": [{"name": department.name} for department in departments],
         "users": [
@@ -60,6 +64,7 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
         "keys": [_key(key) for key in keys],
         "limits": [specs.limit_fields(rule, scope_text(rule.subject, names)) for rule in limits],
         "budgets": [specs.budget_fields(rule, scope_text(rule.subject, names)) for rule in budgets],
+        "billing": None if billing is None else profile_fields(billing),
     }
 
 

@@ -44,6 +44,8 @@ class Pruner:
                 await identity.tenants.remove(unit, tenant.name)
                 self._removed.append(("tenant", tenant.name, None))
         await unit.act_in(PLATFORM_ID)
+        if document.issuer is None and await self._rooms.billing.remove_issuer(unit):
+            self._removed.append(("issuer", "issuer", None))
         await self._catalogue(document)
         return self._removed
 
@@ -59,6 +61,8 @@ class Pruner:
 
         limits = {_limit_key_of(limit) for limit in part.limits}
         budgets = {(_normal(budget.scope), budget.model, budget.window) for budget in part.budgets}
+        if part.billing is None and await rooms.billing.remove_profile(unit):
+            self._removed.append(("billing profile", part.name, part.name))
         keys = {key.name for key in part.keys}
         applications = {application.name for application in part.applications}
         users = {user.email.lower() for user in part.users}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from enfilade.costs.billing.profiles import BillingProfiles
 from enfilade.costs.holds.budgets import Budgets
 from enfilade.costs.holds.limits import Limits
 from enfilade.costs.prices.catalogue import PriceCatalogue
@@ -22,3 +23,4 @@ class Rooms:
     prices: PriceCatalogue
     providers: Providers
     catalogue: Catalogue
+    billing: BillingProfiles

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from enfilade.configuration import document as doc
 from enfilade.configuration import specs
+from enfilade.configuration.billing import issuer_of, profile_of
 from enfilade.configuration.errors import InvalidDocument
 from enfilade.configuration.faults import message_of, path_of
 from enfilade.configuration.pruning import Pruner
@@ -106,6 +107,10 @@ class ConfigurationService:
 
     async def _apply(self, unit: UnitOfWork, document: doc.Document, result: Application, *, prune: bool) -> None:
         await self._catalogue(unit, document, result)
+        if document.issuer is not None:
+            with _at("issuer"):
+                outcome = await self._rooms.billing.put_issuer(unit, issuer_of(document.issuer))
+            _note(result, outcome, "issuer", document.issuer.name)
         await self._keys(unit, document.keys, "keys", None, result)
         for position, tenant in enumerate(document.tenants):
             await self._tenant(unit, tenant, f"tenants[{position}]", result)
@@ -159,6 +164,10 @@ class ConfigurationService:
         await self._keys(unit, part.keys, f"{path}.keys", part.name, result)
         await each("limit", part.limits, lambda entry: self._rooms.limits.put(unit, specs.limit_spec(entry)))
         await each("budget", part.budgets, lambda entry: self._rooms.budgets.put(unit, specs.budget_spec(entry)))
+        if part.billing is not None:
+            with _at(f"{path}.billing"):
+                outcome = await self._rooms.billing.put_profile(unit, profile_of(part.billing))
+            _note(result, outcome, "billing profile", part.billing.name, part.name)
 
     async def _keys(
         self, unit: UnitOfWork, parts: list[doc.Key], path: str, tenant: str | None, result: Application
