@@ -6,6 +6,7 @@ from datetime import datetime
 from enfilade.core.clock import Clock, to_datetime
 from enfilade.core.ids import IdFactory
 from enfilade.costs.billing.amounts import USD, Currency, Totals, check_rate, total_up
+from enfilade.costs.billing.credit_notes import CreditNotes
 from enfilade.costs.billing.credits import Credits
 from enfilade.costs.billing.drafting import Heading, draft_invoice, draft_statement
 from enfilade.costs.billing.paper import Paper, read_paper
@@ -59,6 +60,7 @@ class Billing:
         self.profiles = profiles
         self.credits = granted
         self.register = Register(ids)
+        self.notes = CreditNotes(clock, profiles, granted, self.register)
         self._rates = rates
 
     def now(self) -> datetime:

@@ -1,7 +1,6 @@
 """Documents as PDF: typeset by a process of its own, because the typesetter is large and its input is not ours."""
 
 import asyncio
-import os
 import sys
 from datetime import datetime
 
@@ -36,7 +35,6 @@ class Typesetter:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                env=_environment(),
             )
             try:
                 async with asyncio.timeout(self._deadline_s):
@@ -59,8 +57,3 @@ def request_of(paper: Paper) -> bytes:
     """What the typesetter reads; a statement's or an invoice's own time makes its bytes repeatable."""
     moment = datetime.fromisoformat(paper.issued_at)
     return msgspec.json.encode({"paper": paper, "timestamp": int(moment.timestamp())})
-
-
-def _environment() -> dict[str, str]:
-    # Enough to find the interpreter's packages and the fonts; no secrets.
-    return {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}}
