@@ -181,6 +181,12 @@ class TypesettingFailed(EnfiladeError):
     remedy = "The document is safe, and its JSON and CSV can be had; report the request id to your platform team."
 
 
+class UnknownBillingProfile(NotFound):
+    """Nobody has said how this tenant is billed, or there is no such tenant that the key may see."""
+
+    code = "billing_profile_not_found"
+
+
 class UnknownInvoice(NotFound):
     """There is no such invoice or credit note that the key may see."""
 
