@@ -272,64 +272,6 @@ class Budget(Part):
     """The most that is carried over; without it all that was left."""
 
 
-class TenantBase(Part):
-    """A tenant without what belongs to it."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
-    """The tenant's name."""
-    isolation: Literal["row", "schema", "database"] = "row"
-    """How its rows are kept apart."""
-    region: Annotated[Label | None, Field(description="Data location.")] = None
-    security_level: Label | None = None
-    """A word of yours, kept for policies."""
-    time_zone: Label = "UTC"
-    """Where its calendar's windows begin, e.g. Europe/Vienna."""
-    allowed_models: Annotated[list[ModelName], Field(description="Patterns over model and alias names.")] = ["*"]
-    max_tokens_per_request: Count | None = None
-    """The most tokens that one request and its answer may have."""
-
-
-class Tenant(TenantBase):
-    """An organisation."""
-
-    departments: list[Department] = []
-    """Its parts."""
-    users: list[User] = []
-    """Its people."""
-    applications: list[Application] = []
-    """Its programs."""
-    keys: list[Key] = []
-    """Its keys."""
-    limits: list[Limit] = []
-    """Its limits."""
-    budgets: list[Budget] = []
-    """Its budgets."""
-
-
-class Document(Part):
-    """A whole platform."""
-
-    version: Literal[1] = 1
-    """The version of this form."""
-    providers: list[Provider] = []
-    """Where models run."""
-    models: list[Model] = []
-    """The names that callers use."""
-    aliases: list[Alias] = []
-    """Further names for them."""
-    keys: Annotated[
-        list[Key], Field(description="The platform's own keys: roles owner, operator, auditor, monitor.")
-    ] = []
-    tenants: list[Tenant] = []
-    """Organisations, with everything that is theirs."""
-
-
-def document_schema() -> dict[str, Any]:
-    """The JSON Schema of the document."""
-    schema = Document.model_json_schema()
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "enfilade.yaml"
-    return schema
 class Tax(Part):
     """A tax on what a tenant is billed."""
 
@@ -385,7 +327,65 @@ class Issuer(Part):
     """How credit notes are numbered."""
 
 
+class TenantBase(Part):
+    """A tenant without what belongs to it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+    """The tenant's name."""
+    isolation: Literal["row", "schema", "database"] = "row"
+    """How its rows are kept apart."""
+    region: Annotated[Label | None, Field(description="Data location.")] = None
+    security_level: Label | None = None
+    """A word of yours, kept for policies."""
+    time_zone: Label = "UTC"
+    """Where its calendar's windows begin, e.g. Europe/Vienna."""
+    allowed_models: Annotated[list[ModelName], Field(description="Patterns over model and alias names.")] = ["*"]
+    max_tokens_per_request: Count | None = None
+    """The most tokens that one request and its answer may have."""
+
+
+class Tenant(TenantBase):
+    """An organisation."""
+
+    departments: list[Department] = []
+    """Its parts."""
+    users: list[User] = []
+    """Its people."""
+    applications: list[Application] = []
+    """Its programs."""
+    keys: list[Key] = []
+    """Its keys."""
+    limits: list[Limit] = []
+    """Its limits."""
+    budgets: list[Budget] = []
+    """Its budgets."""
     billing: Billing | None = None
     """How it is billed."""
+
+
+class Document(Part):
+    """A whole platform."""
+
+    version: Literal[1] = 1
+    """The version of this form."""
+    providers: list[Provider] = []
+    """Where models run."""
+    models: list[Model] = []
+    """The names that callers use."""
+    aliases: list[Alias] = []
+    """Further names for them."""
+    keys: Annotated[
+        list[Key], Field(description="The platform's own keys: roles owner, operator, auditor, monitor.")
+    ] = []
+    tenants: list[Tenant] = []
+    """Organisations, with everything that is theirs."""
     issuer: Issuer | None = None
     """Who issues invoices."""
+
+
+def document_schema() -> dict[str, Any]:
+    """The JSON Schema of the document."""
+    schema = Document.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "enfilade.yaml"
+    return schema
