@@ -32,6 +32,8 @@ from enfilade.costs.holds.meter_book import MeterBook
 from enfilade.costs.holds.seeding import Seeder
 from enfilade.costs.ledger.recovery import Recovery
 from enfilade.costs.prices.catalogue import PriceCatalogue
+from enfilade.costs.reconciliation.booking import Bookings
+from enfilade.costs.reconciliation.service import Reconciliations
 from enfilade.costs.service import Costs
 from enfilade.costs.spend.exports.service import Exports
 from enfilade.dialects.registry import load_dialects
@@ -133,6 +135,8 @@ class Parts:
             recovered_event,
             has_company=not given.address.embedded,
         )
+        self.reconciliations = Reconciliations(ids, clock)
+        self.bookings = Bookings(self.reconciliations, ids, clock)
         self.audit = Audit()
         self.client = HttpClient(clock, self.sweeper)
         sources = SecretSources(given.environment, given.secret_env, given.secret_dirs)
@@ -200,6 +204,8 @@ class Parts:
             billing=self.billing,
             typesetter=Typesetter(),
             exports=self.exports,
+            reconciliations=self.reconciliations,
+            bookings=self.bookings,
             audit=self.audit,
             directory=self.directory,
             clock=self.clock,

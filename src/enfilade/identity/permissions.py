@@ -19,6 +19,8 @@ CATALOGUE_READ = "catalogue:read"
 CATALOGUE_WRITE = "catalogue:write"
 CALLS_READ = "calls:read"
 SPEND_READ = "spend:read"
+RECONCILIATIONS_READ = "reconciliations:read"
+RECONCILIATIONS_WRITE = "reconciliations:write"
 BILLING_READ = "billing:read"
 BILLING_WRITE = "billing:write"
 AUDIT_READ = "audit:read"
@@ -60,9 +62,11 @@ TENANT_ROLES: dict[str, frozenset[str]] = {
     "member": frozenset(),
 }
 PLATFORM_ROLES: dict[str, frozenset[str]] = {
-    "owner": _TENANT_ADMIN | {TENANTS_MANAGE, BILLING_WRITE, CATALOGUE_WRITE, CONFIGURATION_WRITE, REPLICAS_READ, METRICS_READ},
+    "owner": _TENANT_ADMIN
+    | {TENANTS_MANAGE, BILLING_WRITE, CATALOGUE_WRITE, CONFIGURATION_WRITE, REPLICAS_READ, METRICS_READ}
+    | {RECONCILIATIONS_READ, RECONCILIATIONS_WRITE},
     "operator": _READ | {KEYS_WRITE, LIMITS_WRITE, REPLICAS_READ, METRICS_READ},
-    "auditor": _READ | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ, REPLICAS_READ},
+    "auditor": _READ | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ, REPLICAS_READ, RECONCILIATIONS_READ},
     "monitor": frozenset({METRICS_READ, REPLICAS_READ}),
 }
 ALL_PERMISSIONS = frozenset().union(*TENANT_ROLES.values(), *PLATFORM_ROLES.values())

@@ -11,6 +11,8 @@ from enfilade.core.clock import Clock
 from enfilade.core.ids import IdFactory
 from enfilade.costs.billing.service import Billing
 from enfilade.costs.billing.typesetting import Typesetter
+from enfilade.costs.reconciliation.booking import Bookings
+from enfilade.costs.reconciliation.service import Reconciliations
 from enfilade.costs.service import Costs
 from enfilade.costs.spend.exports.service import Exports
 from enfilade.identity.directory import Directory
@@ -32,6 +34,8 @@ class AdminContext:
     billing: Billing
     typesetter: Typesetter
     exports: Exports
+    reconciliations: Reconciliations
+    bookings: Bookings
     audit: Audit
     directory: Directory
     clock: Clock

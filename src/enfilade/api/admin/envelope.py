@@ -16,6 +16,8 @@ from enfilade.core.errors import Conflict, EnfiladeError, InternalError, Invalid
 from enfilade.storage import idempotency
 
 MAX_BODY_BYTES = 8_000_000
+STREAMED = frozenset({"/api/v1/reconciliations"})
+"""Where a body is read as it arrives, and bounded, by the route itself."""
 MAX_KEY_LENGTH = 200
 REPLAYED = b"idempotency-replayed"
 
@@ -106,15 +108,24 @@ class Envelope:
 
     async def _changing(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
+        key = headers.get(b"idempotency-key")
+        if scope["method"] == "POST" and scope["path"] in STREAMED:
+            # What tells a repetition apart is known before the body is: how long it is.
+            arriving = _Arriving(headers.get(b"content-length", b""), receive)
+            await (
+                self._app(scope, arriving, send)
+                if key is None
+                else self._once(scope, arriving, send, _checked_key(key))
+            )
+            return
         body = await read_body(receive, headers.get(b"content-length"), MAX_BODY_BYTES)
         replay = _Replay(body, receive)
-        key = headers.get(b"idempotency-key")
         if key is None:
             await self._app(scope, replay, send)
         else:
             await self._once(scope, replay, send, _checked_key(key))
 
-    async def _once(self, scope: Scope, replay: "_Replay", send: Send, key: str) -> None:
+    async def _once(self, scope: Scope, replay: "_Replay | _Arriving", send: Send, key: str) -> None:
         """Work on a request unless one with the same key was answered; then give the same reply."""
         actor = authenticate(self._context, scope).scope
         parts = (scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
@@ -151,6 +162,22 @@ class _Replay:
             return await self._receive()
         self._given = True
         return {"type": "http.request", "body": self.body, "more_body": False}
+
+
+class _Arriving:
+    """Gives a body as it arrives; a caller who leaves before its end is told by CallerLeft."""
+
+    def __init__(self, declared: bytes, receive: Receive) -> None:
+        self.body = declared
+        self._receive = receive
+        self._ended = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and not self._ended:
+            raise CallerLeft
+        self._ended = self._ended or not message.get("more_body")
+        return message
 
 
 def _checked_key(key: bytes) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
 import msgspec
 
@@ -101,10 +101,9 @@ class Reconciliations:
         """Imports, newest first."""
         return [record_of(row) for row in await unit.fetch(store.PAGE, before, limit, provider)]
 
-    async def knows_provider(self, unit: UnitOfWork, name: str, period: tuple[date, date]) -> bool:
-        """Whether the ledger has entries of a provider, though it may have been removed since."""
-        start, end = (to_datetime(0) + (day - date(1970, 1, 1)) for day in period)
-        return bool(await unit.fetch_value(store.HAS_PROVIDER, name, start, end))
+    async def knows_provider(self, unit: UnitOfWork, name: str) -> bool:
+        """Whether there is such a provider, or was: the ledger may have entries of one that was removed since."""
+        return bool(await unit.fetch_value(store.HAS_PROVIDER, name))
 
     async def _insert(
         self,

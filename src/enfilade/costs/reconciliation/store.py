@@ -93,4 +93,4 @@ FROM (
 WHERE place = 1
 ORDER BY day, provider, tenant_id, started_at, call_id, line
 """
-HAS_PROVIDER = "SELECT EXISTS (SELECT FROM ledger WHERE provider = $1 AND started_at >= $2 AND started_at < $3)"
+HAS_PROVIDER = "SELECT EXISTS (SELECT FROM providers WHERE name = $1)"
