@@ -33,12 +33,12 @@ async def post_call(parts: Parts, tenant: str, at: datetime = NOON, **fields: An
 
 
 async def post_correction(
-    parts: Parts, tenant: str, call_id: str, nano: int, at: datetime = NOON, posted_at: datetime = NOON, **fields: Any
+    parts: Parts, tenant: str, call_id: str, nano: int, posted_at: datetime = NOON, **fields: Any
 ) -> None:
-    """Correct line 0 of a call by an amount."""
-    body = {
+    """Correct line 0 of a call at noon by an amount."""
+    body: dict[str, Any] = {
         "call_id": call_id,
-        "started_at": at.isoformat(),
+        "started_at": NOON.isoformat(),
         "posted_at": posted_at.isoformat(),
         "corrects": 0,
         "amount_nano": nano,

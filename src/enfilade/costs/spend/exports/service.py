@@ -9,7 +9,7 @@ from typing import Any
 from enfilade.core.families import members
 from enfilade.core.scope import Scope
 from enfilade.costs.errors import InvalidRule, TooManyExports, UnknownExport
-from enfilade.costs.spend.exports import formats, tables
+from enfilade.costs.spend.exports import formats, store, tables
 from enfilade.costs.spend.exports.columns import Batches, Format, Row, Table
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
@@ -108,7 +108,7 @@ class Exports:
         """
         run = _Run(plan(order), scope)
         chunks = self._chunks(run)
-        first = await anext(chunks)
+        first = await anext(chunks, b"")
         return Export(run.plan, chunks, first, is_empty=run.is_empty)
 
     async def _chunks(self, run: "_Run") -> AsyncGenerator[bytes, None]:
@@ -122,6 +122,7 @@ class Exports:
                 self._storage.unit_of_work(run.scope, readonly=True) as unit,
                 aclosing(run.batches(unit)) as batches,
             ):
+                await unit.execute(store.PATIENCE)
                 first = await anext(batches, None)
                 run.is_empty = first is None
                 async with aclosing(run.plan.format.encode(run.plan.table, _with(first, batches))) as chunks:

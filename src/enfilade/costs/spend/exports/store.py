@@ -11,6 +11,9 @@ LEFT JOIN keys k ON k.tenant_id = x.tenant_id AND k.id = x.key_id
 """
 _PERIOD = "l.started_at >= $1 AND l.started_at < $2 AND ($3::uuid IS NULL OR l.tenant_id = $3) AND $4::text IS NOT NULL"
 
+# A year of sums takes longer than a request's statements may.
+PATIENCE = "SELECT set_config('statement_timeout', '900000', true)"
+
 # Entries as they stand, in the order of the ledger's own key, so that nothing has to be sorted.
 LINES = f"""
 SELECT x.*, t.name AS tenant, d.name AS department, a.name AS application, u.email AS "user", k.name AS key
