@@ -61,6 +61,11 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
         return self.input_tokens + self.output_tokens
 
     @property
+    def all_cached_input(self) -> int:
+        """Input tokens read from a cache, media among them."""
+        return self.cached_input_tokens + self.cached_audio_input_tokens + self.cached_image_input_tokens
+
+    @property
     def special_input(self) -> int:
         """Input tokens that are of a kind of their own."""
         return (

@@ -114,7 +114,7 @@ REPORT = {
     "output_tokens_details": {"thinking_tokens": 4},
     "server_tool_use": {"web_search_requests": 1},
 }
-USAGE = Usage(37, 20, 4, 3, 9, 4)
+USAGE = Usage(37, 20, 4, 3, 9, 4, web_searches=1)
 REPLY = {
     "id": "msg_1",
     "type": "message",
@@ -153,7 +153,7 @@ DELTA = event(
     delta={"stop_reason": "end_turn", "stop_sequence": None},
     usage={"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 4}},
 )
-INPUT_USAGE = Usage(37, 20, 4, 3, 0, 0)
+INPUT_USAGE = Usage(37, 20, 4, 3, 0, 0, web_searches=1)
 
 STREAMS = (
     StreamSample(
@@ -169,7 +169,7 @@ STREAMS = (
         wire=BEGUN
         + sse(CLOSE, event("message_delta", delta={"stop_reason": "max_tokens"}, usage=REPORT | {"input_tokens": 15}))
         + sse(END),
-        usage=Usage(42, 20, 4, 3, 9, 4),
+        usage=Usage(42, 20, 4, 3, 9, 4, web_searches=1),
         finish=Finish.LENGTH,
         model="up-1",
         events=2,
@@ -188,7 +188,7 @@ STREAMS = (
             event("message_delta", delta={"stop_reason": "tool_use"}, usage={"output_tokens": 9}),
             END,
         ),
-        usage=Usage(37, 20, 4, 3, 9, 0),
+        usage=Usage(37, 20, 4, 3, 9, 0, web_searches=1),
         finish=Finish.TOOL_CALLS,
         model="up-1",
         events=2,

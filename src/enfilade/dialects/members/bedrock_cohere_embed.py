@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from enfilade.core.messages import Embeddings, Question
-from enfilade.core.usage import Usage
 from enfilade.dialects.bedrock.embedding import EmbeddingCodec, decoded
-from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.bedrock.usage import invoked_usage
+from enfilade.dialects.bodies import ENCODER, NOTHING
 from enfilade.dialects.codec import Operation, Rules, Upstream
 from enfilade.dialects.errors import NotTranslatable
 from enfilade.dialects.upstream_only import UpstreamOnly
@@ -38,7 +38,7 @@ class CohereReply(msgspec.Struct, rename="camel"):
     """As much of a reply as we act on: the vectors by their type where a type was asked for, else alone."""
 
     embeddings: ByType | list[list[float]]
-    input_text_token_count: int | None = None
+    input_text_token_count: msgspec.Raw = NOTHING
 
 
 _REPLY = msgspec.json.Decoder(CohereReply)
@@ -69,8 +69,7 @@ class CohereCodec(EmbeddingCodec):
         reply = decoded(_REPLY, body)
         found = reply.embeddings
         vectors = found.float if isinstance(found, ByType) else found
-        count = reply.input_text_token_count
-        usage = None if count is None else Usage(input_tokens=count)
+        usage = invoked_usage(reply.input_text_token_count)
         return Embeddings(tuple(tuple(vector) for vector in vectors), upstream.model, usage)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from enfilade.core.messages import Embeddings, Question
-from enfilade.core.usage import Usage
 from enfilade.dialects.bedrock.embedding import EmbeddingCodec, decoded
-from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.bedrock.usage import invoked_usage
+from enfilade.dialects.bodies import ENCODER, NOTHING
 from enfilade.dialects.codec import Operation, Rules, Upstream
 from enfilade.dialects.errors import NotTranslatable
 from enfilade.dialects.upstream_only import UpstreamOnly
@@ -23,7 +23,7 @@ class TitanReply(msgspec.Struct, rename="camel"):
     """As much of a reply as we act on."""
 
     embedding: list[float]
-    input_text_token_count: int | None = None
+    input_text_token_count: msgspec.Raw = NOTHING
 
 
 _REPLY = msgspec.json.Decoder(TitanReply)
@@ -50,8 +50,7 @@ class TitanCodec(EmbeddingCodec):
     def read(self, body: bytes, upstream: Upstream) -> Embeddings:
         """See `Codec.read`."""
         reply = decoded(_REPLY, body)
-        count = reply.input_text_token_count
-        usage = None if count is None else Usage(input_tokens=count)
+        usage = invoked_usage(reply.input_text_token_count)
         return Embeddings((tuple(reply.embedding),), upstream.model, usage)
 
 

@@ -1,62 +1,77 @@
-"""Usage as OpenAI counts, in chat and embeddings."""
-
-from typing import Any
-
-import msgspec
+"""Usage as OpenAI counts in chat and embeddings, and as the services count that speak these dialects."""
 
 from enfilade.core.usage import Usage
+from enfilade.dialects.usage import INPUT, OUTPUT, Row, Table
 
+_DEEP_RESEARCH = Table(
+    about="Perplexity's deep research counts what it read and what it reasoned beside both totals.",
+    rows=(
+        Row("prompt_tokens", INPUT),
+        Row("completion_tokens", OUTPUT),
+        Row("citation_tokens", INPUT, beside=True),
+        Row("reasoning_tokens", "reasoning_tokens", beside=True),
+        Row("num_search_queries", "web_searches"),
+    ),
+)
 
-class PromptDetails(msgspec.Struct, gc=False):
-    """Parts of the prompt's tokens."""
+CHAT = Table(
+    about=(
+        "The prompt includes cached tokens, cache writes and media; the completion includes reasoning and media. "
+        "Where `total_tokens` is more than both, as with xAI, and Gemini behind this dialect, the rest is reasoning."
+    ),
+    rows=(
+        Row("prompt_tokens", INPUT),
+        Row("completion_tokens", OUTPUT),
+        Row("prompt_tokens_details.cached_tokens", "cached_input_tokens"),
+        Row("prompt_tokens_details.cache_write_tokens", "cache_write_tokens"),
+        Row("prompt_tokens_details.cache_creation_input_tokens", "cache_write_tokens"),
+        Row("prompt_tokens_details.audio_tokens", "audio_input_tokens"),
+        Row("prompt_tokens_details.image_tokens", "image_input_tokens"),
+        Row("completion_tokens_details.reasoning_tokens", "reasoning_tokens"),
+        Row("completion_tokens_details.audio_tokens", "audio_output_tokens"),
+        Row("completion_tokens_details.image_tokens", "image_output_tokens"),
+        Row("prompt_cache_hit_tokens", "cached_input_tokens"),
+        Row("cached_tokens", "cached_input_tokens"),
+        Row("num_cached_tokens", "cached_input_tokens"),
+        Row("prompt_audio_seconds", "seconds"),
+        Row("num_sources_used", "web_searches"),
+        Row("server_tool_use_details.web_search_requests", "web_searches"),
+        Row("server_tool_use.web_search_requests", "web_searches"),
+    ),
+    total="total_tokens",
+    overlaps=True,
+    variants={"citation_tokens": _DEEP_RESEARCH},
+)
 
-    cached_tokens: int | float | None = None
-    cache_write_tokens: int | float | None = None
-
-
-class CompletionDetails(msgspec.Struct, gc=False):
-    """Parts of the completion's tokens."""
-
-    reasoning_tokens: int | float | None = None
-
-
-class OpenAIUsage(msgspec.Struct, gc=False):
-    """`usage` as OpenAI counts: the prompt includes cached tokens, the completion includes reasoning."""
-
-    prompt_tokens: int | float | None = None
-    completion_tokens: int | float | None = None
-    total_tokens: Any = None
-    prompt_cache_hit_tokens: Any = None
-    """DeepSeek's word for `cached_tokens`."""
-    prompt_tokens_details: PromptDetails | None = None
-    completion_tokens_details: CompletionDetails | None = None
-
-    def neutral(self) -> Usage | None:
-        """The usage in the neutral convention; None when nothing was reported."""
-        if self.prompt_tokens is None and self.completion_tokens is None:
-            return None
-        prompt, completion = int(self.prompt_tokens or 0), int(self.completion_tokens or 0)
-        hits = self.prompt_cache_hit_tokens
-        cached, written, reasoning = hits if isinstance(hits, int) else 0, 0, 0
-        if self.prompt_tokens_details is not None:
-            cached = int(self.prompt_tokens_details.cached_tokens or 0) or cached
-            written = int(self.prompt_tokens_details.cache_write_tokens or 0)
-        if self.completion_tokens_details is not None:
-            reasoning = int(self.completion_tokens_details.reasoning_tokens or 0)
-        if reasoning and self.total_tokens == prompt + completion + reasoning:
-            completion += reasoning  # Some services leave the reasoning out of the completion; the sum tells.
-        return Usage(prompt, cached, written, 0, completion, reasoning)
+EMBEDDINGS = Table(
+    about="The prompt is all there is; Voyage has only the total.",
+    rows=(
+        Row("prompt_tokens", INPUT),
+        Row("total_tokens", INPUT),
+        Row("prompt_tokens_details.image_tokens", "image_input_tokens"),
+        Row("prompt_tokens_details.audio_tokens", "audio_input_tokens"),
+    ),
+    needs_output=False,
+)
 
 
 def usage_object(usage: Usage) -> dict[str, object]:
     """Neutral usage as OpenAI writes it."""
-    prompt: dict[str, object] = {"cached_tokens": usage.cached_input_tokens, "audio_tokens": 0}
+    prompt: dict[str, object] = {
+        "cached_tokens": usage.all_cached_input,
+        "audio_tokens": usage.audio_input_tokens + usage.cached_audio_input_tokens,
+    }
     if written := usage.cache_write_tokens + usage.cache_write_1h_tokens:
         prompt["cache_write_tokens"] = written
+    if images := usage.image_input_tokens + usage.cached_image_input_tokens:
+        prompt["image_tokens"] = images
+    completion = {"reasoning_tokens": usage.reasoning_tokens, "audio_tokens": usage.audio_output_tokens}
+    if usage.image_output_tokens:
+        completion["image_tokens"] = usage.image_output_tokens
     return {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.total_tokens,
         "prompt_tokens_details": prompt,
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens, "audio_tokens": 0},
+        "completion_tokens_details": completion,
     }

@@ -30,7 +30,7 @@ from enfilade.core.usage import Usage
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.members.anthropic_messages import DIALECT
 from enfilade.dialects.members.anthropic_messages.codec import MessagesCodec
-from enfilade.dialects.members.anthropic_messages.usage import AnthropicUsage, usage_object
+from enfilade.dialects.members.anthropic_messages.usage import MESSAGES, usage_object
 from tests.support.properties import examples
 
 CODEC = MessagesCodec()
@@ -142,7 +142,7 @@ def test_usage_is_turned_round_and_back_exactly(
     usage = Usage(plain + read + short + long, read, short, long, output + thoughts, thoughts)
     written = usage_object(usage)
     assert written["input_tokens"] == plain
-    assert msgspec.convert(written, AnthropicUsage).neutral() == usage
+    assert MESSAGES.usage(written) == usage
 
 
 PARTS: st.SearchStrategy[list[Part]] = st.lists(TEXTS | CALLS | THOUGHTS, min_size=1, max_size=4)

@@ -151,7 +151,7 @@ def test_a_kept_stream_says_so_in_every_event(asked: dict[str, Any]) -> None:
         if (told := event.get("response")) is not None:
             assert (told["id"], told["store"], told["conversation"]) == ("resp_ours", True, conversation)
     assert json.loads(reader.facts.whole or b"") == events_of(wire)[-1]["response"]
-    assert reader.facts.usage == Usage(30, 20, 2, 0, 9, 4)
+    assert reader.facts.usage == Usage(30, 20, 2, 0, 9, 4, web_searches=1)
     with client(wire).responses.stream(model="m", input="Hi") as stream:
         assert stream.get_final_response().id == "resp_ours"
 

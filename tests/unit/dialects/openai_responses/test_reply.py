@@ -44,7 +44,7 @@ COMPLETION = Completion(
         ToolCall("call_3", "sql", "SELECT 1", custom=True, item_id="ctc_1"),
     ),
     Finish.TOOL_CALLS,
-    Usage(30, 20, 2, 0, 9, 4),
+    Usage(30, 20, 2, 0, 9, 4, web_searches=1),
     service_tier="flex",
 )
 

@@ -9,10 +9,10 @@ from enfilade.core.messages import Finish, Opaque, Part, Reasoning, Sealed, Text
 from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.anthropic.blocks import DIALECT_NAME
 from enfilade.dialects.anthropic.carriers import ORIGIN
-from enfilade.dialects.bodies import ENCODER, error_text
+from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.members.anthropic_messages.reply import read_citations, tier_of
-from enfilade.dialects.members.anthropic_messages.usage import AnthropicUsage, finish_of
+from enfilade.dialects.members.anthropic_messages.usage import Reports, finish_of
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 
 
@@ -34,7 +34,7 @@ class Head(msgspec.Struct, gc=False):
 
     id: str | None = None
     model: str | None = None
-    usage: AnthropicUsage | None = None
+    usage: msgspec.Raw = NOTHING
 
 
 class Event(msgspec.Struct, gc=False):
@@ -45,7 +45,7 @@ class Event(msgspec.Struct, gc=False):
     delta: Delta | None = None
     content_block: dict[str, Any] | None = None
     message: Head | None = None
-    usage: AnthropicUsage | None = None
+    usage: msgspec.Raw = NOTHING
     error: dict[str, Any] | None = None
 
 
@@ -92,14 +92,14 @@ class Block:
 class MessageDecoder:
     """See `StreamDecoder`."""
 
-    __slots__ = ("_blocks", "_cutter", "_parts", "_stop", "_usage", "done")
+    __slots__ = ("_blocks", "_cutter", "_parts", "_reports", "_stop", "done")
 
     def __init__(self) -> None:
         """Read from the beginning."""
         self._cutter = EventCutter()
         self._blocks: dict[int, Block] = {}
         self._parts = 0
-        self._usage = AnthropicUsage()
+        self._reports = Reports()
         self._stop: Delta | None = None
         self.done = False
 
@@ -215,22 +215,15 @@ class MessageDecoder:
             last = Text("", citations=read_citations(block.citations))
         out.append(PartEnded(block.index, last))
 
-    def _report(self, usage: AnthropicUsage | None, out: list[Happening], *, first: bool = False) -> None:
-        if usage is None:
-            return
-        self._usage = self._usage.merged(usage)
-        neutral = self._usage.neutral()
-        if neutral is not None:
-            # Output tokens of the first event are a placeholder.
-            out.append(
-                Reported(msgspec.structs.replace(neutral, output_tokens=0, reasoning_tokens=0) if first else neutral)
-            )
+    def _report(self, usage: msgspec.Raw, out: list[Happening], *, first: bool = False) -> None:
+        if is_given(usage) and (found := self._reports.take(usage, first=first)) is not None:
+            out.append(Reported(found))
 
     def _end(self, out: list[Happening]) -> None:
         for index in list(self._blocks):
             self._close(index, out)
         stop = self._stop or Delta()
-        out.append(Ended(finish_of(stop.stop_reason) or Finish.STOP, stop.stop_sequence, tier_of(self._usage)))
+        out.append(Ended(finish_of(stop.stop_reason) or Finish.STOP, stop.stop_sequence, tier_of(self._reports.tier)))
         self.done = True
 
 

@@ -11,7 +11,7 @@ from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import ThreadsNotKept, UnreadableReply
 from enfilade.dialects.members.anthropic_messages.codec import CODEC
 from enfilade.dialects.members.anthropic_messages.reader import MessageStreamReader
-from enfilade.dialects.members.anthropic_messages.usage import AnthropicUsage, finish_of
+from enfilade.dialects.members.anthropic_messages.usage import MESSAGES, finish_of, tier_in
 from enfilade.dialects.types import ReplyFacts, Request
 
 
@@ -22,7 +22,7 @@ class MessageReply(msgspec.Struct, gc=False):
     model: str | None = None
     content: msgspec.Raw = NOTHING
     stop_reason: str | None = None
-    usage: AnthropicUsage | None = None
+    usage: msgspec.Raw = NOTHING
 
 
 class MessageFields(CommonFields, gc=False, kw_only=True):
@@ -88,13 +88,7 @@ class AnthropicMessages(AnthropicErrors):
         if reply.type == "error" or not is_given(reply.content):
             message = "The provider's reply holds no message."
             raise UnreadableReply(message)
-        usage = reply.usage
-        return ReplyFacts(
-            usage.neutral() if usage else None,
-            reply.model,
-            finish_of(reply.stop_reason),
-            usage.service_tier if usage else None,
-        )
+        return ReplyFacts(MESSAGES.read(reply.usage), reply.model, finish_of(reply.stop_reason), tier_in(reply.usage))
 
     def stream_reader(self, request: Request) -> MessageStreamReader:
         """See `Dialect.stream_reader`; usage is part of every stream, asked for or not."""

@@ -4,9 +4,9 @@ import msgspec
 
 from enfilade.core.messages import Finish
 from enfilade.core.unreadable import UNREADABLE
-from enfilade.dialects.bodies import NOTHING, error_text
+from enfilade.dialects.bodies import NOTHING, error_text, is_given
 from enfilade.dialects.members.anthropic_messages.framing import STOP, event
-from enfilade.dialects.members.anthropic_messages.usage import AnthropicUsage, finish_of, stop_fields
+from enfilade.dialects.members.anthropic_messages.usage import Reports, finish_of, stop_fields
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 from enfilade.dialects.types import StreamFacts
 
@@ -15,7 +15,7 @@ class Envelope(msgspec.Struct, gc=False):
     """As much of the message in `message_start`, or of `message_delta`, as we act on."""
 
     model: str | None = None
-    usage: AnthropicUsage | None = None
+    usage: msgspec.Raw = NOTHING
     stop_reason: str | None = None
 
 
@@ -26,7 +26,7 @@ class StreamEvent(msgspec.Struct, gc=False):
     index: int = 0
     message: Envelope | None = None
     delta: Envelope | None = None
-    usage: AnthropicUsage | None = None
+    usage: msgspec.Raw = NOTHING
     error: msgspec.Raw = NOTHING
 
 
@@ -36,13 +36,13 @@ _EVENT = msgspec.json.Decoder(StreamEvent)
 class MessageStreamReader:
     """See `StreamReader`."""
 
-    __slots__ = ("_cutter", "_held", "_open", "_usage", "facts")
+    __slots__ = ("_cutter", "_held", "_open", "_reports", "facts")
 
     def __init__(self) -> None:
         """Read from the beginning."""
         self.facts = StreamFacts()
         self._cutter = EventCutter()
-        self._usage = AnthropicUsage()
+        self._reports = Reports()
         self._held = b""
         self._open: int | None = None
 
@@ -79,10 +79,7 @@ class MessageStreamReader:
             self._open = None
         elif read.type == "message_start" and read.message is not None:
             facts.model = read.message.model
-            self._report(read.message.usage)
-            # Output tokens of the first event are a placeholder: only the input counts if nothing follows.
-            if facts.usage is not None:
-                facts.usage = msgspec.structs.replace(facts.usage, output_tokens=0, reasoning_tokens=0)
+            self._report(read.message.usage, first=True)
         elif read.type == "message_delta":
             self._report(read.usage)
             facts.finish = finish_of(read.delta.stop_reason if read.delta else None) or facts.finish
@@ -92,11 +89,10 @@ class MessageStreamReader:
             return b""
         return event
 
-    def _report(self, usage: AnthropicUsage | None) -> None:
-        if usage is not None:
-            self._usage = self._usage.merged(usage)
-            self.facts.usage = self._usage.neutral()
-            self.facts.service_tier = self._usage.service_tier
+    def _report(self, usage: msgspec.Raw, *, first: bool = False) -> None:
+        if is_given(usage):
+            self.facts.usage = self._reports.take(usage, first=first)
+            self.facts.service_tier = self._reports.tier
 
     def finish(self) -> bool:
         """See `StreamReader.finish`: a message without `message_stop` was cut."""

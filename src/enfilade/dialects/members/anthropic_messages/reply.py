@@ -23,15 +23,16 @@ from enfilade.dialects.anthropic.blocks import DIALECT_NAME
 from enfilade.dialects.anthropic.carriers import ORIGIN, UNSEALED, part_seal
 from enfilade.dialects.anthropic.citations import read_citation, shown_citation
 from enfilade.dialects.anthropic.turns import media_block, tool_input
-from enfilade.dialects.bodies import ENCODER
+from enfilade.dialects.bodies import ENCODER, NOTHING
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.json_text import text_in_reply
 from enfilade.dialects.members.anthropic_messages.usage import (
+    MESSAGES,
     SHOWN_TIERS,
     TIERS,
-    AnthropicUsage,
     finish_of,
     stop_fields,
+    tier_in,
     usage_object,
 )
 
@@ -47,7 +48,7 @@ class Reply(msgspec.Struct, gc=False):
     model: str | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
-    usage: AnthropicUsage | None = None
+    usage: msgspec.Raw = NOTHING
 
 
 _REPLY = msgspec.json.Decoder(Reply)
@@ -66,22 +67,20 @@ def read_reply(body: bytes) -> Completion:
     except UNREADABLE as error:
         message = "The provider's reply is not a message."
         raise UnreadableReply(message) from error
-    usage = reply.usage
     return Completion(
         reply.id or "",
         reply.model or "",
         0,
         parts,
         finish_of(reply.stop_reason) or Finish.STOP,
-        usage.neutral() if usage is not None else None,
+        MESSAGES.read(reply.usage),
         reply.stop_sequence,
-        tier_of(usage),
+        tier_of(tier_in(reply.usage)),
     )
 
 
-def tier_of(usage: AnthropicUsage | None) -> str | None:
+def tier_of(tier: str | None) -> str | None:
     """The neutral name of the tier that served the call."""
-    tier = usage.service_tier if usage is not None else None
     return None if tier is None else TIERS.get(tier, tier)
 
 

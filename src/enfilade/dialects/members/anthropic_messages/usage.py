@@ -1,9 +1,13 @@
 """Usage, finishes and service tiers in Anthropic's words."""
 
+from typing import Any
+
 import msgspec
 
 from enfilade.core.messages import Finish
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.core.usage import Usage
+from enfilade.dialects.usage import IMPOSSIBLE, INPUT, OUTPUT, Row, Table, merged
 
 FINISHES = {
     "end_turn": Finish.STOP,
@@ -25,55 +29,69 @@ STOP_REASONS = {
 }
 
 
-class CacheCreation(msgspec.Struct, gc=False):
-    """Cache writes by how long they are kept; the two have different prices."""
+MESSAGES = Table(
+    about=(
+        "The input excludes what was read from the cache or written to it; the output includes thinking. What "
+        "compaction, and a model that was asked for advice, consumed stands in `iterations` alone."
+    ),
+    rows=(
+        Row("input_tokens", INPUT),
+        Row("output_tokens", OUTPUT),
+        Row("cache_read_input_tokens", "cached_input_tokens", beside=True),
+        Row("cache_creation_input_tokens", "cache_write_tokens", beside=True),
+        Row("cache_creation.ephemeral_1h_input_tokens", "cache_write_1h_tokens", within=("cache_write_tokens",)),
+        Row("output_tokens_details.thinking_tokens", "reasoning_tokens"),
+        Row("server_tool_use.web_search_requests", "web_searches"),
+    ),
+    more=("iterations", frozenset({"compaction", "advisor_message"})),
+)
 
-    ephemeral_5m_input_tokens: int | float | None = None
-    ephemeral_1h_input_tokens: int | float | None = None
+
+class _Tier(msgspec.Struct, gc=False):
+    service_tier: Any = None
 
 
-class OutputDetails(msgspec.Struct, gc=False):
-    """Parts of the output's tokens."""
-
-    thinking_tokens: int | float | None = None
+_REPORT = msgspec.json.Decoder(dict[str, Any])
+_TIER = msgspec.json.Decoder(_Tier)
 
 
-class AnthropicUsage(msgspec.Struct, gc=False):
-    """`usage` as Anthropic counts: the input excludes what was read from or written to the cache."""
+class Reports:
+    """What one stream has reported so far: the latest figure of each field counts, figures are never added."""
 
-    input_tokens: int | float | None = None
-    output_tokens: int | float | None = None
-    cache_read_input_tokens: int | float | None = None
-    cache_creation_input_tokens: int | float | None = None
-    cache_creation: CacheCreation | None = None
-    output_tokens_details: OutputDetails | None = None
-    service_tier: str | None = None
+    __slots__ = ("_report",)
 
-    def merged(self, later: "AnthropicUsage") -> "AnthropicUsage":
-        """This and a later report: the latest figure of each field counts, figures are never added."""
-        return AnthropicUsage(
-            *(
-                newer if newer is not None else older
-                for newer, older in zip(msgspec.structs.astuple(later), msgspec.structs.astuple(self), strict=True)
-            )
-        )
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._report: dict[str, Any] = {}
 
-    def neutral(self) -> Usage | None:
-        """The usage in the neutral convention; None when nothing was reported."""
-        if self.input_tokens is None and self.output_tokens is None:
-            return None
-        read = int(self.cache_read_input_tokens or 0)
-        written = int(self.cache_creation_input_tokens or 0)
-        long_written = int(self.cache_creation.ephemeral_1h_input_tokens or 0) if self.cache_creation else 0
-        thinking = int(self.output_tokens_details.thinking_tokens or 0) if self.output_tokens_details else 0
-        return Usage(
-            int(self.input_tokens or 0) + read + written,
-            read,
-            max(0, written - long_written),
-            min(long_written, written),
-            int(self.output_tokens or 0),
-            thinking,
-        )
+    def take(self, raw: msgspec.Raw, *, first: bool = False) -> Usage | None:
+        """The usage after one more report. Output tokens of the first one are a placeholder."""
+        try:
+            later = _REPORT.decode(raw)
+        except UNREADABLE:
+            return IMPOSSIBLE
+        self._report = merged(self._report, later)
+        if not first:
+            return MESSAGES.usage(self._report)
+        begun = {name: value for name, value in self._report.items() if name != "output_tokens_details"}
+        return MESSAGES.usage(begun | {"output_tokens": 0})
+
+    @property
+    def tier(self) -> str | None:
+        """The tier that served the call, in Anthropic's words."""
+        tier = self._report.get("service_tier")
+        return tier if isinstance(tier, str) else None
+
+
+def tier_in(raw: msgspec.Raw) -> str | None:
+    """The tier that served the call, in Anthropic's words."""
+    if not raw:
+        return None
+    try:
+        tier = _TIER.decode(raw).service_tier
+    except UNREADABLE:
+        return None
+    return tier if isinstance(tier, str) else None
 
 
 TIERS = {"standard": "default"}
@@ -91,9 +109,9 @@ def usage_object(usage: Usage) -> dict[str, object]:
     """Neutral usage as Anthropic writes it: exactly what was read, if it was Anthropic's."""
     written = usage.cache_write_tokens + usage.cache_write_1h_tokens
     figures: dict[str, object] = {
-        "input_tokens": usage.input_tokens - usage.cached_input_tokens - written,
+        "input_tokens": usage.input_tokens - usage.all_cached_input - written,
         "cache_creation_input_tokens": written,
-        "cache_read_input_tokens": usage.cached_input_tokens,
+        "cache_read_input_tokens": usage.all_cached_input,
         "output_tokens": usage.output_tokens,
     }
     if written:
@@ -103,6 +121,8 @@ def usage_object(usage: Usage) -> dict[str, object]:
         }
     if usage.reasoning_tokens:
         figures["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    if usage.web_searches:
+        figures["server_tool_use"] = {"web_fetch_requests": 0, "web_search_requests": usage.web_searches}
     return figures
 
 

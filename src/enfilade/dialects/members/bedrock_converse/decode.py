@@ -11,14 +11,14 @@ import msgspec
 from enfilade.core.happenings import Began, Ended, Failed, Happening, PartBegan, PartEnded, PartGrew, Reported
 from enfilade.core.messages import Finish, Part, Reasoning, Sealed, Text, ToolCall
 from enfilade.core.unreadable import UNREADABLE
-from enfilade.dialects.bodies import ENCODER, error_text
+from enfilade.dialects.bedrock.usage import converse_usage
+from enfilade.dialects.bodies import ENCODER, NOTHING, error_text
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.event_stream import Frame, FrameCutter
 from enfilade.dialects.members.bedrock_converse.reply import (
     FINISHES,
     HOSTED,
-    ConverseUsage,
     Tier,
     ToolUse,
     citation,
@@ -69,7 +69,7 @@ class _MessageStop(msgspec.Struct, rename="camel", gc=False):
 
 
 class _Metadata(msgspec.Struct, rename="camel", gc=False):
-    usage: ConverseUsage | None = None
+    usage: msgspec.Raw = NOTHING
     service_tier: Tier | None = None
 
 
@@ -231,7 +231,8 @@ class ConverseDecoder:
         tier = metadata.service_tier.type if metadata.service_tier is not None else None
         finish = FINISHES.get(stopped.stop_reason or "", Finish.STOP)
         ended = Ended(finish, stop_sequence(stopped.additional_model_response_fields), tier)
-        return [ended] if metadata.usage is None else [Reported(metadata.usage.neutral()), ended]
+        usage = converse_usage(metadata.usage, self._upstream.model)
+        return [ended] if usage is None else [Reported(usage), ended]
 
 
 def _failed(frame: Frame) -> Failed:

@@ -6,8 +6,9 @@ import msgspec
 
 from enfilade.core.messages import Completion, Finish, Part, Reasoning, Sealed, Text, ToolCall
 from enfilade.core.unreadable import UNREADABLE
-from enfilade.core.usage import Usage
 from enfilade.dialects.bedrock.families import ANTHROPIC, family
+from enfilade.dialects.bedrock.usage import converse_usage
+from enfilade.dialects.bodies import NOTHING
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.json_text import text_in_reply
@@ -25,41 +26,6 @@ FINISHES = {
     "malformed_tool_use": Finish.ERROR,
 }
 HOSTED = "server_tool_use"
-
-
-class CacheDetail(msgspec.Struct, rename="camel", gc=False):
-    """What was written to the cache for so long."""
-
-    ttl: str = "5m"
-    input_tokens: int = 0
-
-
-class ConverseUsage(msgspec.Struct, rename="camel", gc=False):
-    """Tokens; what is read from a cache, or written to it, stands beside the input. Some figures come under two names,
-    which must not be added.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_input_tokens: int | None = None
-    cache_read_input_token_count: int | None = None
-    cache_write_input_tokens: int | None = None
-    cache_write_input_token_count: int | None = None
-    cache_details: list[CacheDetail] | None = None
-
-    def neutral(self) -> Usage:
-        """In the convention of all dialects."""
-        read = self.cache_read_input_tokens or self.cache_read_input_token_count or 0
-        written = self.cache_write_input_tokens or self.cache_write_input_token_count or 0
-        hour = sum(detail.input_tokens for detail in self.cache_details or () if detail.ttl == "1h")
-        hour = min(hour, written)
-        return Usage(
-            input_tokens=self.input_tokens + read + written,
-            cached_input_tokens=read,
-            cache_write_tokens=written - hour,
-            cache_write_1h_tokens=hour,
-            output_tokens=self.output_tokens,
-        )
 
 
 class Tier(msgspec.Struct, gc=False):
@@ -130,7 +96,7 @@ class ConverseReply(msgspec.Struct, rename="camel", gc=False):
 
     output: Output
     stop_reason: str | None = None
-    usage: ConverseUsage | None = None
+    usage: msgspec.Raw = NOTHING
     service_tier: Tier | None = None
     additional_model_response_fields: Any = None
 
@@ -152,7 +118,7 @@ def read_reply(body: bytes, upstream: Upstream) -> Completion:
         created_s=0,
         parts=tuple(parts),
         finish=FINISHES.get(reply.stop_reason or "", Finish.STOP),
-        usage=reply.usage.neutral() if reply.usage is not None else None,
+        usage=converse_usage(reply.usage, upstream.model),
         stop_sequence=stop_sequence(reply.additional_model_response_fields),
         service_tier=reply.service_tier.type if reply.service_tier is not None else None,
     )

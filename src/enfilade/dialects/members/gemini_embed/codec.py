@@ -15,7 +15,7 @@ from enfilade.dialects.gemini.addresses import full_name
 from enfilade.dialects.gemini.contents import ORIGIN
 from enfilade.dialects.gemini.embedding import RULES, TASKS, WORDS, content_object, floats_of, text_of
 from enfilade.dialects.gemini.fields import camelled, object_at, text_at, whole_at, wrong
-from enfilade.dialects.gemini.usage import UsageMetadata
+from enfilade.dialects.gemini.usage import EMBED
 from enfilade.dialects.types import Request
 
 _OF_ALL = ("taskType", "title", "outputDimensionality")
@@ -34,7 +34,7 @@ class EmbedReply(msgspec.Struct, gc=False, rename="camel"):
 
     embedding: Vector | None = None
     embeddings: list[Vector] | None = None
-    usage_metadata: UsageMetadata | None = None
+    usage_metadata: msgspec.Raw = NOTHING
     error: msgspec.Raw = NOTHING
 
 
@@ -146,7 +146,7 @@ def vectors_in(body: bytes) -> tuple[list[Vector], Usage | None]:
     vectors = [reply.embedding] if reply.embedding is not None else reply.embeddings
     if vectors is None or is_given(reply.error):
         raise UnreadableReply(message)
-    return vectors, reply.usage_metadata.neutral() if reply.usage_metadata is not None else None
+    return vectors, EMBED.read(reply.usage_metadata)
 
 
 CODEC = EmbedCodec()

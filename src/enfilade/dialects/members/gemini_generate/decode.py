@@ -24,6 +24,7 @@ from enfilade.dialects.members.gemini_generate.wire import (
     Blob,
     Candidate,
     Chunk,
+    Consumption,
     FunctionCall,
     ReplyPart,
     finish_of,
@@ -41,6 +42,7 @@ class Parts:
     __slots__ = (
         "_began",
         "_calls",
+        "_consumption",
         "_finish",
         "_index",
         "_logprobs",
@@ -66,6 +68,7 @@ class Parts:
         """The arguments of the latest part, a call that goes on."""
         self._logprobs: tuple[dict[str, object], ...] = ()
         self._finish: Finish | None = None
+        self._consumption = Consumption()
 
     def take(self, chunk: Chunk, data: bytes) -> list[Happening]:
         """What a chunk adds."""
@@ -82,7 +85,7 @@ class Parts:
                 self._candidate(candidate, position, data, found)
         if is_blocked(chunk):
             self._finish = Finish.CONTENT_FILTER
-        if chunk.usage_metadata is not None and (usage := chunk.usage_metadata.neutral()) is not None:
+        if (usage := self._consumption.take(chunk)) is not None:
             found.append(Reported(usage))
         return found
 

@@ -5,7 +5,7 @@ from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import ENCODER, error_text, is_given
 from enfilade.dialects.gemini.usage import usage_object
 from enfilade.dialects.members.gemini_generate.framing import Framing
-from enfilade.dialects.members.gemini_generate.wire import CHUNK, Chunk, finish_of, is_blocked
+from enfilade.dialects.members.gemini_generate.wire import CHUNK, Chunk, Consumption, finish_of, is_blocked
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 from enfilade.dialects.types import StreamFacts
 
@@ -17,6 +17,7 @@ class ContentStreamReader:
     __slots__ = (
         "_as_is",
         "_calls",
+        "_consumption",
         "_cutter",
         "_finished",
         "_framing",
@@ -35,6 +36,7 @@ class ContentStreamReader:
         self._finished: set[int] = set()
         self._wanted = candidates
         self._calls = False
+        self._consumption = Consumption()
         self._held = b""
         self._id: str | None = None
 
@@ -73,8 +75,7 @@ class ContentStreamReader:
     def _read(self, chunk: Chunk, size: int) -> bool:
         """Take the facts of a chunk; tell whether it may be the last one."""
         facts = self.facts
-        if chunk.usage_metadata is not None:
-            facts.usage = chunk.usage_metadata.neutral() or facts.usage
+        facts.usage = self._consumption.take(chunk) or facts.usage
         if facts.model is None:
             facts.model = chunk.model_version
         self._id = self._id or chunk.response_id

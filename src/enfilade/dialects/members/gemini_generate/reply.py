@@ -24,7 +24,7 @@ from enfilade.dialects.gemini.usage import usage_object
 from enfilade.dialects.json_text import arguments_object
 from enfilade.dialects.members.gemini_generate.decode import Parts, decoded
 from enfilade.dialects.members.gemini_generate.evidence import citation_metadata, logprobs_result
-from enfilade.dialects.members.gemini_generate.wire import FINISH_REASONS, Chunk, finish_of, is_blocked
+from enfilade.dialects.members.gemini_generate.wire import FINISH_REASONS, Chunk, Consumption, finish_of, is_blocked
 from enfilade.dialects.types import ReplyFacts
 
 
@@ -47,8 +47,7 @@ def read_facts(body: bytes) -> ReplyFacts:
         finish = finish or finish_of(candidate.finish_reason, calls=calls)
     if is_blocked(chunk):
         finish = Finish.CONTENT_FILTER
-    usage = chunk.usage_metadata.neutral() if chunk.usage_metadata is not None else None
-    return ReplyFacts(usage, chunk.model_version, finish)
+    return ReplyFacts(Consumption().take(chunk), chunk.model_version, finish)
 
 
 def read_completion(body: bytes, upstream: Upstream) -> Completion:

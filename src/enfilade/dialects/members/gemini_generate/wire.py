@@ -3,8 +3,9 @@
 import msgspec
 
 from enfilade.core.messages import Finish
+from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import NOTHING
-from enfilade.dialects.gemini.usage import UsageMetadata
+from enfilade.dialects.gemini.usage import GENERATE, queries_in, searches_of
 
 _FILTERED = [
     "SAFETY",
@@ -125,7 +126,7 @@ class Chunk(msgspec.Struct, gc=False, rename="camel"):
     """A reply, or a piece of it."""
 
     candidates: list[Candidate] | None = None
-    usage_metadata: UsageMetadata | None = None
+    usage_metadata: msgspec.Raw = NOTHING
     model_version: str | None = None
     response_id: str | None = None
     prompt_feedback: PromptFeedback | None = None
@@ -133,6 +134,30 @@ class Chunk(msgspec.Struct, gc=False, rename="camel"):
 
 
 CHUNK = msgspec.json.Decoder(Chunk)
+
+
+class Consumption:
+    """What an answer has consumed so far: each report replaces the one before, queries add up."""
+
+    __slots__ = ("_model", "_queries", "usage")
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.usage: Usage | None = None
+        self._queries: set[str] = set()
+        self._model: str | None = None
+
+    def take(self, chunk: Chunk) -> Usage | None:
+        """What the answer has consumed by now, where this chunk tells of it."""
+        self._model = self._model or chunk.model_version
+        reported = GENERATE.read(chunk.usage_metadata) if chunk.usage_metadata else None
+        self.usage = reported or self.usage
+        queries = queries_in(candidate.grounding_metadata for candidate in chunk.candidates or ())
+        self._queries |= queries
+        if self._queries and self.usage is not None:
+            searches = searches_of(self._queries, self._model)
+            self.usage = msgspec.structs.replace(self.usage, web_searches=searches)
+        return self.usage if queries or reported is not None else None
 
 
 def finish_of(reason: str | int | None, *, calls: bool) -> Finish | None:

@@ -84,8 +84,8 @@ class ChatDecoder:
             for choice in chunk.choices:
                 if not choice.index:
                     self._take_choice(choice, happened)
-        if chunk.usage is not None or chunk.x_groq is not None:
-            usage = usage_of(chunk)
+        if chunk.usage or chunk.x_groq:
+            usage = usage_of(chunk.usage, chunk.x_groq, chunk.model)
             if usage is not None:
                 happened.append(Reported(usage))
         if chunk.service_tier is not None:

@@ -24,6 +24,7 @@ from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.members.openai_chat.codec import CODEC
 from enfilade.dialects.members.openai_chat.reader import ChatReply, ChatStreamReader, finish_of
+from enfilade.dialects.members.openai_chat.shapes import usage_of
 from enfilade.dialects.openai.errors import OpenAIErrors
 from enfilade.dialects.types import ReplyFacts, Request
 
@@ -118,7 +119,7 @@ class OpenAIChat(OpenAIErrors):
         if is_given(reply.error) or reply.choices is None:
             message = "The provider's reply holds no completion."
             raise UnreadableReply(message)
-        usage = reply.usage.neutral() if reply.usage else None
+        usage = usage_of(reply.usage, reply.x_groq, reply.model)
         finish = finish_of(reply.choices[0].finish_reason) if reply.choices else None
         return ReplyFacts(usage, reply.model, finish, reply.service_tier)
 

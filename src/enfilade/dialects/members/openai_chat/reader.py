@@ -8,8 +8,7 @@ from enfilade.core.messages import Finish
 from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
 from enfilade.dialects.json_text import in_one_line
-from enfilade.dialects.members.openai_chat.shapes import DONE, FINISHES
-from enfilade.dialects.openai.usage import OpenAIUsage
+from enfilade.dialects.members.openai_chat.shapes import DONE, FINISHES, usage_of
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 from enfilade.dialects.types import StreamFacts
 
@@ -27,12 +26,13 @@ class ChatReply(msgspec.Struct, gc=False):
     """As much of a reply, or of a chunk of it, as we act on."""
 
     choices: list[Choice] | None = None
-    usage: OpenAIUsage | None = None
+    usage: msgspec.Raw = NOTHING
     id: str | None = None
     created: int | float | None = None
     model: str | None = None
     service_tier: str | None = None
     error: msgspec.Raw = NOTHING
+    x_groq: msgspec.Raw = NOTHING
 
 
 _CHUNK = msgspec.json.Decoder(ChatReply)
@@ -121,10 +121,11 @@ class ChatStreamReader:
 
     def _take_usage(self, event: bytes, data: bytes, chunk: ChatReply) -> bytes:
         """What is left of the event for now, when its usage is read, and hidden or kept for the end."""
-        if chunk.usage is None:
+        if chunk.x_groq or is_given(chunk.usage):
+            # Figures of a running stream are cumulative: the last ones count.
+            self.facts.usage = usage_of(chunk.usage, chunk.x_groq, chunk.model) or self.facts.usage
+        if not is_given(chunk.usage):
             return _without_usage(data) if self._hide_usage and b'"usage"' in data else event
-        # Figures of a running stream are cumulative: the last ones count.
-        self.facts.usage = chunk.usage.neutral() or self.facts.usage
         if not self._hide_usage:
             if chunk.choices:
                 return event

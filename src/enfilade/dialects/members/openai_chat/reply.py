@@ -36,7 +36,7 @@ def completion_of(body: bytes, upstream: Upstream) -> Completion:
     assembly.close()
     stop = choice.stop_reason if isinstance(choice.stop_reason, str) else None
     happened: list[Happening] = [began(reply, upstream), *assembly.happened()]
-    if (usage := usage_of(reply)) is not None:
+    if (usage := usage_of(reply.usage, reply.x_groq, reply.model)) is not None:
         happened.append(Reported(usage))
     finish = finish_of(choice.finish_reason, refused=assembly.refused)
     happened.append(Ended(finish, stop, reply.service_tier))

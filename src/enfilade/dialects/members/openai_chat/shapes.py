@@ -1,12 +1,17 @@
 """As much of a provider's reply, or of a chunk of it, as has a neutral meaning."""
 
+import contextlib
+import re
 from typing import Any
 
 import msgspec
 
 from enfilade.core.messages import Finish
+from enfilade.core.unreadable import UNREADABLE
 from enfilade.core.usage import Usage
-from enfilade.dialects.openai.usage import OpenAIUsage
+from enfilade.dialects.bodies import NOTHING
+from enfilade.dialects.openai.usage import CHAT
+from enfilade.dialects.usage import with_searches
 
 
 class Called(msgspec.Struct, gc=False):
@@ -64,23 +69,26 @@ class Choice(msgspec.Struct, gc=False):
 class Groq(msgspec.Struct, gc=False):
     """Groq's own place for usage."""
 
-    usage: OpenAIUsage | None = None
+    usage: msgspec.Raw = NOTHING
 
 
 class Reply(msgspec.Struct, gc=False):
     """A reply or a chunk."""
 
     choices: list[Choice] | None = None
-    usage: OpenAIUsage | None = None
+    usage: msgspec.Raw = NOTHING
     id: str | None = None
     created: int | float | None = None
     model: str | None = None
     service_tier: str | None = None
     error: Any = None
-    x_groq: Groq | None = None
+    x_groq: msgspec.Raw = NOTHING
 
 
 REPLY = msgspec.json.Decoder(Reply)
+_GROQ = msgspec.json.Decoder(Groq)
+_SEARCHES = re.compile(r"gpt-[\w.-]*-search-(?:preview|api)")
+"""OpenAI's models that search once for each completion, and do not count it in their usage."""
 DONE = b"data: [DONE]\n\n"
 
 FINISHES = {
@@ -102,12 +110,15 @@ FINISH_REASONS = {
 }
 
 
-def usage_of(reply: Reply) -> Usage | None:
-    """What the reply says was used."""
-    if reply.usage is not None:
-        return reply.usage.neutral()
-    groq = reply.x_groq
-    return groq.usage.neutral() if groq is not None and groq.usage is not None else None
+def usage_of(usage: msgspec.Raw, groq: msgspec.Raw, model: str | None) -> Usage | None:
+    """What a reply says was used."""
+    found = CHAT.read(usage) if usage else None
+    if found is None and groq:
+        with contextlib.suppress(*UNREADABLE):
+            found = CHAT.read(_GROQ.decode(groq).usage)
+    if found is not None and model is not None and "-search-" in model and _SEARCHES.search(model):
+        return with_searches(found, 1)
+    return found
 
 
 def finish_of(reason: object, *, refused: bool) -> Finish:

@@ -10,11 +10,11 @@ import msgspec
 
 from enfilade.core.messages import Embeddings, Question
 from enfilade.core.unreadable import UNREADABLE
-from enfilade.dialects.bodies import ENCODER, read_any
+from enfilade.dialects.bodies import ENCODER, NOTHING, read_any
 from enfilade.dialects.checks import is_void, text, whole, wrong
 from enfilade.dialects.codec import Rules, Upstream
 from enfilade.dialects.errors import UnreadableReply
-from enfilade.dialects.openai.usage import OpenAIUsage
+from enfilade.dialects.openai.usage import EMBEDDINGS
 from enfilade.dialects.types import Request
 
 FLOAT = 4
@@ -36,7 +36,7 @@ class Reply(msgspec.Struct, gc=False):
 
     data: list[Vector]
     model: str | None = None
-    usage: OpenAIUsage | None = None
+    usage: msgspec.Raw = NOTHING
 
 
 _REPLY = msgspec.json.Decoder(Reply)
@@ -90,7 +90,7 @@ class EmbeddingsCodec:
         vectors = reply.data
         if all(vector.index is not None for vector in vectors):
             vectors = sorted(vectors, key=lambda vector: vector.index or 0)
-        usage = reply.usage.neutral() if reply.usage is not None else None
+        usage = EMBEDDINGS.read(reply.usage)
         return Embeddings(tuple(vector.embedding for vector in vectors), reply.model or upstream.model, usage)
 
     def render(self, answer: Embeddings, asked: Request) -> bytes:

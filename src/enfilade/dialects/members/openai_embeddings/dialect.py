@@ -18,7 +18,7 @@ from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, UnreadableReply, WrongType
 from enfilade.dialects.members.openai_embeddings.codec import CODEC
 from enfilade.dialects.openai.errors import OpenAIErrors
-from enfilade.dialects.openai.usage import OpenAIUsage
+from enfilade.dialects.openai.usage import EMBEDDINGS
 from enfilade.dialects.types import ReplyFacts, Request
 from enfilade.dialects.unstreamed import Unstreamed
 
@@ -27,7 +27,7 @@ class EmbeddingReply(msgspec.Struct, gc=False):
     """As much of a reply as we act on."""
 
     data: msgspec.Raw = NOTHING
-    usage: OpenAIUsage | None = None
+    usage: msgspec.Raw = NOTHING
     model: str | None = None
 
 
@@ -94,7 +94,7 @@ class OpenAIEmbeddings(Unstreamed, OpenAIErrors):
         if not is_given(reply.data):
             message = "The provider's reply holds no embeddings."
             raise UnreadableReply(message)
-        return ReplyFacts(reply.usage.neutral() if reply.usage else None, reply.model)
+        return ReplyFacts(EMBEDDINGS.read(reply.usage), reply.model)
 
 
 DIALECT = OpenAIEmbeddings()

@@ -187,7 +187,7 @@ class ResponseDecoder:
             self._finish_item(position, item, out)
         for key in list(self._open):
             self._end(key, None, out)
-        if response.usage is not None and (usage := response.usage.neutral()) is not None:
+        if (usage := response.reported()) is not None:
             out.append(Reported(usage))
         self.done = True
         if event.type == "response.failed":

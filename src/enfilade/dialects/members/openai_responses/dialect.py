@@ -157,8 +157,7 @@ class OpenAIResponses(OpenAIErrors):
         if reply.output is None:
             message = "The provider's reply holds no response."
             raise UnreadableReply(message)
-        usage = reply.usage.neutral() if reply.usage else None
-        return ReplyFacts(usage, reply.model, reply.finish(), reply.service_tier, body)
+        return ReplyFacts(reply.reported(), reply.model, reply.finish(), reply.service_tier, body)
 
     def restate(self, reply: bytes, request: Request) -> bytes:
         """See `Keeping.restate`: with our id where it is kept, and with what was continued."""

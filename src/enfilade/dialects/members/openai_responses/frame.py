@@ -9,7 +9,7 @@ from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import is_given, raw_json
 from enfilade.dialects.json_text import in_one_line
 from enfilade.dialects.members.openai_responses.stamps import conversation_of
-from enfilade.dialects.members.openai_responses.wire import usage_object
+from enfilade.dialects.members.openai_responses.usage import usage_object
 from enfilade.dialects.types import Request
 
 _DEFAULTS: dict[str, Any] = {

@@ -83,8 +83,8 @@ class ResponseStreamReader:
         raw = bytes(read.response)
         facts.model = response.model if facts.model is None else facts.model
         facts.service_tier = response.service_tier or facts.service_tier
-        if response.usage is not None:
-            facts.usage = response.usage.neutral() or facts.usage
+        if response.usage:
+            facts.usage = response.reported() or facts.usage
         if self._stamps:
             raw, event = self._stamped(raw, data)
         if read.type not in FINAL:

@@ -36,7 +36,7 @@ def read(body: bytes) -> Completion:
         int(reply.created_at or 0),
         parts,
         finish(reply, parts),
-        reply.usage.neutral() if reply.usage else None,
+        reply.reported(),
         service_tier=reply.service_tier,
     )
 

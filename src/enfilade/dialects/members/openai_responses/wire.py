@@ -7,6 +7,8 @@ import msgspec
 from enfilade.core.messages import Finish
 from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import NOTHING
+from enfilade.dialects.members.openai_responses.usage import RESPONSES, SEARCH_CALL, is_search, searches_among
+from enfilade.dialects.usage import with_searches
 
 FINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
 LIFECYCLE = FINAL | {"response.created", "response.in_progress", "response.queued"}
@@ -26,56 +28,11 @@ CALLS = frozenset(
 FAILED = frozenset({"failed", "cancelled"})
 
 
-class InputDetails(msgspec.Struct, gc=False):
-    """Parts of the input's tokens."""
-
-    cached_tokens: int | float | None = None
-    cache_write_tokens: int | float | None = None
-
-
-class OutputDetails(msgspec.Struct, gc=False):
-    """Parts of the output's tokens."""
-
-    reasoning_tokens: int | float | None = None
-
-
-class ResponseUsage(msgspec.Struct, gc=False):
-    """`usage`: the input includes cached tokens, the output includes reasoning."""
-
-    input_tokens: int | float | None = None
-    output_tokens: int | float | None = None
-    input_tokens_details: InputDetails | None = None
-    output_tokens_details: OutputDetails | None = None
-
-    def neutral(self) -> Usage | None:
-        """The usage in the neutral convention; None when nothing was reported."""
-        if self.input_tokens is None and self.output_tokens is None:
-            return None
-        cached = written = reasoning = 0
-        if self.input_tokens_details is not None:
-            cached = int(self.input_tokens_details.cached_tokens or 0)
-            written = int(self.input_tokens_details.cache_write_tokens or 0)
-        if self.output_tokens_details is not None:
-            reasoning = int(self.output_tokens_details.reasoning_tokens or 0)
-        return Usage(int(self.input_tokens or 0), cached, written, 0, int(self.output_tokens or 0), reasoning)
-
-
-def usage_object(usage: Usage) -> dict[str, object]:
-    """Neutral usage as responses write it."""
-    written = usage.cache_write_tokens + usage.cache_write_1h_tokens
-    return {
-        "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_input_tokens, "cache_write_tokens": written},
-        "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-        "total_tokens": usage.total_tokens,
-    }
-
-
 class Item(msgspec.Struct, gc=False):
     """What an item of the output is."""
 
     type: str | None = None
+    action: msgspec.Raw = NOTHING
 
 
 class Incomplete(msgspec.Struct, gc=False):
@@ -91,7 +48,7 @@ class ResponseReply(msgspec.Struct, gc=False):
     model: str | None = None
     status: str | None = None
     output: list[Item] | None = None
-    usage: ResponseUsage | None = None
+    usage: msgspec.Raw = NOTHING
     incomplete_details: Incomplete | None = None
     service_tier: str | None = None
     error: msgspec.Raw = NOTHING
@@ -99,6 +56,12 @@ class ResponseReply(msgspec.Struct, gc=False):
     def finish(self) -> Finish:
         """Why it ended."""
         return finish_of(self.status, self.incomplete_details, {item.type for item in self.output or ()})
+
+    def reported(self) -> Usage | None:
+        """What it says was used."""
+        usage = RESPONSES.read(self.usage)
+        searches = sum(item.type == SEARCH_CALL and is_search(item.action) for item in self.output or ())
+        return with_searches(usage, searches) if searches else usage
 
 
 def finish_of(status: str | None, details: Incomplete | None, kinds: set[str | None]) -> Finish:
@@ -119,10 +82,14 @@ class WholeReply(msgspec.Struct, gc=False):
     model: str | None = None
     status: str | None = None
     output: list[dict[str, Any]] | None = None
-    usage: ResponseUsage | None = None
+    usage: msgspec.Raw = NOTHING
     incomplete_details: Incomplete | None = None
     service_tier: str | None = None
     error: msgspec.Raw = NOTHING
+
+    def reported(self) -> Usage | None:
+        """What it says was used."""
+        return with_searches(RESPONSES.read(self.usage), searches_among(self.output or ()))
 
 
 class Delta(msgspec.Struct, gc=False):

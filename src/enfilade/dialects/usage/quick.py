@@ -1,0 +1,83 @@
+"""Reading what nearly all reports are: whole figures under their usual names, with nothing special about them."""
+
+from collections.abc import Collection
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from enfilade.core.unreadable import UNREADABLE
+from enfilade.core.usage import Usage
+from enfilade.dialects.usage.rows import FIELDS, NUMBER, Row
+
+_ZERO = "zero_"
+
+
+class Quick:
+    """Made from a table's rows. For every report that wants care it gives None."""
+
+    __slots__ = ("_beside", "_decode", "_needs_output", "_plain", "_rare", "_words")
+
+    def __init__(
+        self, rows: Collection[Row], *, total: str | None, lists: Collection[str], words: list[str], needs_output: bool
+    ) -> None:
+        """Make a typed decoder, and what brings its figures into the order of `Usage`.
+
+        `words` are names whose mere presence wants care.
+        """
+        plain: dict[int, Row] = {}
+        rare = [total or _ZERO, _ZERO]
+        groups: dict[str, list[str]] = {"": [total] if total else []}
+        words = [*words, *(row.name for row in rows if row.place in lists)]
+        for row in rows:
+            if row.place in lists:
+                continue
+            groups.setdefault(row.place, []).append(row.name)
+            if row.is_plain and NUMBER[row.part] not in plain:
+                plain[NUMBER[row.part]] = row
+            else:
+                rare.append(row.field)
+        self._decode = msgspec.json.Decoder(_struct_of(groups)).decode
+        self._plain = attrgetter(*(plain[n].field if n in plain else _ZERO for n in range(len(FIELDS))))
+        self._rare = attrgetter(*rare)
+        self._words = tuple(f'"{word}"'.encode() for word in words)
+        self._beside = tuple((row.total, NUMBER[row.part]) for row in plain.values() if row.total >= 0)
+        self._needs_output = needs_output
+
+    def read(self, raw: bytes | msgspec.Raw) -> Usage | None:
+        """The usage; None for a report that wants care."""
+        if self._words:
+            raw = bytes(raw)
+            for word in self._words:
+                if word in raw:
+                    return None
+        try:
+            report = self._decode(raw)
+        except UNREADABLE:
+            return None
+        total, *rare = self._rare(report)
+        if any(rare):
+            return None
+        if self._beside:
+            figures = list(self._plain(report))
+            for around, part in self._beside:
+                figures[around] += figures[part]
+            usage = Usage(*figures)
+        else:
+            usage = Usage(*self._plain(report))
+        prompt, completion = usage.input_tokens, usage.output_tokens
+        if not prompt or (not completion and self._needs_output) or total > prompt + completion:
+            return None
+        return usage
+
+
+def _struct_of(groups: dict[str, list[str]]) -> type[msgspec.Struct]:
+    """A struct with these fields, and within it one for each group."""
+    fields: list[Any] = [(name, int, 0) for name in dict.fromkeys(groups[""])]
+    fields.append((_ZERO, int, msgspec.field(name=" ", default=0)))
+    for place, names in groups.items():
+        if place:
+            group = [(name, int, 0) for name in dict.fromkeys(names)]
+            kind = msgspec.defstruct("Group", group, frozen=True, gc=False)
+            fields.append((place, kind, kind()))
+    return msgspec.defstruct("Report", fields, gc=False)
