@@ -69,6 +69,9 @@ ROUTES: dict[str, Route] = {
     "PUT /limits/{id}": Route("limits", bodies=({"amount": 1},)),
     "POST /budgets": Route(bodies=tuple({"scope": scope, "window": "day", "limit_usd": 1} for scope in SCOPED)),
     "PUT /budgets/{id}": Route("budgets", bodies=({"limit_usd": 1},)),
+    "GET /budgets/{id}/raises": Route("budgets"),
+    "POST /budgets/{id}/raises": Route("budgets", bodies=({"by_usd": 1, "until": "2030-12-31", "reason": "walked"},)),
+    "DELETE /budgets/{id}/raises/{raise}": Route("budgets"),
     "GET /calls": Route(
         lists=True,
         filters=(

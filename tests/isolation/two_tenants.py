@@ -121,6 +121,10 @@ async def _use(house: House, tenant: str) -> None:
     headers = {"idempotency-key": f"{tenant}-of-its-own"}
     made = await house.client(ADMINS[tenant]).post("/api/v1/departments", json=body, headers=headers)
     assert made.status_code == 201
+    (budget,) = (await house.client(ADMINS[tenant]).get("/api/v1/budgets")).json()["items"]
+    body = {"by_usd": "1", "until": "2027-12-31", "reason": f"a raise of {tenant}"}
+    made = await house.client(ADMINS[tenant]).post(f"/api/v1/budgets/{budget['id']}/raises", json=body)
+    assert made.status_code == 201, made.text
 
 
 async def _correct(house: House, tenant: str) -> None:

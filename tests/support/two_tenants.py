@@ -9,6 +9,7 @@ from enfilade.bootstrap.compose import Parts
 from enfilade.core.clock import to_ns
 from enfilade.costs.holds.budgets import BudgetSpec
 from enfilade.costs.holds.limits import LimitSpec
+from enfilade.costs.holds.raises import RaiseSpec
 from enfilade.costs.ledger.corrections import Correction, post_correction
 from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import Exchange
@@ -83,7 +84,8 @@ async def _fill(parts: Parts, tenant: str) -> None:
         await identity.applications.put(unit, ApplicationSpec("copilot", "sales"))
         await identity.keys.issue(unit, KeySpec("copilot-key", application="copilot"))
         await parts.limits.put(unit, LimitSpec("tenant", "requests", 10, "minute"))
-        await parts.budgets.put(unit, BudgetSpec("tenant", "month", "10"))
+        budget, _ = await parts.budgets.put(unit, BudgetSpec("tenant", "month", "10"))
+        await parts.budgets.raises.add(unit, budget, RaiseSpec("9999-12-30", "a test", by_usd="1"))
         await idempotency.claim(unit, "same-key", b"d" * 32)
 
 

@@ -32,6 +32,7 @@ RIGHTS = {
     "enfilade_app": {
         "enfilade.tenants": READ,
         **{f"{SCHEMA}.{name}": EDIT for name in ("departments", "users", "applications", "keys", "tenant_revisions")},
+        **{f"{SCHEMA}.{name}": EDIT for name in ("budget_limits", "budget_raises")},
         **{f"{SCHEMA}.{name}": FULL for name in ("key_secrets", "limits", "budgets", "idempotency_keys")},
         **{f"{SCHEMA}.{name}": READ for name in ("ledger", "ledger_lines", "ledger_epochs", "calls", "events", "event_heads")},
         f"{SCHEMA}.revision_counter": "SELECT UPDATE",
