@@ -2,23 +2,26 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
-from enfilade.configuration.values import Amount, Count, Duration, Label, ModelName, Moment, Name, Whole, check_text
+from enfilade.configuration.part import StrictPart
+from enfilade.configuration.price_parts import Price, PriceChange
+from enfilade.configuration.values import (
+    Amount,
+    Count,
+    Duration,
+    Label,
+    ModelName,
+    Moment,
+    Name,
+    Whole,
+)
 
 SUBJECT_HELP = "`tenant`, `department:NAME`, `application:NAME`, `user:EMAIL`, `key:NAME`, or `KIND:*` for each one"
 
 
-class Part(BaseModel):
-    """The base of all parts: unknown keys are refused, because a misspelt limit would be no limit."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _storable(cls, value: Any) -> Any:
-        check_text(value)
-        return value
+class Part(StrictPart, BaseModel):
+    """The base of the parts here."""
 
 
 class Secret(Part):
@@ -101,25 +104,6 @@ class Deployment(Part):
     """Its share of the calls, beside the others'."""
 
 
-class Price(Part):
-    """USD per million tokens."""
-
-    input: Amount | None = None
-    """Tokens of the prompt."""
-    output: Amount | None = None
-    """Tokens of the answer."""
-    cached_input: Amount | None = None
-    """Tokens of the prompt that the provider had cached; without it `input`."""
-    cache_write: Amount | None = None
-    """Tokens written to the provider's cache for five minutes; without it `input`."""
-    cache_write_1h: Amount | None = None
-    """Tokens written to it for an hour; without it `cache_write`."""
-    reasoning: Amount | None = None
-    """Tokens of reasoning; without it `output`."""
-    free: bool | None = None
-    """The model costs nothing. Without a price and without this it is refused."""
-
-
 class Model(Part):
     """A name that callers use. One that ends in `*` stands for all names that begin so."""
 
@@ -133,7 +117,9 @@ class Model(Part):
     """The most tokens that a request and its answer may have together."""
     max_output_tokens: Count | None = None
     """The most tokens that an answer may have; the bound that is held where a request sets none."""
-    price: Annotated[Price | None, Field(description="Without it the price book decides.")] = None
+    price: Annotated[Price | None, Field(description="Without it a price list or the price book decides.")] = None
+    price_changes: Annotated[list[PriceChange], Field(max_length=100)] = []
+    """Prices for later, each from its moment on."""
     capabilities: list[str] = []
     """What it can do, where the built-in table does not know or is wrong: tools, images, documents, audio, json_schema,
     reasoning (what is listed is all that it can), and settings that it does not take, with a minus: -temperature,

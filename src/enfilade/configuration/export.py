@@ -6,6 +6,7 @@ from enfilade.configuration import document as doc
 from enfilade.configuration import specs
 from enfilade.configuration.billing import issuer_fields, profile_fields
 from enfilade.configuration.listing import everything
+from enfilade.configuration.prices import own_prices
 from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.subjects import scope_text, subject_names
 from enfilade.core.ids import PLATFORM_ID
@@ -37,7 +38,9 @@ async def _platform(rooms: Rooms, unit: UnitOfWork) -> dict[str, Any]:
     return {
         "providers": [specs.provider_fields(record.spec) for record in providers],
         "models": [
-            specs.model_fields(record.spec, await rooms.prices.current(unit, record.spec.name)) for record in models
+            specs.model_fields(record.spec)
+            | await own_prices(rooms.prices.overrides, rooms.prices.clock, unit, record.spec.name)
+            for record in models
         ],
         "aliases": [specs.alias_fields(record.spec) for record in aliases],
         "keys": [_key(key) for key in keys],

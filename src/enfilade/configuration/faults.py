@@ -43,7 +43,9 @@ def _keys_at(model: Any, location: Location) -> list[str]:
             current = _bare(current.model_fields[step].annotation)
         else:
             return []
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+    if not isinstance(current, type) or not issubclass(current, BaseModel):
+        return []
+    return [field.alias or name for name, field in current.model_fields.items()]
 
 
 def _bare(annotation: Any) -> Any:

@@ -13,6 +13,7 @@ from enfilade.configuration import specs
 from enfilade.configuration.billing import issuer_of, profile_of
 from enfilade.configuration.errors import InvalidDocument
 from enfilade.configuration.faults import message_of, path_of
+from enfilade.configuration.prices import put_prices
 from enfilade.configuration.pruning import Pruner
 from enfilade.configuration.rooms import Rooms
 from enfilade.core.errors import EnfiladeError
@@ -133,7 +134,7 @@ class ConfigurationService:
         for position, model in enumerate(document.models):
             with _at(f"models[{position}]"):
                 _, outcome = await rooms.catalogue.put_model(unit, specs.model_spec(model))
-                priced = await rooms.prices.put(unit, model.name, specs.price_rates(model.price))
+                priced = await put_prices(rooms.prices.overrides, rooms.prices.clock, unit, model)
             if outcome is Outcome.UNCHANGED and priced is Outcome.CHANGED:
                 _note(result, priced, "price", model.name)
             _note(result, outcome, "model", model.name)

@@ -1,6 +1,5 @@
 """Between the document's parts and the rooms' specifications, in both directions."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,6 @@ from enfilade.core.money import NANO_PER_USD
 from enfilade.costs.holds.budgets import BudgetSpec
 from enfilade.costs.holds.limits import LimitSpec
 from enfilade.costs.holds.types import BudgetRule, LimitRule
-from enfilade.costs.prices.catalogue import rates_from_dollars
 from enfilade.gateway.types import AliasRule, AliasSpec, DeploymentSpec, ModelSpec
 from enfilade.identity.types import (
     Application,
@@ -209,8 +207,8 @@ def model_spec(part: doc.Model) -> ModelSpec:
     )
 
 
-def model_fields(spec: ModelSpec, rates: Mapping[str, int] | None) -> dict[str, Any]:
-    """A model in the document's words."""
+def model_fields(spec: ModelSpec) -> dict[str, Any]:
+    """A model in the document's words; its prices go beside it."""
     return {
         "name": spec.name,
         "deployments": [{"provider": d.provider, "model": d.model, "weight": d.weight} for d in spec.deployments],
@@ -218,23 +216,8 @@ def model_fields(spec: ModelSpec, rates: Mapping[str, int] | None) -> dict[str, 
         "fallbacks": list(spec.fallbacks),
         "context_window": spec.context_window,
         "max_output_tokens": spec.max_output_tokens,
-        "price": price_fields(rates),
         "capabilities": list(spec.capabilities),
     }
-
-
-def price_rates(part: doc.Price | None) -> dict[str, int] | None:
-    """What costs needs of a price. Raises InvalidRule."""
-    return None if part is None else rates_from_dollars(part.model_dump(exclude_none=True, mode="python"))
-
-
-def price_fields(rates: Mapping[str, int] | None) -> dict[str, Any] | None:
-    """Rates in USD per million tokens."""
-    if rates is None:
-        return None
-    if rates.get("free"):
-        return {"free": True}
-    return {kind: Decimal(nano) / NANO_PER_USD for kind, nano in rates.items()}
 
 
 def alias_spec(part: doc.Alias) -> AliasSpec:

@@ -72,6 +72,15 @@ def parse_moment(value: Any) -> datetime:
     raise ValueError(message)
 
 
+def parse_start(value: Any) -> datetime:
+    """A moment from which something holds, or no longer holds: of a day `2027-06-30` its first moment, in UTC."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        value = date.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time(), UTC)
+    return parse_moment(value)
+
+
 def _format_moment(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
@@ -110,6 +119,12 @@ Duration = Annotated[
 Moment = Annotated[
     datetime,
     BeforeValidator(parse_moment),
+    PlainSerializer(_format_moment, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["2027-06-30", "2027-06-30T12:00:00Z"]}),
+]
+Start = Annotated[
+    datetime,
+    BeforeValidator(parse_start),
     PlainSerializer(_format_moment, return_type=str),
     WithJsonSchema({"type": "string", "examples": ["2027-06-30", "2027-06-30T12:00:00Z"]}),
 ]

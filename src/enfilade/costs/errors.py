@@ -261,3 +261,28 @@ class UnknownExport(InvalidRequest):
     code = "unknown_export"
     status = 422
     remedy = "Use one of the formats and tables that the message names."
+
+
+# Prices
+
+
+class OverlappingPrices(Conflict):
+    """Two prices, or two adjustments, of one source would hold at the same time."""
+
+    code = "overlapping_prices"
+    status = 422
+    remedy = "Change the dates, or end the other one first."
+
+
+class UnknownCurrency(InvalidRequest):
+    """There is no exchange rate for this currency on that day."""
+
+    code = "unknown_currency"
+    status = 422
+    remedy = "Have an administrator declare one (`enfilade currency set`), or use USD."
+
+
+class UnknownPriceList(NotFound):
+    """There is no price list or price book of that name and version."""
+
+    code = "price_list_not_found"

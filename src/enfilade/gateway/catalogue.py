@@ -120,7 +120,7 @@ class Catalogue:
                 continue
             upstream = deployment.model if rest is None else deployment.model.replace("*", rest)
             label = f"{deployment.provider}/{upstream}"
-            price = self._prices.source(spec.name, provider.spec.kind, provider.base_url, upstream)
+            price = self._prices.source(spec.name, provider.spec.kind, provider.base_url, upstream, (name, label))
             targets.append(
                 Target(
                     model=name,

@@ -7,7 +7,7 @@ import msgspec
 
 from enfilade.core.clock import NANOSECONDS
 from enfilade.core.scope import Scope
-from enfilade.costs.prices.catalogue import PriceSource
+from enfilade.costs.prices.source import PriceSource
 from enfilade.dialects.translation.passage import Asked
 from enfilade.dialects.types import Dialect, Request
 from enfilade.gateway.breaker import Breaker

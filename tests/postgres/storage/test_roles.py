@@ -41,9 +41,12 @@ RIGHTS = {
     },
     "enfilade_writer": {},
     "enfilade_operator": {
-        **{f"enfilade.{name}": EDIT for name in ("tenants", "providers", "models", "aliases", "price_overrides")},
+        **{f"enfilade.{name}": EDIT for name in ("tenants", "providers", "models", "aliases")},
         "enfilade.replicas": FULL,
-        "enfilade.price_books": "INSERT SELECT",
+        **{
+            f"enfilade.{name}": "INSERT SELECT"
+            for name in ("price_books", "price_versions", "price_lists", "price_adjustments", "exchange_rates")
+        },
         "enfilade.secrets": "DELETE INSERT UPDATE",
         "enfilade.secrets.name": READ,
         "enfilade.secrets.fingerprint": READ,

@@ -19,9 +19,10 @@ from enfilade.costs.prices.book import (
     Tier,
     decode_book,
 )
-from enfilade.costs.prices.catalogue import Override, PriceSource, rates_from_dollars, sheet_of
 from enfilade.costs.prices.kinds import KINDS
 from enfilade.costs.prices.sheet import FREE, PriceSheet, rates_of
+from enfilade.costs.prices.source import Override, PriceSource
+from enfilade.costs.prices.tariffs import Tariff, tariff_from
 
 MOMENT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 DOLLAR = 10**9
@@ -89,8 +90,8 @@ def test_the_price_of_a_date_holds_from_that_date_on() -> None:
     old, new = PublishedPrice({"input": 5}), PublishedPrice({"input": 3}, from_date="2026-12-01")
     published = model("m", history=(old, new))
 
-    assert published.sheet("l", datetime(2026, 11, 30, 23, 59, tzinfo=UTC)).base.of("input") == 5
-    assert published.sheet("l", datetime(2026, 12, 1, tzinfo=UTC)).base.of("input") == 3
+    assert sheet_of(published, datetime(2026, 11, 30, 23, 59, tzinfo=UTC)).base.of("input") == 5
+    assert sheet_of(published, datetime(2026, 12, 1, tzinfo=UTC)).base.of("input") == 3
 
 
 @pytest.mark.parametrize(
@@ -101,12 +102,12 @@ def test_the_price_of_the_night_holds_over_midnight(clock: str, expected: int) -
     published = model("m", history=(PublishedPrice({"input": 5}), night))
     hour, minute = map(int, clock.split(":"))
 
-    assert published.sheet("l", MOMENT.replace(hour=hour, minute=minute)).base.of("input") == expected
+    assert sheet_of(published, MOMENT.replace(hour=hour, minute=minute)).base.of("input") == expected
 
 
 def test_tiers_for_long_contexts_replace_only_the_prices_that_they_name() -> None:
     price = PublishedPrice({"input": 10, "output": 20, "requests": 7}, (Tier(1000, {"input": 15}),))
-    sheet = model("m", history=(price,)).sheet("l", MOMENT)
+    sheet = sheet_of(model("m", history=(price,)), MOMENT, "l")
 
     assert sheet.rates(1000) == sheet.base
     long = sheet.rates(1001)
@@ -117,7 +118,7 @@ def test_tiers_for_long_contexts_replace_only_the_prices_that_they_name() -> Non
 def test_service_tiers_have_prices_of_their_own_and_a_label_that_says_so() -> None:
     priority = PublishedTier("priority", PublishedPrice({"input": 4 * DOLLAR}))
     late = PublishedTier("late", PublishedPrice({"input": 1}, from_date="2030-01-01"))
-    sheet = model("m", service_tiers=(priority, late)).sheet("book:m", MOMENT)
+    sheet = sheet_of(model("m", service_tiers=(priority, late)), MOMENT, "book:m")
 
     chosen = sheet.for_service_tier("priority")
 
@@ -145,12 +146,14 @@ def test_cached_and_written_tokens_cost_what_input_costs_unless_the_book_says_ot
     )
 
     plain = PriceSheet("l", rates_of({"input": DOLLAR, "output": 2 * DOLLAR}))
-    priced = sheet_of(
-        "l", {"input": 10, "cached_input": 1, "cache_write": 12, "cache_write_1h": 20, "output": 50, "reasoning": 60}
+    priced = PriceSheet(
+        "l",
+        rates_of(
+            {"input": 10, "cached_input": 1, "cache_write": 12, "cache_write_1h": 20, "output": 50, "reasoning": 60}
+        ),
     )
 
     assert plain.cost(usage) == 3 * DOLLAR
-    assert sheet_of("l", {"input": DOLLAR, "output": 2 * DOLLAR}) == plain
     # By the million: 0.3 plain, 0.4 read (0.4 nano), 0.2 (2.4 nano) and 0.1 written, 0.7 words and 0.3 thoughts.
     assert priced.charge(usage).amounts == [3, 0, 2, 2, 35, 18]
     assert priced.cost(usage) == 60
@@ -161,8 +164,8 @@ def test_cached_and_written_tokens_cost_what_input_costs_unless_the_book_says_ot
 
 def test_an_override_replaces_the_book_from_its_moment_and_until_it_is_ended() -> None:
     source = _source(
-        Override(_ns("2026-11-02T12:00"), {"input": 7}),
-        Override(_ns("2026-11-03T00:00"), {"input": 9}),
+        Override(_ns("2026-11-02T12:00"), Tariff({"input": 7})),
+        Override(_ns("2026-11-03T00:00"), Tariff({"input": 9})),
         Override(_ns("2026-11-04T00:00"), None),
     )
 
@@ -189,7 +192,7 @@ def test_a_model_that_neither_the_book_nor_an_administrator_prices_is_unpriced()
 
 
 def test_an_unpriced_model_becomes_priced_when_its_override_begins_and_unpriced_when_it_ends() -> None:
-    starts, ends = Override(_ns("2026-11-02T12:00"), {"input": 7}), Override(_ns("2026-11-02T13:00"), None)
+    starts, ends = Override(_ns("2026-11-02T12:00"), Tariff({"input": 7})), Override(_ns("2026-11-02T13:00"), None)
     source = PriceSource("m", _overrides(starts, ends), None)
 
     moments = ("2026-11-02T11:59", "2026-11-02T12:00", "2026-11-02T12:59", "2026-11-02T13:00")
@@ -198,7 +201,7 @@ def test_an_unpriced_model_becomes_priced_when_its_override_begins_and_unpriced_
 
 
 def test_the_price_of_an_earlier_moment_can_be_asked_for_at_any_time() -> None:
-    starts, dearer = Override(to_ns(MOMENT), {"input": 1}), Override(to_ns(MOMENT) + 10, {"input": 2})
+    starts, dearer = Override(to_ns(MOMENT), Tariff({"input": 1})), Override(to_ns(MOMENT) + 10, Tariff({"input": 2}))
     source = PriceSource("m", _overrides(starts, dearer), None)
     moments = (5, 20, 5, 9, 10, 5, -1, 0)
     sheets = [source.at(to_ns(MOMENT) + moment) for moment in moments]
@@ -207,10 +210,11 @@ def test_the_price_of_an_earlier_moment_can_be_asked_for_at_any_time() -> None:
 
 
 def test_a_free_model_costs_nothing_and_says_so() -> None:
-    sheet = PriceSource("m", _overrides(Override(0, {"free": 1})), None).at(to_ns(MOMENT))
+    sheet = PriceSource("m", _overrides(Override(0, Tariff(free=True))), None).at(to_ns(MOMENT))
 
-    assert sheet is FREE
+    assert sheet is not None
     assert sheet.is_free
+    assert sheet.label == "override:m@1970-01-01T00:00:00+00:00"
     assert sheet.cost(Usage(10**6, output_tokens=10**6)) == 0
 
 
@@ -232,7 +236,7 @@ def test_the_context_window_comes_from_the_book() -> None:
 
 
 def test_prices_are_declared_in_dollars_per_million() -> None:
-    rates = rates_from_dollars({"input": "0.15", "cached_input": 0.0375, "output": 2, "reasoning": None, "free": False})
+    rates = tariff_from({"input": "0.15", "cached_input": 0.0375, "output": 2, "reasoning": None, "free": False}).rates
 
     assert rates == {"input": 150_000_000, "cached_input": 37_500_000, "output": 2 * DOLLAR}
 
@@ -241,7 +245,7 @@ def test_prices_are_declared_in_dollars_per_million() -> None:
     ("prices", "param"),
     [
         ({}, "price"),
-        ({"output": 1}, "price"),
+        ({"output": 1}, "price.input"),
         ({"input": 1, "parchments": 1}, "price"),
         ({"input": -1}, "price.input"),
         ({"input": "cheap"}, "price.input"),
@@ -252,13 +256,13 @@ def test_prices_are_declared_in_dollars_per_million() -> None:
 )
 def test_prices_that_mean_nothing_are_refused_with_the_field_at_fault(prices: dict[str, object], param: str) -> None:
     with pytest.raises(InvalidRule) as refusal:
-        rates_from_dollars(prices)
+        tariff_from(prices)
 
     assert (refusal.value.param, refusal.value.status) == (param, 422)
 
 
 def test_every_kind_of_price_can_be_declared() -> None:
-    assert sorted(rates_from_dollars(dict.fromkeys(KINDS, 1))) == sorted(KINDS)
+    assert sorted(tariff_from(dict.fromkeys(KINDS, 1)).rates) == sorted(KINDS)
 
 
 # The stored form.
@@ -306,3 +310,10 @@ def _source(*overrides: Override) -> PriceSource:
 
 def _ns(text: str) -> int:
     return to_ns(datetime.fromisoformat(text).replace(tzinfo=UTC))
+
+
+def sheet_of(published: PublishedModel, moment: datetime, label: str = "l") -> PriceSheet:
+    """The published price at a moment; it must be one."""
+    sheet = published.sheet(label, moment)
+    assert sheet is not None
+    return sheet

@@ -11,7 +11,8 @@ from enfilade.core.clock import ManualClock
 from enfilade.core.events import Event
 from enfilade.costs.holds.meter_book import MeterBook
 from enfilade.costs.holds.types import Rule
-from enfilade.costs.prices.catalogue import Override, PriceSource
+from enfilade.costs.prices.source import Override, PriceSource
+from enfilade.costs.prices.tariffs import Tariff
 from enfilade.costs.service import Costs
 from enfilade.dialects.registry import load_dialects
 from enfilade.dialects.traits import NO_TRAITS
@@ -123,7 +124,7 @@ class Writer:
 
 def priced(rates: dict[str, int] | None = None, model: str = "chat") -> PriceSource:
     """A price from the beginning of time."""
-    overrides = [Override(0, RATES if rates is None else rates)]
+    overrides = [Override(0, Tariff(RATES if rates is None else rates))]
     return PriceSource(model, lambda _: overrides, None)
 
 

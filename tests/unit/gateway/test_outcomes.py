@@ -9,8 +9,8 @@ from enfilade.core.messages import Finish
 from enfilade.core.usage import Usage
 from enfilade.costs.ledger.postings import Posting
 from enfilade.costs.prices.book import Match, PublishedModel, PublishedPrice, PublishedTier
-from enfilade.costs.prices.catalogue import PriceSource
 from enfilade.costs.prices.sheet import Charge
+from enfilade.costs.prices.source import PriceSource
 from enfilade.dialects.types import ReplyFacts, StreamFacts
 from enfilade.gateway.bounds import candidates_for
 from enfilade.gateway.errors import Interrupted

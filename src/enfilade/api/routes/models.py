@@ -9,7 +9,8 @@ from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, View, expected_version, page_of, tag
 from enfilade.configuration.document import Model as ModelBody
-from enfilade.configuration.specs import model_fields, model_spec, price_rates
+from enfilade.configuration.prices import own_prices, put_prices
+from enfilade.configuration.specs import model_fields, model_spec
 from enfilade.core.errors import InvalidRequest
 from enfilade.gateway.types import CatalogueRecord
 from enfilade.identity.errors import AlreadyExists
@@ -41,8 +42,8 @@ Writer = Annotated[Actor, Depends(Needs(CATALOGUE_WRITE, "platform"))]
 
 async def show(context: AdminContext, unit: UnitOfWork, record: CatalogueRecord) -> ModelView:
     """A model with its price."""
-    rates = await context.rooms.prices.current(unit, record.spec.name)
-    return ModelView(**model_fields(record.spec, rates), id=record.id, version=record.version)
+    prices = await own_prices(context.rooms.prices.overrides, context.clock, unit, record.spec.name)
+    return ModelView(**model_fields(record.spec), **prices, id=record.id, version=record.version)
 
 
 @ROUTER.get("/models")
@@ -66,7 +67,7 @@ async def create(context: Context, body: ModelBody, actor: Writer, response: Res
             message = f"There is a model {body.name!r} already."
             raise AlreadyExists(message)
         record, _ = await context.rooms.catalogue.put_model(unit, model_spec(body))
-        await context.rooms.prices.put(unit, body.name, price_rates(body.price))
+        await put_prices(context.rooms.prices.overrides, context.clock, unit, body)
         view = await show(context, unit, record)
     tag(response, record.version)
     return view
@@ -93,7 +94,7 @@ async def change(
             message = "A model cannot be renamed; declare another one, and an alias."
             raise InvalidRequest(message, param="name")
         record, _ = await context.rooms.catalogue.put_model(unit, model_spec(body), expected_version(if_match))
-        await context.rooms.prices.put(unit, body.name, price_rates(body.price))
+        await put_prices(context.rooms.prices.overrides, context.clock, unit, body)
         view = await show(context, unit, record)
     tag(response, record.version)
     return view

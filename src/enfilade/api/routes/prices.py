@@ -1,7 +1,6 @@
 """What models cost, and why."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
@@ -10,24 +9,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import View
-from enfilade.configuration.document import Price
-from enfilade.configuration.specs import price_fields, price_rates
-from enfilade.configuration.values import Moment
+from enfilade.configuration.price_parts import LongContext, Price
+from enfilade.configuration.prices import price_tariff
+from enfilade.configuration.values import Start
 from enfilade.core.clock import to_datetime
-from enfilade.core.errors import InvalidRequest
-from enfilade.core.money import NANO_PER_USD
-from enfilade.costs.prices.sheet import PriceSheet, Rates
+from enfilade.costs.prices.overrides import Change, SetPrice
+from enfilade.costs.prices.shown import sheet_fields
+from enfilade.costs.prices.tariffs import price_fields
 from enfilade.gateway.catalogue import Catalogue
+from enfilade.gateway.types import Target
 from enfilade.identity.permissions import CATALOGUE_READ, CATALOGUE_WRITE
 
 Name = Annotated[str, Path(max_length=200)]
-
-
-class LongContext(View):
-    """What all tokens of a call cost once its input exceeds `above` tokens."""
-
-    above: int
-    price: Price
 
 
 class DeploymentPrice(View):
@@ -35,16 +28,24 @@ class DeploymentPrice(View):
 
     model: str
     deployment: str
-    source: Annotated[str | None, Field(description="The book's version, or the override, that says so.")]
+    source: Annotated[str | None, Field(description="The version of book, list or override that says so.")]
     price: Price | None
     long_context: list[LongContext]
+    next_change: Annotated[datetime | None, Field(description="When another price may hold at the earliest.")]
+    unsupported: Annotated[
+        list[str], Field(description="Published units and conditions that no call reports: they are not charged.")
+    ]
 
 
 class OverrideView(View):
-    """A price that was set for a model, from a moment on; null gave the word back to the book."""
+    """A price that was set for a model, from a moment on; null gave the word back to lists and the book."""
 
     effective_from: datetime
+    effective_to: datetime | None
     price: Price | None
+    reason: str | None
+    set_by: str
+    set_at: datetime
 
 
 class ModelPrices(View):
@@ -54,13 +55,15 @@ class ModelPrices(View):
     overrides: list[OverrideView]
 
 
-class PriceChange(BaseModel):
+class PriceToSet(BaseModel):
     """A price to set."""
 
     model_config = ConfigDict(extra="forbid")
 
     price: Price
-    effective_from: Annotated[Moment | None, Field(description="Now, if it is left out; never in the past.")] = None
+    effective_from: Annotated[Start | None, Field(description="Now, if it is left out; never in the past.")] = None
+    effective_to: Annotated[Start | None, Field(description="The first moment at which it no longer holds.")] = None
+    reason: Annotated[str | None, Field(max_length=500)] = None
 
 
 ROUTER = APIRouter(prefix="/prices", tags=["prices"])
@@ -69,16 +72,13 @@ Writer = Annotated[Actor, Depends(Needs(CATALOGUE_WRITE, "platform"))]
 
 
 async def show(context: AdminContext, name: str, actor: Actor) -> ModelPrices:
-    """A model\'s prices."""
+    """A model's prices."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
         await context.rooms.catalogue.get_model(unit, name)
-        overrides = await context.rooms.prices.history(unit, name)
+        history = await context.rooms.prices.overrides.history(unit, name)
     return ModelPrices(
         deployments=_deployments(context.rooms.catalogue, name, context.clock.now_ns()),
-        overrides=[
-            OverrideView(effective_from=to_datetime(o.from_ns), price=_price_view(price_fields(o.rates)))
-            for o in overrides
-        ],
+        overrides=[_override(entry) for entry in history],
     )
 
 
@@ -101,49 +101,55 @@ async def read(context: Context, model: Name, actor: Reader) -> ModelPrices:
 
 
 @ROUTER.put("/{model:path}")
-async def change(context: Context, model: Name, body: PriceChange, actor: Writer) -> ModelPrices:
+async def change(context: Context, model: Name, body: PriceToSet, actor: Writer) -> ModelPrices:
     """Set a model's price, for all of its deployments."""
-    now = to_datetime(context.clock.now_ns())
-    if body.effective_from is not None and body.effective_from < now:
-        message = "A price cannot be set for the past: what was charged stays charged."
-        raise InvalidRequest(message, param="effective_from")
+    new = Change(price_tariff(body.price), body.effective_from, body.effective_to, body.reason)
     async with context.storage.unit_of_work(actor.scope) as unit:
         await context.rooms.catalogue.get_model(unit, model)
-        await context.rooms.prices.put(unit, model, price_rates(body.price), body.effective_from)
+        await context.rooms.prices.overrides.put(unit, model, new)
     return await show(context, model, actor)
 
 
 @ROUTER.delete("/{model:path}", status_code=204)
 async def remove(context: Context, model: Name, actor: Writer) -> None:
-    """End a model's own price: the book decides again."""
+    """End a model's own price: price lists and the book decide again."""
     async with context.storage.unit_of_work(actor.scope) as unit:
         await context.rooms.catalogue.get_model(unit, model)
-        await context.rooms.prices.put(unit, model, None)
+        await context.rooms.prices.overrides.put(unit, model, Change(None))
+
+
+def _override(entry: SetPrice) -> OverrideView:
+    version = entry.override
+    return OverrideView(
+        effective_from=to_datetime(version.from_ns),
+        effective_to=None if version.to_ns is None else to_datetime(version.to_ns),
+        price=None if version.tariff is None else Price.model_validate(price_fields(version.tariff)),
+        reason=entry.reason,
+        set_by=entry.created_by,
+        set_at=entry.created_at,
+    )
 
 
 def _deployments(catalogue: Catalogue, name: str, now_ns: int) -> list[DeploymentPrice]:
     entry = catalogue.entry(name)
     if entry is None:
         return []
-    return [_deployment(name, target.label, target.price.at(now_ns)) for target in entry.targets]
+    return [_deployment(name, target, now_ns) for target in entry.targets]
 
 
-def _deployment(model: str, label: str, sheet: PriceSheet | None) -> DeploymentPrice:
-    if sheet is None:
-        return DeploymentPrice(model=model, deployment=label, source=None, price=None, long_context=[])
+def _deployment(model: str, target: Target, now_ns: int) -> DeploymentPrice:
+    source = target.price
+    sheet, change_ns, published = source.at(now_ns), source.changes_at(now_ns), source.published
+    from_book = published is not None and (sheet is None or sheet.label == published[0])
+    price = None if sheet is None else Price.model_validate(sheet_fields(sheet))
     return DeploymentPrice(
         model=model,
-        deployment=label,
-        source=sheet.label,
-        price=Price(free=True) if sheet.is_free else _rates_view(sheet.base),
-        long_context=[LongContext(above=above, price=_rates_view(rates)) for above, rates in sheet.long_context],
+        deployment=target.label,
+        source=None if sheet is None else sheet.label,
+        price=price,
+        long_context=list(price.long_context) if price is not None else [],
+        next_change=None if change_ns is None else to_datetime(change_ns),
+        unsupported=[*published[1].unsupported, *published[1].unsupported_variants]
+        if published is not None and from_book
+        else [],
     )
-
-
-def _rates_view(rates: Rates) -> Price:
-    kinds = ("input", "cached_input", "cache_write", "cache_write_1h", "output", "reasoning")
-    return Price(**{kind: Decimal(rates.of(kind) or 0) / NANO_PER_USD for kind in kinds})
-
-
-def _price_view(fields: dict[str, object] | None) -> Price | None:
-    return None if fields is None else Price.model_validate(fields)

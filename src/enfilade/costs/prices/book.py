@@ -6,7 +6,12 @@ from datetime import UTC, date, datetime, time
 import msgspec
 
 from enfilade.costs.errors import PriceBookFault
+from enfilade.costs.prices.kinds import NUMBER
 from enfilade.costs.prices.sheet import PriceSheet, Rates, rates_of
+
+FORM = 2
+"""Counts the forms of the stored book: a book of another form is compiled anew instead of being read."""
+DATE_RUN = re.compile(r"(?<!\d)(20\d{2})(\d{2})(\d{2})(?!\d)")
 
 
 class Match(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -70,9 +75,26 @@ class PublishedPrice(msgspec.Struct, frozen=True, omit_defaults=True):
         return start <= now < end if start <= end else (now >= start or now < end)
 
     def rates(self) -> tuple[Rates, tuple[tuple[int, Rates], ...]]:
-        """The base rates and those of the tiers."""
-        tiers = tuple((tier.above, rates_of(self.prices | tier.prices)) for tier in self.tiers)
-        return rates_of(self.prices), tiers
+        """The base rates and those of the tiers: a kind keeps its price of one threshold where the next names none."""
+        tiers = []
+        prices = self.prices
+        for tier in self.tiers:
+            prices = prices | tier.prices
+            tiers.append((tier.above, rates_of(prices)))
+        return rates_of(self.prices), tuple(tiers)
+
+
+def merged(standard: PublishedPrice, variant: PublishedPrice) -> PublishedPrice:
+    """The price under a condition: kinds that the variant names cost what it says, at every length of the context."""
+    tiers: dict[int, dict[str, int]] = {}
+    for tier in standard.tiers:
+        kept = {kind: price for kind, price in tier.prices.items() if kind not in variant.prices}
+        if kept:
+            tiers[tier.above] = kept
+    for tier in variant.tiers:
+        tiers[tier.above] = tiers.get(tier.above, {}) | tier.prices
+    ordered = tuple(Tier(above, tiers[above]) for above in sorted(tiers))
+    return PublishedPrice(standard.prices | variant.prices, ordered)
 
 
 class PublishedTier(msgspec.Struct, frozen=True):
@@ -90,26 +112,44 @@ class PublishedModel(msgspec.Struct, frozen=True, omit_defaults=True):
     history: tuple[PublishedPrice, ...]
     service_tiers: tuple[PublishedTier, ...] = ()
     context_window: int | None = None
+    unsupported: tuple[str, ...] = ()
+    """Published units that no call of ours reports: what they count is not charged."""
+    unsupported_variants: tuple[str, ...] = ()
+    """Conditions of published prices that no call of ours states."""
 
-    def sheet(self, label: str, moment: datetime) -> PriceSheet:
-        """The price in force at `moment`."""
-        published = next((p for p in reversed(self.history) if p.is_active(moment)), self.history[0])
-        base, tiers = published.rates()
+    def price_at(self, moment: datetime) -> PublishedPrice:
+        """The published price in force at `moment`."""
+        return next((p for p in reversed(self.history) if p.is_active(moment)), self.history[0])
+
+    def sheet(self, label: str, moment: datetime) -> PriceSheet | None:
+        """The price in force at `moment`; None where it is published only in units that no call reports."""
+        published = self.price_at(moment)
+        if not published.prices:
+            return None
         variants: dict[str, PublishedPrice] = {}
         for variant in self.service_tiers:
             if variant.price.is_active(moment):
-                variants.setdefault(variant.service_tier, variant.price)
+                # Of two for one tier the earlier one counts, kind by kind.
+                known = variants.get(variant.service_tier)
+                variants[variant.service_tier] = variant.price if known is None else merged(variant.price, known)
+        base, tiers = published.rates()
         sheets = {}
         for name, variant_price in variants.items():
-            merged = PublishedPrice(published.prices | variant_price.prices, variant_price.tiers or published.tiers)
-            variant_base, variant_tiers = merged.rates()
+            variant_base, variant_tiers = merged(published, variant_price).rates()
             sheets[name] = PriceSheet(f"{label}#{name}", variant_base, variant_tiers)
         return PriceSheet(label, base, tiers, sheets)
 
     @property
     def varies_by_time(self) -> bool:
-        """Whether the price depends on when a call is made, from now on."""
-        return len(self.history) > 1
+        """Whether the price depends on when a call is made."""
+        return len(self.history) > 1 or any(
+            (tier.price.from_date or tier.price.from_time) is not None for tier in self.service_tiers
+        )
+
+    def dates(self) -> list[str]:
+        """The days from which published prices hold, ascending."""
+        prices = (*self.history, *(tier.price for tier in self.service_tiers))
+        return sorted({price.from_date for price in prices if price.from_date is not None})
 
 
 class PublishedProvider(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -126,6 +166,7 @@ class PriceBook(msgspec.Struct, frozen=True):
 
     version: str
     providers: tuple[PublishedProvider, ...]
+    form: int = FORM
 
     def provider_at(self, address: str) -> str | None:
         """The provider whose API has this address, if the book knows it."""
@@ -140,18 +181,27 @@ class PriceBook(msgspec.Struct, frozen=True):
         provider = by_id.get(provider_id)
         if provider is None:
             return None
+        candidates = (provider, *(by_id[other] for other in provider.falls_back_to if other in by_id))
         name = model.lower()
-        for candidate in (provider, *(by_id[other] for other in provider.falls_back_to if other in by_id)):
-            for published in candidate.models:
-                if published.match.matches(name):
-                    return f"{self.version}:{candidate.id}/{published.id}", published
+        # Some services write dates without hyphens: gpt-5.2-20251211.
+        for spelling in dict.fromkeys((name, DATE_RUN.sub(r"\1-\2-\3", name))):
+            for candidate in candidates:
+                for published in candidate.models:
+                    if published.match.matches(spelling):
+                        return f"{self.version}:{candidate.id}/{published.id}", published
         return None
 
     def validate(self) -> None:
         """Raise PriceBookFault unless every price is a sane figure and every condition can be read."""
+        if self.form != FORM:
+            message = f"The price book has form {self.form}; this program reads {FORM}."
+            raise PriceBookFault(message)
         for provider in self.providers:
             re.compile(provider.address)
             for model in provider.models:
+                if not model.history:
+                    message = f"The price book's entry for {provider.id}/{model.id} has no price."
+                    raise PriceBookFault(message)
                 model.match.validate()
                 for price in (*model.history, *(tier.price for tier in model.service_tiers)):
                     _validate(f"{provider.id}/{model.id}", price)
@@ -160,7 +210,8 @@ class PriceBook(msgspec.Struct, frozen=True):
 def _validate(label: str, price: PublishedPrice) -> None:
     figures = [*price.prices.values(), *(f for tier in price.tiers for f in tier.prices.values())]
     thresholds = [tier.above for tier in price.tiers]
-    if any(figure < 0 for figure in figures) or thresholds != sorted(set(thresholds)):
+    kinds = {*price.prices, *(kind for tier in price.tiers for kind in tier.prices)}
+    if any(figure < 0 for figure in figures) or thresholds != sorted(set(thresholds)) or not kinds <= NUMBER.keys():
         message = f"The price book's entry for {label} is not sane."
         raise PriceBookFault(message)
     if price.from_date is not None:

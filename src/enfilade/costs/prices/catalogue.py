@@ -1,103 +1,54 @@
-"""Which price a model has now: an administrator's override if there is one, else the book's, else none."""
+"""The prices section of the directory: every price in memory, and which of them a call goes by.
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+An administrator's price for a model comes first, then an imported price list's, then the published book's. What
+providers grant us and what tenants pay on top is applied to whichever it is.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import structlog
 
 from enfilade.core.clock import Clock, to_datetime, to_ns
-from enfilade.costs.errors import InvalidRule, PriceBookFault
+from enfilade.costs.errors import PriceBookFault
 from enfilade.costs.prices import store
-from enfilade.costs.prices.book import PriceBook, PublishedModel, decode_book
+from enfilade.costs.prices.adjustments import Adjustment, Adjustments, adjusted
+from enfilade.costs.prices.book import FORM, PriceBook, decode_book
 from enfilade.costs.prices.installed import book_version, compile_installed_book
-from enfilade.costs.prices.kinds import KINDS
-from enfilade.costs.prices.sheet import FREE, PriceSheet, nano_per_million, rates_of
+from enfilade.costs.prices.lists import ListEntry, ListVersion, PriceLists
+from enfilade.costs.prices.overrides import Overrides, override_of
+from enfilade.costs.prices.sheet import PriceSheet
+from enfilade.costs.prices.source import Listed, Override, PriceSource, Substitution, TenantSheet
 from enfilade.identity.directory import Install
 from enfilade.identity.scopes import system_scope
-from enfilade.identity.types import Outcome
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
-MINUTE_NS = 60 * 1_000_000_000
-FOREVER_NS = 1 << 63
 PROVIDER_IDS = {"openai": "openai", "anthropic": "anthropic"}
 """The book's name for each kind of provider whose address need not be looked at."""
+LONGEST_CALL_NS = 24 * 3600 * 1_000_000_000
+"""Superseded versions of price lists stay in memory for calls that began under them."""
+MAX_TENANTS = 4096
+"""Tenants whose own sheets are kept for one deployment."""
+MAX_BOOKS_TRIED = 5
 
 log = structlog.get_logger("enfilade.costs.prices")
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
-    """A price that an administrator set for a model, from a moment on; None ends it."""
-
-    from_ns: int
-    rates: Mapping[str, int] | None
-
-
-class PriceSource:
-    """The price of one model at one provider, at any time."""
-
-    __slots__ = ("_model", "_overrides", "_published", "_sheet", "_since_ns", "_until_ns")
-
-    def __init__(
-        self,
-        model: str,
-        overrides: Callable[[str], Sequence[Override]],
-        published: tuple[str, PublishedModel] | None,
-    ) -> None:
-        """Combine what administrators and the book say; `overrides` of a model ascend by time."""
-        self._model = model
-        self._overrides = overrides
-        self._published = published
-        self._sheet: PriceSheet | None = None
-        self._since_ns = self._until_ns = 0
-
-    def at(self, now_ns: int) -> PriceSheet | None:
-        """The price in force, or None for an unpriced model."""
-        # Earlier moments are asked for too: of calls that began before a change, and when the clock is set back.
-        if not self._since_ns <= now_ns < self._until_ns:
-            self._sheet, self._until_ns = self._find(now_ns)
-            self._since_ns = now_ns
-        return self._sheet
-
-    @property
-    def context_window(self) -> int | None:
-        """The context window that the book publishes."""
-        return self._published[1].context_window if self._published else None
-
-    def _find(self, now_ns: int) -> tuple[PriceSheet | None, int]:
-        overrides = self._overrides(self._model)
-        until = next((o.from_ns for o in overrides if o.from_ns > now_ns), FOREVER_NS)
-        current = next((o for o in reversed(overrides) if o.from_ns <= now_ns), None)
-        if current is not None and current.rates is not None:
-            label = f"override:{self._model}@{to_datetime(current.from_ns).isoformat()}"
-            return sheet_of(label, current.rates), until
-        if self._published is None:
-            return None, until
-        label, published = self._published
-        if published.varies_by_time:
-            until = min(until, (now_ns // MINUTE_NS + 1) * MINUTE_NS)
-        return published.sheet(label, to_datetime(now_ns)), until
-
-
-def sheet_of(label: str, rates: Mapping[str, int]) -> PriceSheet:
-    """The sheet of an override."""
-    if rates.get("free"):
-        return FREE
-    return PriceSheet(label, rates_of(rates))
-
-
 class PriceCatalogue:
-    """The prices section of the directory, and the use cases of price overrides."""
+    """See the module."""
 
     def __init__(self, storage: Storage, clock: Clock) -> None:
         """Start without any price."""
         self._storage = storage
-        self._clock = clock
+        self.clock = clock
+        self.overrides = Overrides(clock)
         self._overrides: Mapping[str, Sequence[Override]] = {}
+        self._lists = PriceLists()
+        self._adjustments = Adjustments()
         self._book = PriceBook("none", ())
+        self.rejected: str | None = None
+        """Why the installed price data is not in use, if it is not."""
 
     @property
     def book(self) -> PriceBook:
@@ -107,11 +58,11 @@ class PriceCatalogue:
     async def prepare(self) -> None:
         """Read the book of the installed price data, compiling it if this database has never seen that version.
 
-        A book that cannot be made keeps the last good one in use and raises an alarm in the log.
+        A book that cannot be made keeps the last good one in use and raises an alarm.
         """
         scope = system_scope("prices")
         async with self._storage.unit_of_work(scope, readonly=True) as unit:
-            text = await unit.fetch_value(store.READ_BOOK, book_version())
+            text = await unit.fetch_value(store.READ_BOOK, book_version(), FORM)
         try:
             if text is not None:
                 self._book = decode_book(text)
@@ -121,90 +72,110 @@ class PriceCatalogue:
             await self._fall_back(fault)
             return
         async with self._storage.unit_of_work(scope) as unit:
-            await unit.execute(store.STORE_BOOK, book.version, msgspec.json.encode(book).decode())
+            await unit.execute(store.STORE_BOOK, book.version, FORM, msgspec.json.encode(book).decode())
             unit.record("PriceBookCompiled", version=book.version)
         self._book = book
 
     async def _fall_back(self, fault: PriceBookFault) -> None:
-        async with self._storage.unit_of_work(system_scope("prices"), readonly=True) as unit:
-            row = await unit.fetch_row(store.READ_LAST_BOOK)
-        if row is not None:
-            self._book = decode_book(row["body"])
+        self.rejected = fault.message
+        async with self._storage.unit_of_work(system_scope("prices")) as unit:
+            for row in await unit.fetch(store.READ_BOOKS, FORM, MAX_BOOKS_TRIED):
+                try:
+                    self._book = decode_book(row["body"])
+                except PriceBookFault:
+                    continue
+                break
+            unit.record(
+                "PriceBookRejected", version=book_version(), reason=fault.message[:500], in_use=self._book.version
+            )
         log.error("price_book_unusable", error=fault.message, in_use=self._book.version)
 
     async def load(self, unit: UnitOfWork, _tenants: Collection[str] | None) -> Install:
-        """See `Section.load`: the overrides, which concern every tenant."""
+        """See `Section.load`: everything declared about prices, which concerns every tenant."""
         overrides: dict[str, list[Override]] = {}
         for row in await unit.fetch(store.LIST_OVERRIDES):
-            overrides.setdefault(row["model"], []).append(_override(row))
+            overrides.setdefault(row["model"], []).append(override_of(row))
+        since = to_datetime(self.clock.now_ns() - LONGEST_CALL_NS)
+        lists = PriceLists([list_version_of(row) for row in await unit.fetch(store.LIST_LISTS, since)])
+        adjustments = Adjustments([adjustment_of(row) for row in await unit.fetch(store.LIST_ADJUSTMENTS)])
 
         def install() -> None:
             self._overrides = overrides
+            self._lists = lists
+            self._adjustments = adjustments
 
         return install
 
-    def source(self, model: str, kind: str, base_url: str, upstream_model: str) -> PriceSource:
-        """Where the price of a deployment comes from.
+    def source(
+        self, model: str, kind: str, base_url: str, upstream_model: str, names: Sequence[str] = ()
+    ) -> PriceSource:
+        """Where the price of a deployment comes from. `names` are further ones that a price list may know it by.
 
-        The overrides are looked up when the price is first asked for: a source may be made while new ones load.
+        What is declared is looked up when the price is first asked for: a source may be made while new prices load.
         """
         provider = PROVIDER_IDS.get(kind) or self._book.provider_at(base_url)
         published = self._book.find(provider, upstream_model) if provider else None
-        return PriceSource(model, lambda name: self._overrides.get(name, ()), published)
+        known_as = tuple(dict.fromkeys((model, *names)))
 
-    async def current(self, unit: UnitOfWork, model: str) -> Mapping[str, int] | None:
-        """The override that is in force, if any."""
-        now_ns = self._clock.now_ns()
-        overrides = [_override(row) for row in await unit.fetch(store.LIST_OVERRIDES_OF_MODEL, model)]
-        latest = next((o for o in reversed(overrides) if o.from_ns <= now_ns), None)
-        return latest.rates if latest else None
+        def listed(now_ns: int) -> Listed:
+            return self._lists.find(known_as, now_ns)
 
-    async def history(self, unit: UnitOfWork, model: str) -> list[Override]:
-        """All overrides of a model, oldest first."""
-        return [_override(row) for row in await unit.fetch(store.LIST_OVERRIDES_OF_MODEL, model)]
+        upstream = (self._book, provider, upstream_model) if provider else None
+        return PriceSource(model, lambda name: self._overrides.get(name, ()), published, listed, upstream)
 
-    async def put(
-        self, unit: UnitOfWork, model: str, rates: Mapping[str, int] | None, effective: datetime | None = None
-    ) -> Outcome:
-        """Set (or, with None, end) a model's override from `effective` or from now on. The past keeps its price."""
-        if effective is None and await self.current(unit, model) == rates:
-            return Outcome.UNCHANGED
-        moment = effective or to_datetime(self._clock.now_ns())
-        text = None if rates is None else msgspec.json.encode(dict(rates)).decode()
-        await unit.execute(store.INSERT_OVERRIDE, model, moment, text)
-        shown = None if rates is None else {kind: str(nano) for kind, nano in rates.items()}
-        unit.record("PriceChanged", model=model, effective_from=moment.isoformat(), nano_per_million=shown)
-        unit.changed()
-        return Outcome.CHANGED
+    def sheet_for(self, source: PriceSource, tenant: str, provider: str, model: str, now_ns: int) -> PriceSheet | None:
+        """What a tenant pays at a moment, with what the provider charges and the list price beside it.
+
+        `provider` and `model` are our names. None for an unpriced model.
+        """
+        listed = source.at(now_ns)
+        adjustments = self._adjustments
+        if not adjustments or listed is None:
+            return listed
+        key = tenant, provider, model
+        known = source.tenants.get(key)
+        if (
+            known is not None
+            and known.listed is listed
+            and known.since_ns <= now_ns < known.until_ns
+            and known.adjustments is adjustments
+        ):
+            return known.sheet
+        found, until_ns = adjustments.find(tenant, provider, model, now_ns)
+        sheet = adjusted(listed, found)
+        if len(source.tenants) >= MAX_TENANTS:
+            source.tenants.clear()
+        source.tenants[key] = TenantSheet(listed, sheet, now_ns, until_ns, adjustments)
+        return sheet
+
+    def substituted_for(
+        self, source: PriceSource, answered: str, tenant: str, provider: str, model: str, now_ns: int
+    ) -> Substitution:
+        """`PriceSource.substituted` with the sheet as this tenant pays it."""
+        found = source.substituted(answered, now_ns)
+        if found.sheet is None or not self._adjustments:
+            return found
+        adjustments, _ = self._adjustments.find(tenant, provider, model, now_ns)
+        return Substitution(found.kind, adjusted(found.sheet, adjustments))
 
 
-def _override(row: Any) -> Override:
-    rates = None if row["rates"] is None else msgspec.json.decode(row["rates"], type=dict[str, int])
-    return Override(to_ns(row["effective_from"]), rates)
+def list_version_of(row: Mapping[str, Any]) -> ListVersion:
+    """A price list from its row."""
+    entries = msgspec.json.decode(row["entries"], type=tuple[ListEntry, ...])
+    return ListVersion(row["name"], row["version"], to_ns(row["imported_at"]), entries)
 
 
-def rates_from_dollars(prices: Mapping[str, object]) -> dict[str, int]:
-    """Rates from the configuration's form: USD per million tokens by kind, or `free: true`.
-
-    Raises InvalidRule for unknown kinds and for figures that are no prices.
-    """
-    if prices.get("free"):
-        if len([name for name, value in prices.items() if value is not None]) > 1:
-            message = "a free model has no other prices"
-            raise InvalidRule(message, param="price")
-        return {"free": 1}
-    rates = {}
-    for kind, price in prices.items():
-        if price is None or kind == "free":
-            continue
-        if kind not in KINDS:
-            message = f"{kind!r} is no kind of price; the kinds are {', '.join(KINDS)}"
-            raise InvalidRule(message, param="price")
-        try:
-            rates[kind] = nano_per_million(price)  # type: ignore[arg-type]
-        except ValueError as error:
-            raise InvalidRule(str(error), param=f"price.{kind}") from None
-    if "input" not in rates:
-        message = "a price needs at least `input`; use `free: true` for a model that costs nothing"
-        raise InvalidRule(message, param="price")
-    return rates
+def adjustment_of(row: Mapping[str, Any]) -> Adjustment:
+    """An adjustment from its row."""
+    to = row["effective_to"]
+    return Adjustment(
+        id=row["id"],
+        kind=row["kind"],
+        tenant=row["tenant"],
+        provider=row["provider"],
+        model=row["model"],
+        millionths=row["millionths"],
+        from_ns=to_ns(row["effective_from"]),
+        to_ns=None if to is None else to_ns(to),
+        reason=row["reason"],
+    )

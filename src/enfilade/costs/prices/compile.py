@@ -5,7 +5,7 @@ is needed once for each version of the package.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -23,13 +23,14 @@ from enfilade.costs.prices.book import (
     Tier,
 )
 from enfilade.costs.prices.installed import book_version
-from enfilade.costs.prices.sheet import MAX_PRICE_NANO, MAX_UNIT_PRICE_NANO, nano_per_million
+from enfilade.costs.prices.units import rate_from_dollars
 
 KIND_BY_UNIT = {
     "input_mtok": "input",
     "output_mtok": "output",
     "cache_read_mtok": "cached_input",
     "cache_write_mtok": "cache_write",
+    "cache_write_5m_mtok": "cache_write",
     "cache_write_1h_mtok": "cache_write_1h",
     "output_reasoning_mtok": "reasoning",
     "input_audio_mtok": "audio_input",
@@ -38,17 +39,27 @@ KIND_BY_UNIT = {
     "input_image_mtok": "image_input",
     "cache_image_read_mtok": "cached_image_input",
     "output_image_mtok": "image_output",
+    "requests_kcount": "requests",
+    "web_searches_kcount": "web_searches",
     "input_mchars": "characters",
+    "input_document_kpages": "pages",
+    "audio_hours": "seconds",
+    "input_audio_hours": "seconds",
+    "output_audio_hours": "seconds",
 }
-KIND_BY_THOUSANDS = {"requests_kcount": "requests", "web_searches_kcount": "web_searches"}
+"""Units by our kinds; each kind's unit for people is the same as theirs. Of two for one kind the earlier one counts."""
 FINEST = Decimal("0.000000001")
+VARIANTS = {("processing", "batch"): "batch", ("speed", "fast"): "fast"}
+"""The service tiers that other conditions of published prices stand for."""
+
+Constraint = source.StartDateConstraint | source.TimeOfDateConstraint | None
 
 
 def compile_book() -> PriceBook:
-    """The book of the installed data. Raises PriceBookFault when a figure cannot be represented exactly."""
+    """The book of the installed data. Raises PriceBookFault when a figure is not sane."""
     compiled = []
     for provider in providers:
-        models = tuple(model for model in (_model(entry) for entry in provider.models) if model is not None)
+        models = tuple(_named(provider.id, entry) for entry in provider.models)
         if models:
             falls_back_to = tuple(provider.fallback_model_providers or ())
             compiled.append(PublishedProvider(provider.id, provider.api_pattern, models, falls_back_to))
@@ -57,36 +68,60 @@ def compile_book() -> PriceBook:
     return book
 
 
-def _model(entry: source.ModelInfo) -> PublishedModel | None:
+def _named(provider: str, entry: source.ModelInfo) -> PublishedModel:
+    try:
+        return _model(entry)
+    except (ValueError, ArithmeticError) as error:
+        message = f"The price data's entry for {provider}/{entry.id} is not sane: {error}"
+        raise PriceBookFault(message) from error
+
+
+def _model(entry: source.ModelInfo) -> PublishedModel:
     prices = entry.prices if isinstance(entry.prices, list) else [source.ConditionalPrice(prices=entry.prices)]
-    history = tuple(_price(conditional.prices, conditional.constraint) for conditional in prices)
-    if not all(price.prices for price in history):
-        return None  # Priced in units that no call of ours reports (audio hours, pages): unknown to us.
-    tiers = [
-        PublishedTier(variant.when["service_tier"], _price(variant.prices, variant.constraint))
-        for variant in entry.price_variants or ()
-        if set(variant.when) == {"service_tier"}
-    ]
-    return PublishedModel(entry.id, _match(entry.match), history, tuple(tiers), entry.context_window)
+    unsupported: set[str] = set()
+    history = tuple(_price(conditional.prices, conditional.constraint, unsupported) for conditional in prices)
+    tiers, unknown = [], set()
+    for variant in entry.price_variants or ():
+        tier = _service_tier(variant.when)
+        price = _price(variant.prices, variant.constraint, unsupported)
+        if tier is None:
+            unknown.add(" ".join(f"{key}={value}" for key, value in sorted(variant.when.items())))
+        elif price.prices:
+            tiers.append(PublishedTier(tier, price))
+    return PublishedModel(
+        entry.id,
+        _match(entry.match),
+        history,
+        tuple(tiers),
+        entry.context_window,
+        tuple(sorted(unsupported)),
+        tuple(sorted(unknown)),
+    )
 
 
-def _price(
-    prices: source.ModelPrice, constraint: source.StartDateConstraint | source.TimeOfDateConstraint | None
-) -> PublishedPrice:
+def _service_tier(when: Mapping[str, str]) -> str | None:
+    if set(when) == {"service_tier"}:
+        return when["service_tier"]
+    return VARIANTS.get(next(iter(when.items()))) if len(when) == 1 else None
+
+
+def _price(prices: source.ModelPrice, constraint: Constraint, unsupported: set[str]) -> PublishedPrice:
     base: dict[str, int] = {}
     tiers: dict[int, dict[str, int]] = {}
+    given = {unit: price for unit, price in vars(prices).items() if price is not None and not unit.startswith("_")}
+    unsupported |= given.keys() - KIND_BY_UNIT.keys()
     for unit, kind in KIND_BY_UNIT.items():
-        price = getattr(prices, unit, None)
-        if isinstance(price, source.TieredPrices):
-            base[kind] = _nano(price.base)
+        price = given.get(unit)
+        if price is None:
+            continue
+        if kind in base:
+            unsupported.add(unit)
+        elif isinstance(price, source.TieredPrices):
+            base[kind] = _rate(kind, price.base)
             for tier in price.tiers:
-                tiers.setdefault(tier.start, {})[kind] = _nano(tier.price)
-        elif price is not None:
-            base[kind] = _nano(price)
-    for unit, kind in KIND_BY_THOUSANDS.items():
-        per_thousand: Decimal | None = getattr(prices, unit, None)
-        if per_thousand is not None:
-            base[kind] = _nano(per_thousand * 1000, MAX_UNIT_PRICE_NANO)
+                tiers.setdefault(tier.start, {})[kind] = _rate(kind, tier.price)
+        else:
+            base[kind] = _rate(kind, price)
     ordered = tuple(Tier(above, tiers[above]) for above in sorted(tiers))
     if isinstance(constraint, source.StartDateConstraint):
         return PublishedPrice(base, ordered, from_date=constraint.start_date.isoformat())
@@ -101,9 +136,9 @@ def _price(
     return PublishedPrice(base, ordered)
 
 
-def _nano(price: Decimal, most: int = MAX_PRICE_NANO) -> int:
+def _rate(kind: str, price: Decimal) -> int:
     # Some published figures carry the trace of a float (0.18000000000000002): a nano-dollar is fine enough.
-    return nano_per_million(price.quantize(FINEST), most)
+    return rate_from_dollars(kind, price.quantize(FINEST))
 
 
 def _match(clause: object) -> Match:
