@@ -13,6 +13,7 @@ from enfilade.costs.holds.loading import load_rules
 from enfilade.costs.holds.meter_book import MeterBook
 from enfilade.costs.holds.seeding import Seeder
 from enfilade.costs.holds.types import BudgetRule
+from enfilade.costs.ledger.oddities import Oddities
 from enfilade.identity.directory import Install
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -25,6 +26,7 @@ class Costs:
         self.book = book
         self._seeder = seeder
         self._clock = clock
+        self._oddities = Oddities()
 
     async def meters_for(self, scope: Scope, model: str) -> MeterSet:
         """The meters of a call, complete with what was used before. Raises DatabaseUnavailable.
@@ -58,6 +60,12 @@ class Costs:
             return []
         now_ns = self._clock.now_ns()
         return [threshold_crossed(alert, now_ns) for alert in alerts]
+
+    def odd_events(
+        self, scope: Scope, call_id: str, model: str, flags: tuple[str, ...], overrun_nano: int
+    ) -> list[Event]:
+        """The alerts that an odd settlement raises, for the same transaction."""
+        return self._oddities.events(scope, call_id, model, flags, overrun_nano, self._clock.now_ns())
 
     async def budget_meters(self, rule: BudgetRule) -> list[BudgetMeter]:
         """The live meters of a budget, complete."""

@@ -166,26 +166,29 @@ class Admission:
         self.is_settled = True
         desk, hold = self._desk, self.hold
         self.cost_nano = outcome.nano + self.lost_nano
+        overrun = max(0, self.cost_nano - hold.nano)
+        flags = (*outcome.flags, OVERRUN) if overrun else outcome.flags
         alerts = desk.costs.settle(hold, outcome.usage.total_tokens + self.lost_tokens, self.cost_nano)
-        data = self._data(outcome, self.cost_nano)
+        if flags:
+            alerts += desk.costs.odd_events(self.call.scope, self.call.id, hold.model, flags, overrun)
+        data = self._data(outcome, overrun, flags)
         body = encode_event(self.call, data, desk.clock.now_ns())
         desk.observer.ended(self.call, data, body)
         return desk.writer.settle(self.call.id, body, alerts)
 
-    def _data(self, outcome: Outcome, cost: int) -> CallData:
+    def _data(self, outcome: Outcome, overrun: int, flags: tuple[str, ...]) -> CallData:
         call, candidate = self.call, self.answered_by
-        overrun = max(0, cost - self.hold.nano)
         around = Circumstances(
             round((self._desk.clock.monotonic() - call.started) * US),
             self.attempts,
             self.cached,
-            cost,
+            self.cost_nano,
             overrun,
             outcome.estimated or self.lost_nano > 0,
             None if self.first_byte is None else round((self.first_byte - call.started) * US),
             self.hold.model,
             dropped=list(self.dropped) or None,
-            flags=(*outcome.flags, OVERRUN) if overrun else outcome.flags,
+            flags=flags,
             lost=self.lost,
             lost_nano=self.lost_nano,
             could_save_nano=outcome.nano if self.repeats and not self.cached else 0,

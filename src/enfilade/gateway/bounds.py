@@ -124,7 +124,7 @@ def candidates_for(call: Call, targets: Sequence[Target], text: int | None = Non
     """All deployments that have a price. Raises UnpricedModel when none has one."""
     candidates = []
     for target in targets:
-        sheet = target.price.at(call.started_ns)
+        sheet = target.sheet_for(call.scope.tenant, call.started_ns)
         if sheet is not None:
             candidates.append(candidate_for(call, target, sheet, text))
     if not candidates:

@@ -128,6 +128,7 @@ class Catalogue:
                     upstream_model=upstream,
                     weight=deployment.weight,
                     price=price,
+                    pricing=self._prices,
                     context_window=spec.context_window or price.context_window,
                     max_output=spec.max_output_tokens or known_of(upstream).max_output,
                     breaker=self._breaker(label),

@@ -15,6 +15,7 @@ from enfilade.gateway.cache import GivenAnswer, ReplyCache
 from enfilade.gateway.dispatch import Dispatcher
 from enfilade.gateway.keeping import Keeper, Kept
 from enfilade.gateway.relay import Copies, Outlet, Relay
+from enfilade.gateway.repeats import Repeats
 from enfilade.gateway.types import Call, Target
 from enfilade.storage.errors import DatabaseUnavailable
 from enfilade.telemetry import names
@@ -46,13 +47,16 @@ class Line:
         self._relay = relay
         self._cache = cache
         self._keeper = keeper
+        self._repeats = Repeats(desk.clock)
 
     async def answer(self, call: Call, outlet: Outlet) -> None:
         """Answer a call. Raises what the caller must be told instead; it is recorded by then."""
         kept = await self._continue(call) if self._keeper.concerns(call.dialect) else None
         async with await self._admit(call) as admission:
             key = self._cache.key(call, admission.hold.model)
-            if key is not None and (found := self._find_answer(call, key)) is not None:
+            if key is None:
+                admission.repeats = self._repeats.seen(call, admission.hold.model)
+            elif (found := self._find_answer(call, key)) is not None:
                 await self._relay.repeat(admission, found, outlet)
                 return
             if not self._dispatcher.can_send(admission):

@@ -1,13 +1,14 @@
 """The nouns of this room."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from enfilade.core.clock import NANOSECONDS
 from enfilade.core.scope import Scope
-from enfilade.costs.prices.source import PriceSource
+from enfilade.costs.prices.sheet import PriceSheet
+from enfilade.costs.prices.source import PriceSource, Substitution
 from enfilade.dialects.translation.passage import Asked
 from enfilade.dialects.types import Dialect, Request
 from enfilade.gateway.breaker import Breaker
@@ -59,6 +60,20 @@ class CatalogueRecord:
     version: int
 
 
+class Pricing(Protocol):
+    """What deployments cost a tenant; see `PriceCatalogue`."""
+
+    def sheet_for(self, source: PriceSource, tenant: str, provider: str, model: str, now_ns: int) -> PriceSheet | None:
+        """What a tenant pays; None for an unpriced model."""
+        ...
+
+    def substituted_for(
+        self, source: PriceSource, answered: str, tenant: str, provider: str, model: str, now_ns: int
+    ) -> Substitution:
+        """What it means that a reply names another model than was asked for."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class Target:
     """A deployment that can be called."""
@@ -69,6 +84,7 @@ class Target:
     upstream_model: str
     weight: int
     price: PriceSource
+    pricing: Pricing
     context_window: int | None
     max_output: int | None
     breaker: Breaker
@@ -82,6 +98,15 @@ class Target:
 
     region: str | None = None
     """Where it runs."""
+
+    def sheet_for(self, tenant: str, now_ns: int) -> PriceSheet | None:
+        """What a tenant pays here at a moment; None while nobody has said what the model costs."""
+        return self.pricing.sheet_for(self.price, tenant, self.provider.spec.name, self.model, now_ns)
+
+    def substituted(self, answered: str, tenant: str, now_ns: int) -> Substitution:
+        """What it means for a tenant that a reply names another model than was asked for."""
+        name = self.provider.spec.name
+        return self.pricing.substituted_for(self.price, answered, tenant, name, self.model, now_ns)
 
     def __post_init__(self) -> None:
         """Find out what every reply will say."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -11,6 +11,7 @@ from enfilade.core.clock import ManualClock
 from enfilade.core.events import Event
 from enfilade.costs.holds.meter_book import MeterBook
 from enfilade.costs.holds.types import Rule
+from enfilade.costs.prices.catalogue import PriceCatalogue
 from enfilade.costs.prices.source import Override, PriceSource
 from enfilade.costs.prices.tariffs import Tariff
 from enfilade.costs.service import Costs
@@ -28,6 +29,7 @@ from enfilade.providers.error_reports import read_error
 from enfilade.providers.errors import ProviderError
 from enfilade.providers.failures import reported_failure
 from enfilade.providers.types import Incoming, Outgoing, ProviderSpec
+from enfilade.storage.unit_of_work import Storage
 from enfilade.telemetry.metrics import Metrics
 from enfilade.telemetry.traces import NoTracer
 
@@ -137,6 +139,7 @@ def target(provider: Provider | None = None, **more: Any) -> Target:
         "upstream_model": "echo",
         "weight": 1,
         "price": priced(),
+        "pricing": PriceCatalogue(cast("Storage", None), ManualClock()),
         "context_window": None,
         "max_output": 100,
         "breaker": Breaker(ManualClock()),

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.text import Text
 
+from enfilade.cli.commands.spend_explain import correct, explain
 from enfilade.cli.commands.spend_export import export
 from enfilade.cli.output import CONSOLE, money, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote
 
 APP = typer.Typer(add_completion=False, help="Who spent what.")
-COMMANDS: tuple[Callable[..., None], ...] = (export,)
+COMMANDS: tuple[Callable[..., None], ...] = (explain, correct, export)
 """The commands below it, in the order in which they are shown: functions named as they are typed."""
 
 BAR_WIDTH = 24

@@ -11,7 +11,14 @@ USAGE_IMPOSSIBLE = "usage_impossible"
 OVERRUN = "overrun"
 SUBSTITUTED = "substituted"
 UNPRICED = "unpriced"
-FLAGS = (ESTIMATED_USAGE, USAGE_MISSING, USAGE_IMPOSSIBLE, OVERRUN, SUBSTITUTED, UNPRICED)
+FLAGS = {
+    ESTIMATED_USAGE: "The quantities are estimated: nobody reported what was used.",
+    USAGE_MISSING: "The provider's answer did not say what was used.",
+    USAGE_IMPOSSIBLE: "The provider reported a usage that cannot be (negative, absurd, or parts beyond their whole).",
+    OVERRUN: "More was used than was held for the call.",
+    SUBSTITUTED: "Another model answered than was asked for: the dearer price of the two is charged.",
+    UNPRICED: "Nobody has said what a part of this costs: that part is charged nothing, or as the model asked for.",
+}
 """What can be odd about an entry; each stands in the ledger, in reports, and in the explanation of a call."""
 
 
