@@ -2,6 +2,10 @@
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+
+FEW = 4096
+"""A report repeats few descriptions in many rows."""
 
 _REGION = re.compile(r"^(us|eu|apac|global|us-gov|jp|au|ca|sa|me|af|il|mx)\.(?=[a-z])", re.IGNORECASE)
 _VENDOR = re.compile(r"^[a-z0-9]+\.(?=[a-z])", re.IGNORECASE)
@@ -58,6 +62,7 @@ _DIRECTIONS = (
 )
 
 
+@lru_cache(FEW)
 def kind_of(text: str) -> str | None:
     """The price kind that a description speaks of; None where it names none."""
     low = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower().replace("_", " ").replace("-", " ")
@@ -72,6 +77,7 @@ def kind_of(text: str) -> str | None:
     return direction if direction in {None, "reasoning"} else f"{medium}{direction}"
 
 
+@lru_cache(FEW)
 def model_of(text: str) -> str:
     """The model in a description like `gpt-4o-2024-08-06, cached input` or `gpt 4.1 cached Inp glbl Tokens`."""
     model = _TRAILING_KIND.sub("", text.strip()).strip(" ,|-")
@@ -85,6 +91,7 @@ _UNITS = (
 )
 
 
+@lru_cache(FEW)
 def unit_size(unit: str, otherwise: int = 1) -> int:
     """How many tokens, or pieces, one of a unit such as `1K tokens` is."""
     for pattern, size in _UNITS:

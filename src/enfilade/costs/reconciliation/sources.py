@@ -33,6 +33,8 @@ class Peekable(io.RawIOBase):
         self._digest = hashlib.sha256()
         self.last = b""
         """The last byte that was read."""
+        self.size = 0
+        """How many bytes were read."""
 
     def peek(self, size: int) -> bytes:
         """The first bytes, which stay to be read; fewer only where the stream ends."""
@@ -54,6 +56,7 @@ class Peekable(io.RawIOBase):
         buffer[: len(data)] = data
         self._digest.update(data)
         self.last = data[-1:] or self.last
+        self.size += len(data)
         return len(data)
 
     def digest(self) -> bytes:
@@ -85,6 +88,10 @@ def files_of(source: IO[bytes], name: str) -> Iterator[SourceFile]:
                     message = f"{member.name}: expected a file, found a link or a device."
                     raise UnreadableExport(message)
                 yield SourceFile(member.name, Peekable(content))
+            # An archive ends with empty blocks; one that ends without them was cut between two files.
+            if outer.size <= archive.offset:
+                message = "The archive of files is cut: its end is missing. Send it again; nothing was stored."
+                raise UnreadableExport(message)
     except (tarfile.TarError, EOFError, OSError) as error:
         message = f"The archive of files is cut or damaged: {error}. Send it again."
         raise UnreadableExport(message) from None
@@ -94,10 +101,10 @@ def files_of(source: IO[bytes], name: str) -> Iterator[SourceFile]:
 def unpacked(file: SourceFile) -> Iterator[Peekable]:
     """The file's content, unpacked where it is packed. Raises UnreadableExport for one that is cut."""
     stream = file.stream
-    if stream.peek(2) == b"PK":
-        message = f"{file.name}: a ZIP archive; unpack it and give the files inside."
-        raise UnreadableExport(message)
     try:
+        if stream.peek(2) == b"PK":
+            message = f"{file.name}: a ZIP archive; unpack it and give the files inside."
+            raise UnreadableExport(message)
         if stream.peek(2) == b"\x1f\x8b":
             with gzip.GzipFile(fileobj=io.BufferedReader(stream)) as content:
                 yield Peekable(content)

@@ -4,10 +4,10 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import lru_cache
 
 from enfilade.costs.reconciliation.fields import Columns, first, moment, number, quantity, require_usd, texts
-from enfilade.costs.reconciliation.naming import kind_of, model_of, unit_size, whole
+from enfilade.costs.reconciliation.naming import FEW, kind_of, model_of, unit_size, whole
 from enfilade.costs.reconciliation.types import CostItem, CsvFormat, LeftOut, Row, Table, dollars
 
 USED = frozenset({"usage", "discountedusage", "savingsplancoveredusage"})
@@ -77,52 +77,69 @@ def read(table: Table) -> Iterator[Row]:
 
 
 def _row(where: str, row: Sequence[str], places: _Places) -> Row:
-    name = _product_name(row, places)
     usage_type = row[places.usage_type].strip()
-    product = row[places.product].strip()
-    cost = number(where, first(row, places.costs) or "0", "an amount of dollars in the column of costs")
-    if not any(BEDROCK.search(text) for text in (product, name)):
-        return LeftOut("other services", dollars(cost).nano)
-    require_usd(f"{where}: {'lineItem/CurrencyCode'}", row[places.currency])
+    cost = dollars(number(where, first(row, places.costs) or "0", "an amount of dollars in the column of costs"))
+    name = _product_name(row[places.product], *(row[place] for place in places.names))
+    if name is None:
+        name = _mapped_name(row[places.product], *(row[place] for place in places.product_map))
+    if name is None:
+        return LeftOut("other services", cost.nano)
+    require_usd(f"{where}: lineItem/CurrencyCode", row[places.currency])
     line_type = first(row, places.line_type) or "Usage"
     if line_type.lower() not in USED:
-        return LeftOut(line_type, dollars(cost).nano)
-    kind = kind_of(usage_type)
-    used = quantity(where, first(row, [places.amount]) or "0", "a quantity in the column of usage amounts")
-    inner = MARKETPLACE.sub("", PLACE.sub("", usage_type))
-    is_marketplace = inner != PLACE.sub("", usage_type)
-    size = unit_size(first(row, places.units), 1_000_000 if is_marketplace else 1_000)
+        return LeftOut(line_type, cost.nano)
+    kind, model, otherwise = _meaning(usage_type, name)
+    used = quantity(where, row[places.amount].strip() or "0", "a quantity in the column of usage amounts")
     return CostItem(
         moment(where, row[places.start]).date(),
-        _model(inner, name, kind),
+        model,
         texts(*(row[place] for place in places.keys)),
         kind,
-        whole(used * Decimal(size)) if kind else None,
-        dollars(cost),
+        whole(used * unit_size(first(row, places.units), otherwise)) if kind else None,
+        cost,
         where,
     )
 
 
-def _product_name(row: Sequence[str], places: _Places) -> str:
-    """The product's name where the model stands in it; CUR 2.0 has a column of all attributes as JSON, too."""
-    found = [text for place in places.names if (text := row[place].strip())]
-    for place in places.product_map:
-        if (text := row[place].strip()).startswith("{"):
-            try:
-                attributes = json.loads(text)
-            except ValueError:
-                continue
-            found += [str(attributes[key]) for key in ("product_name", "servicename", "model") if attributes.get(key)]
-    return next((text for text in found if BEDROCK.search(text)), found[0] if found else "")
+@lru_cache(FEW)
+def _product_name(code: str, *names: str) -> str | None:
+    """The product's name, in which the model may stand; None where it is not Bedrock's."""
+    found = [name.strip() for name in names if name.strip()]
+    about = next((name for name in found if BEDROCK.search(name)), None)
+    if about is None and BEDROCK.search(code) and found:
+        return found[0]
+    return about
 
 
-def _model(usage_type: str, name: str, kind: str | None) -> str:
-    """From the usage type, where it names the model; else from the product's name (models sold by their makers)."""
+@lru_cache(FEW)
+def _mapped_name(code: str, *maps: str) -> str | None:
+    """As above, from CUR 2.0's column of all attributes of the product, which is JSON."""
+    names: list[str] = []
+    for text in maps:
+        try:
+            attributes = json.loads(text) if text.strip().startswith("{") else {}
+        except ValueError:
+            attributes = {}
+        names += [str(attributes[key]) for key in ("product_name", "servicename", "model") if attributes.get(key)]
+    about = next((name for name in names if BEDROCK.search(name)), None)
+    return about or (next(iter(names), "") if BEDROCK.search(code) else None)
+
+
+@lru_cache(FEW)
+def _meaning(usage_type: str, name: str) -> tuple[str | None, str, int]:
+    """Kind, model, and how many tokens a unit is where the row does not say.
+
+    The model is the product's, where its maker sells it, and else in the usage type.
+    """
+    kind = kind_of(usage_type)
+    here = PLACE.sub("", usage_type)
+    inner = MARKETPLACE.sub("", here)
+    otherwise = 1_000_000 if inner != here else 1_000
     bare = re.sub(r"\s*\(amazon bedrock edition\)\s*", "", name, flags=re.IGNORECASE).strip()
     if bare and bare.lower() != "amazon bedrock":
-        return bare
-    cut = TAIL.sub("", usage_type)
-    return cut if cut != usage_type or kind is None else model_of(usage_type)
+        return kind, bare, otherwise
+    cut = TAIL.sub("", inner)
+    return kind, cut if cut != inner or kind is None else model_of(inner), otherwise
 
 
 FORMAT = CsvFormat("AWS Cost and Usage Report, legacy or 2.0 (CSV)", recognises, read)
