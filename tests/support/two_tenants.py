@@ -11,6 +11,7 @@ from enfilade.costs.holds.budgets import BudgetSpec
 from enfilade.costs.holds.limits import LimitSpec
 from enfilade.costs.holds.raises import RaiseSpec
 from enfilade.costs.ledger.corrections import Correction, post_correction
+from enfilade.costs.billing.types import Issuer, Profile
 from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import Exchange
 from enfilade.identity.scopes import key_scope
@@ -40,6 +41,7 @@ NO_ROW_OF_A_TENANT = {
     "enfilade.providers",
     "enfilade.replicas",
     "enfilade.secrets",
+    "enfilade_shared.billing_issuer",
     "enfilade_shared.revision_counter",
 }
 
@@ -76,6 +78,7 @@ async def two_tenants(parts: Parts) -> World:
         parts.writer.intend(running, lambda t=tenant, i=running: intent_text(t, i, parts.replica))  # type: ignore[misc]
         await parts.writer.settle(calls[tenant], call_event(tenant, calls[tenant]))
         await correct(parts, tenant, calls[tenant])
+        await bill(parts, tenant)
     return World(parts, tenants["ours"], tenants["theirs"], calls)
 
 
@@ -98,6 +101,21 @@ async def correct(parts: Parts, tenant: str, call_id: str) -> None:
         started = await unit.fetch_value("SELECT started_at FROM ledger WHERE call_id = $1", call_id)
         fields = {"call_id": call_id, "started_ns": to_ns(started), "corrects": 0, "amount_nano": 1}
         await post_correction(unit, Correction(reason="a test", **fields), parts.clock)
+
+
+async def bill(parts: Parts, tenant: str) -> None:
+    """A credit, and an invoice that takes some of it, of a period without calls; what was late is credited."""
+    found = parts.principals.tenant(tenant)
+    assert found is not None
+    async with unit_in(parts) as unit:
+        await parts.billing.profiles.put_issuer(unit, Issuer("The operator"))
+        await unit.act_in(tenant)
+        await parts.billing.profiles.put_profile(unit, Profile(found.name))
+        await parts.billing.credits.grant(unit, 1, "a test")
+        credit = (await parts.billing.credits.page(unit, None, 1, tenant))[0]
+        period = parts.billing.period(found, "2001", None, None)
+        invoice, _ = await parts.billing.issue(unit, found, period, zero=True)
+        await parts.billing.credits.take(unit, invoice.id, [(credit.id, 1)])
 
 
 async def _store(parts: Parts, tenant: str, call_id: str) -> None:
