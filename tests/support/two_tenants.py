@@ -7,11 +7,11 @@ import asyncpg
 
 from enfilade.bootstrap.compose import Parts
 from enfilade.core.clock import to_ns
+from enfilade.costs.billing.types import Issuer, Profile
 from enfilade.costs.holds.budgets import BudgetSpec
 from enfilade.costs.holds.limits import LimitSpec
 from enfilade.costs.holds.raises import RaiseSpec
 from enfilade.costs.ledger.corrections import Correction, post_correction
-from enfilade.costs.billing.types import Issuer, Profile
 from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import Exchange
 from enfilade.identity.scopes import key_scope
@@ -104,7 +104,7 @@ async def correct(parts: Parts, tenant: str, call_id: str) -> None:
 
 
 async def bill(parts: Parts, tenant: str) -> None:
-    """A credit, and an invoice that takes some of it, of a period without calls; what was late is credited."""
+    """A credit, and an invoice that takes some of it."""
     found = parts.principals.tenant(tenant)
     assert found is not None
     async with unit_in(parts) as unit:
