@@ -6,6 +6,7 @@ from bench.report import Row
 from bench.scenarios import (
     calls,
     flat_memory,
+    holds,
     latency,
     memory,
     open_streams,
@@ -24,6 +25,7 @@ SCENARIOS: dict[str, Callable[[Session], list[Row]]] = {
     "open_streams": open_streams.run,
     "latency": latency.run,
     "translation": translation.run,
+    "holds": holds.run,
     "startup": startup.run,
     "memory": memory.run,
     "flat_memory": flat_memory.run,
