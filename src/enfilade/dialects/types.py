@@ -28,6 +28,8 @@ class Request(msgspec.Struct):
     service_tier: str | None = None
     media: int = 0
     """How many parts are not text; their tokens have nothing to do with their bytes."""
+    searches: int = 0
+    """The most web searches that the provider may make for it, over all choices; they cost money of their own."""
     caching: bool = False
     """Whether the request asks the provider to write its cache, which costs more than plain input."""
     makes_output: bool = True

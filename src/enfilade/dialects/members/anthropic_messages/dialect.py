@@ -12,6 +12,7 @@ from enfilade.dialects.errors import ThreadsNotKept, UnreadableReply
 from enfilade.dialects.members.anthropic_messages.codec import CODEC
 from enfilade.dialects.members.anthropic_messages.reader import MessageStreamReader
 from enfilade.dialects.members.anthropic_messages.usage import MESSAGES, finish_of, tier_in
+from enfilade.dialects.searches import searches_by_type
 from enfilade.dialects.types import ReplyFacts, Request
 
 
@@ -57,6 +58,7 @@ class AnthropicMessages(AnthropicErrors):
         if is_given(known.thread):
             message = "`thread` is not offered: nothing is kept at the provider."
             raise ThreadsNotKept(message, param="thread", details=_UNTHREADED)
+        request.searches = searches_by_type(request.fields.get("tools"))
         request.stream = bool(known.stream)
         request.max_output = known.max_tokens
         request.service_tier = known.service_tier

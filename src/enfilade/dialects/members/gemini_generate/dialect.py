@@ -25,6 +25,7 @@ from enfilade.dialects.members.gemini_generate.codec import CODEC
 from enfilade.dialects.members.gemini_generate.reader import ContentStreamReader
 from enfilade.dialects.members.gemini_generate.reply import read_facts
 from enfilade.dialects.seals import MARK
+from enfilade.dialects.searches import searches_by_name
 from enfilade.dialects.types import ReplyFacts, Request
 
 CONFIGS = ("generationConfig", "generation_config")
@@ -80,6 +81,7 @@ class GeminiGenerate(GeminiErrors):
         require_one_spelling(fields)
         _read_config(request)
         _read_tier(request)
+        request.searches = searches_by_name(fields.get("tools")) * request.choices
         if may_name(body, *MEDIA_FIELDS):
             request.media = sum(count_media(fields[name], name) for name in WITH_PARTS if name in fields)
         # Nobody but Google knows how much the cached content holds: a bound is found as for media.

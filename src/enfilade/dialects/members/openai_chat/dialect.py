@@ -7,6 +7,7 @@ import msgspec
 from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import (
     ENCODER,
+    NOTHING,
     Choices,
     ModelName,
     OutputBound,
@@ -26,6 +27,7 @@ from enfilade.dialects.members.openai_chat.codec import CODEC
 from enfilade.dialects.members.openai_chat.reader import ChatReply, ChatStreamReader, finish_of
 from enfilade.dialects.members.openai_chat.shapes import usage_of
 from enfilade.dialects.openai.errors import OpenAIErrors
+from enfilade.dialects.searches import MOST_SEARCHES, searches_by_type
 from enfilade.dialects.types import ReplyFacts, Request
 
 MEDIA_TYPES = frozenset({"image_url", "input_audio", "file"})
@@ -87,6 +89,9 @@ class OpenAIChat(OpenAIErrors):
             wants_usage=not known.stream or (options is not None and bool(options.include_usage)),
             service_tier=known.service_tier,
         )
+        request.searches = searches_by_type(fields.get("tools")) * request.choices
+        if is_given(fields.get("web_search_options", NOTHING)):
+            request.searches += MOST_SEARCHES * request.choices
         if may_name(body, b"image_url", b"input_audio", b"file"):
             request.media = count_media(messages, MEDIA_TYPES)
         return request

@@ -33,6 +33,7 @@ from enfilade.dialects.members.openai_responses.stamps import stamped
 from enfilade.dialects.members.openai_responses.wire import RAW_LIST, REPLY
 from enfilade.dialects.openai.errors import OpenAIErrors, error_object
 from enfilade.dialects.seals import MARK
+from enfilade.dialects.searches import searches_by_type
 from enfilade.dialects.sse import named_event
 from enfilade.dialects.types import ReplyFacts, Request
 
@@ -99,6 +100,7 @@ class OpenAIResponses(OpenAIErrors):
             keeps=known.store,
             envelopes=_MARK in body,
         )
+        request.searches = searches_by_type(fields.get("tools"), fields.get("max_tool_calls", NOTHING))
         if head(known.input)[:1] == b"[" and may_name(body, *_NAMED_MEDIA):
             request.media = count_media(known.input, MEDIA_TYPES)
         return request
