@@ -190,12 +190,5 @@ def estimated_usage(call: Call, candidate: Candidate, facts: StreamFacts | None,
     tokens = min(produced, candidate.output_bound) if call.request.makes_output else 0
     if reported is not None and reported.is_plausible() and reported.input_tokens:
         # The provider has told the input, and perhaps the output so far.
-        return Usage(
-            reported.input_tokens,
-            reported.cached_input_tokens,
-            reported.cache_write_tokens,
-            reported.cache_write_1h_tokens,
-            max(tokens, reported.output_tokens),
-            reported.reasoning_tokens,
-        )
+        return msgspec.structs.replace(reported, output_tokens=max(tokens, reported.output_tokens))
     return Usage(estimated_input(call, candidate), output_tokens=tokens)
