@@ -12,13 +12,15 @@ from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, ACME_USER_KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TENANT_NOUNS = {"tenants", "departments", "users", "applications", "keys", "limits", "budgets", "calls", "spend"}
+TENANT_NOUNS = {"tenants", "departments", "users", "applications", "keys", "limits", "budgets", "calls", "spend", "statements"}
+BILLING = {"invoices", "credits", "billing-profiles", "issuer"}
 CATALOGUE = {"models", "deployments", "aliases", "providers", "prices"}
 WRITABLE = {"departments", "users", "applications", "keys", "limits", "budgets"}
 READS_ALL = {("GET", noun) for noun in TENANT_NOUNS}
 CATALOGUE_READS = {("GET", noun) for noun in CATALOGUE}
 AUDITS = {("GET", "events"), ("GET", "configuration")}
 REPLICAS = {("GET", "replicas")}
+BILLS = {("GET", noun) for noun in BILLING}
 
 
 def _changes(nouns: set[str]) -> set[tuple[str, str]]:
@@ -30,15 +32,17 @@ MAY: dict[str, set[tuple[str, str]]] = {
     | CATALOGUE_READS
     | AUDITS
     | REPLICAS
+    | BILLS
+    | _changes(BILLING)
     | _changes(WRITABLE | CATALOGUE | {"tenants"})
     | {("POST", "configuration")},
     "platform operator": READS_ALL | CATALOGUE_READS | REPLICAS | _changes({"keys", "limits"}),
-    "platform auditor": READS_ALL | CATALOGUE_READS | REPLICAS | AUDITS,
+    "platform auditor": READS_ALL | CATALOGUE_READS | REPLICAS | AUDITS | BILLS,
     "platform monitor": REPLICAS,
-    "admin": READS_ALL | AUDITS | _changes(WRITABLE),
+    "admin": READS_ALL | AUDITS | BILLS | _changes(WRITABLE),
     "operator": READS_ALL | _changes({"keys", "limits"}),
-    "auditor": READS_ALL | AUDITS,
-    "developer": {("GET", noun) for noun in ("applications", "calls", "spend", "budgets", "limits")},
+    "auditor": READS_ALL | AUDITS | BILLS,
+    "developer": {("GET", noun) for noun in ("applications", "calls", "spend", "statements", "budgets", "limits")},
     "member": set(),
 }
 """The catalogue belongs to the platform: no role of a tenant reaches it here (`/v1/models` shows its own part)."""
