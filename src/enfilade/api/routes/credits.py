@@ -37,7 +37,7 @@ class CreditGrant(BaseModel):
 
     tenant: Annotated[str, Field(min_length=1, max_length=100)]
     amount_usd: Amount
-    reason: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00\ud800-\udfff]*$")]
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
     expires: Annotated[Moment | None, Field(description="A day, on which it can still be used, or a moment.")] = None
 
 

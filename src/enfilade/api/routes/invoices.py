@@ -17,7 +17,7 @@ from enfilade.identity.permissions import BILLING_READ, BILLING_WRITE
 
 Name = Annotated[str, Path(max_length=64, pattern=r"^[A-Za-z0-9_.-]+$", description="The number or the id.")]
 Type = Annotated[Literal["invoice", "credit_note"] | None, Query(description="Only these.")]
-Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00\ud800-\udfff]*$")]
+Reason = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class InvoiceView(View):
