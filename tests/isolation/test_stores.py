@@ -129,6 +129,8 @@ def rooms(house: House) -> Iterator[tuple[str, Any]]:
         "tenants": identity.tenants,
         "limits": house.parts.limits,
         "budgets": house.parts.budgets,
+        "invoices": house.parts.billing.register,
+        "credits": house.parts.billing.credits,
     }.items()
 
 
