@@ -51,6 +51,17 @@ indices = st.integers(0, 99)
 
 
 @dataclass
+class Loss:
+    """What an attempt may have cost that answered nothing."""
+
+    model: str
+    nano: int
+    windows: dict[str, Window]
+    posted: set[str] = field(default_factory=set)
+    """Budgets that the call has left since, where it is spent already."""
+
+
+@dataclass
 class Life:
     """What the reference knows of one call."""
 
@@ -62,6 +73,12 @@ class Life:
     """For each budget, the window that was current when the call began to count for it."""
     since_ns: dict[str, int] = field(default_factory=dict)
     """For each limit, when the call began to count for it."""
+    losses: list[Loss] = field(default_factory=list)
+
+    @property
+    def lost(self) -> int:
+        """What all lost attempts may have cost."""
+        return sum(loss.nano for loss in self.losses)
 
 
 class Calls(RuleBasedStateMachine):
@@ -139,12 +156,13 @@ class Calls(RuleBasedStateMachine):
     @rule(which=indices, used=st.integers(0, 4), spent=st.integers(0, 4))
     def settle(self, which: int, used: int, spent: int) -> None:
         life = self.live[which % len(self.live)]
-        self.end(life, life.tokens * used // 4, life.nano * spent // 4)
+        self.end(life, life.tokens * used // 4, life.lost + (life.nano - life.lost) * spent // 4)
 
     @precondition(lambda self: self.live)
     @rule(which=indices)
     def release(self, which: int) -> None:
-        self.end(self.live[which % len(self.live)], 0, 0)
+        life = self.live[which % len(self.live)]
+        self.end(life, 0, life.lost)
 
     @precondition(lambda self: len(self.live) < len(self.lives))
     @rule(which=indices, nano=amounts)
@@ -167,6 +185,7 @@ class Calls(RuleBasedStateMachine):
             return
         life.tokens += tokens
         life.nano += nano
+        life.losses.append(Loss(life.hold.model, nano, dict(life.windows)))
 
     @precondition(lambda self: self.live)
     @rule(which=indices)
@@ -179,6 +198,8 @@ class Calls(RuleBasedStateMachine):
         except (BudgetReached, LimitReached):
             assert self.figures() == before
             return
+        for loss in life.losses:
+            loss.posted |= {budget.id for budget in self.budgets if budget.model not in {None, model}}
         life.hold.model = model
         self.remember(life)
 
@@ -291,13 +312,21 @@ class Calls(RuleBasedStateMachine):
 
     def naive_budget(self, budget: BudgetRule, subject: str, window: Window) -> tuple[int, int]:
         """Held and spent in a window, added up."""
-        concerned = [
-            life for life in self.lives if self.counts(budget, life) == subject and life.windows[budget.id] == window
-        ]
-        return (
-            sum(life.nano for life in concerned if life.is_live),
-            sum(life.nano for life in concerned if not life.is_live),
-        )
+        held = spent = 0
+        for life in self.lives:
+            if self.who(budget, life) != subject:
+                continue
+            here = [
+                loss
+                for loss in life.losses
+                if budget.model in {None, loss.model} and loss.windows.get(budget.id) == window
+            ]
+            spent += sum(loss.nano for loss in here if budget.id in loss.posted)
+            rest = sum(loss.nano for loss in here if budget.id not in loss.posted)
+            if self.counts(budget, life) == subject and life.windows[budget.id] == window:
+                rest += life.nano - life.lost
+            held, spent = (held + rest, spent) if life.is_live else (held, spent + rest)
+        return held, spent
 
     def naive_window(self, limit: LimitRule, subject: str, after_ns: int) -> int:
         """Requests or tokens of calls that began after a moment."""

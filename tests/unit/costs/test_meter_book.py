@@ -10,6 +10,7 @@ import pytest
 from enfilade.core.clock import to_ns
 from enfilade.costs.errors import BudgetExhausted, ConcurrencyLimitReached
 from enfilade.costs.holds.budget_meter import BudgetMeter
+from enfilade.costs.holds.hold import Demand
 from enfilade.costs.holds.meter_book import PRUNE_EVERY_S
 from enfilade.costs.holds.types import Measure, Subject
 from enfilade.identity.scopes import key_scope
@@ -99,6 +100,34 @@ def test_a_removed_rule_no_longer_counts() -> None:
 
     desk.settle(hold, 10)
     assert desk.book.find("budget", TENANT) is None
+
+
+def test_a_running_call_is_not_refused_a_further_attempt_by_a_rule_that_was_removed() -> None:
+    desk = Desk(budget(10), limit(Measure.TOKENS, 10))
+    hold = desk.take(10, tokens=10)
+    desk.install()
+
+    hold.extend(Demand(10, 10, 10), desk.clock.now_ns())
+
+    assert (hold.nano, hold.tokens) == (20, 20)
+
+
+@pytest.mark.parametrize("model", [None, "chat", "other"])
+def test_what_a_call_lost_counts_for_the_model_that_lost_it_also_when_the_past_is_read_again(model: str | None) -> None:
+    rule = budget(1000, model=model)
+    desk = Desk(rule)
+    hold = desk.take(40)
+    hold.extend(Demand(0, 40, 40), desk.clock.now_ns())
+    hold.switch(desk.meters(model="other"), desk.clock.now_ns())
+    hold.model = "other"
+    desk.book.start_over()
+
+    assert desk.book.attach_running(rule) == [hold.call_id]
+    desk.book.mark_seeded([rule])
+
+    assert desk.budget().used == {None: 80, "chat": 40, "other": 40}[model]
+    desk.settle(hold, 40 + 25)
+    assert (desk.budget().held, desk.budget().spent) == (0, {None: 65, "chat": 40, "other": 25}[model])
 
 
 def test_another_time_zone_makes_a_budget_look_into_its_past_again() -> None:

@@ -6,6 +6,7 @@ calls can never both pass where only one fits.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import msgspec
 
@@ -79,6 +80,8 @@ class Hold(msgspec.Struct, weakref=True):
     lost_tokens: int = 0
     lost_nano: int = 0
     """What attempts that may have cost something, and answered nothing, can have cost: it is never given back."""
+    losses: list[tuple[str, int]] = []
+    """The same by the model that the call had then."""
     posted_nano: dict[int, int] = {}
     """By the id of a budget that joined later: what earlier attempts lost, which is none of its business."""
     crossed: list[Alert] = []
@@ -111,6 +114,7 @@ class Hold(msgspec.Struct, weakref=True):
         self.nano += demand.nano
         self.lost_tokens += demand.tokens
         self.lost_nano += demand.nano
+        self.losses.append((self.model, demand.nano))
 
     def expire(self) -> None:
         """Give back what no attempt can have used. What is settled later is posted all the same, as an overrun."""
@@ -203,6 +207,22 @@ class Hold(msgspec.Struct, weakref=True):
             crossed = budget.settle(window, self.nano - posted, nano - posted)
             alerts += [Alert(budget, share, window, budget.spent) for share in crossed]
         return alerts
+
+    def join(self, budget: BudgetMeter, *, is_concerned: bool) -> None:
+        """Count in the fresh meter of a budget, while the call runs: what it holds, and what it lost for its model.
+
+        One that is not concerned any more, since the call went on to another model, has its losses.
+        """
+        pattern = budget.rule.model
+        lost = sum(nano for model, nano in self.losses if pattern is None or fnmatchcase(model, pattern))
+        window = budget.pin(self.started_ns, self.nano - self.lost_nano + lost if is_concerned else 0)
+        if window is None:
+            return
+        if is_concerned:
+            self.budgets.append((budget, window))
+            self.posted_nano = self.posted_nano | {id(budget): self.lost_nano - lost}
+        else:
+            budget.seed(window, lost)
 
     def let_go_of(self, rules: Collection[str]) -> None:
         """Stop counting for these rules, whose meters are being thrown away."""

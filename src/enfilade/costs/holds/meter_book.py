@@ -69,6 +69,11 @@ class MeterBook:
         # Also when no meter of it is live: one that is made later has to look into the past by the new rule.
         self._seeded -= gone
         self._attached -= gone
+        if gone:
+            # A call that runs is attached anew when the rule is seeded. Until then a meter of the former rule must not
+            # refuse it a further attempt.
+            for hold in self._unsettled():
+                hold.let_go_of(gone)
         for key, meter in list(self._meters.items()):
             if tenants is not None and meter.rule.tenant not in tenants:
                 continue
@@ -175,9 +180,18 @@ class MeterBook:
         attached = []
         for hold in self._unsettled():
             subject = applies(rule, hold.scope, hold.model)
-            if subject is None:
+            if isinstance(rule, BudgetRule):
+                former = (applies(rule, hold.scope, model) for model, _ in hold.losses)
+                counted = subject or next((found for found in former if found), None)
+                if counted is None:
+                    continue
+                meter = self.meter(rule, counted)
+                if isinstance(meter, BudgetMeter):
+                    hold.join(meter, is_concerned=subject is not None)
+            elif subject is not None:
+                _attach(hold, self.meter(rule, subject), self._clock.now_ns())
+            else:
                 continue
-            _attach(hold, self.meter(rule, subject), self._clock.now_ns())
             attached.append(hold.call_id)
         return attached
 
@@ -247,15 +261,11 @@ def _still_counts_alike(former: Rule, current: Rule) -> bool:
 
 
 def _attach(hold: Hold, meter: Meter, now_ns: int) -> None:
-    if isinstance(meter, BudgetMeter):
-        window = meter.pin(hold.started_ns, hold.nano)
-        if window is not None:
-            hold.budgets.append((meter, window))
-    elif isinstance(meter, ConcurrencyMeter):
+    if isinstance(meter, ConcurrencyMeter):
         if not hold.expired:
             meter.active += 1
             hold.concurrency.append(meter)
-    else:
+    elif isinstance(meter, WindowMeter):
         # What began while the clock was ahead counts now: in its own slot it would keep the meter from moving on.
         started_ns = min(hold.started_ns, now_ns)
         slot = started_ns // meter.slot_ns
