@@ -99,12 +99,10 @@ class TaxView(View):
 
 
 class RangeView(View):
-    """Ledger entries that the document holds: begun in a period, posted from one transaction up to another."""
+    """A period of which the document holds ledger entries."""
 
     start: str
     end: str
-    from_xact: int
-    to_xact: int
 
 
 class CorrectionView(View):

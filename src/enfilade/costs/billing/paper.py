@@ -89,12 +89,11 @@ class TaxPart(msgspec.Struct, frozen=True):
 
 
 class Range(msgspec.Struct, frozen=True):
-    """Ledger entries that began in the period, posted from one transaction up to, and without, another."""
+    """Ledger entries that began in the period. Which of them, by the transactions that posted them, is kept beside the
+    document: how many transactions there are is not the customer's business."""
 
     start: str
     end: str
-    from_xact: int
-    to_xact: int
 
 
 class Correction(msgspec.Struct, frozen=True):

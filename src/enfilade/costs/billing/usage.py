@@ -29,7 +29,7 @@ class Stretch:
 
     def shown(self) -> Range:
         """As it stands on the document."""
-        return Range(to_rfc3339(to_ns(self.start)), to_rfc3339(to_ns(self.end)), self.from_xact, self.to_xact)
+        return Range(to_rfc3339(to_ns(self.start)), to_rfc3339(to_ns(self.end)))
 
 
 @dataclass(frozen=True, slots=True)
