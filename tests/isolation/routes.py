@@ -9,6 +9,7 @@ NEVER = {
     "users": "ana@umbrella.example",
     "applications": "umbrella-app",
     "keys": "umbrella-key",
+    "invoices": "INV-2026-000009",
 }
 """Names alike to acme's, which nobody has."""
 PRICE = {"input": 1, "output": 2}
