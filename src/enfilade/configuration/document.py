@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from enfilade.configuration.part import StrictPart
-from enfilade.configuration.price_parts import Price, PriceChange
+from enfilade.configuration.price_parts import Discount, ExchangeRate, Markup, Price, PriceChange
 from enfilade.configuration.values import (
     Amount,
     Count,
@@ -345,6 +345,8 @@ class Tenant(TenantBase):
     """Its limits."""
     budgets: list[Budget] = []
     """Its budgets."""
+    markups: list[Markup] = []
+    """What it pays on top of what providers charge."""
     billing: Billing | None = None
     """How it is billed."""
 
@@ -360,6 +362,10 @@ class Document(Part):
     """The names that callers use."""
     aliases: list[Alias] = []
     """Further names for them."""
+    discounts: list[Discount] = []
+    """What providers take off their list prices for us."""
+    currencies: list[ExchangeRate] = []
+    """Exchange rates for display; the ledger stays in dollars."""
     keys: Annotated[
         list[Key], Field(description="The platform's own keys: roles owner, operator, auditor, monitor.")
     ] = []

@@ -1,6 +1,6 @@
 """What can be wrong with a configuration document."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from enfilade.core.errors import InvalidRequest
 
@@ -23,3 +23,18 @@ class UnreadableSource(InvalidRequest):
 
     code = "unreadable_configuration"
     remedy = "Correct the file; nothing was changed."
+
+
+class InvalidPriceList(InvalidRequest):
+    """Entries of a price list do not fit; `details.faults` says which, and why."""
+
+    code = "invalid_price_list"
+    status = 422
+    remedy = "Correct the entries; nothing was imported."
+
+    def __init__(self, faults: Sequence[tuple[str, str]], count: int) -> None:
+        """Each fault is a path such as `entries[3].input`, and what is wrong there."""
+        path, message = faults[0]
+        more = f" ({count - 1} more)" if count > 1 else ""
+        listed = [{"path": place, "message": text} for place, text in faults]
+        super().__init__(f"{path}: {message}{more}", param=path, details={"faults": listed, "count": count})

@@ -6,7 +6,7 @@ from enfilade.configuration import document as doc
 from enfilade.configuration import specs
 from enfilade.configuration.billing import issuer_fields, profile_fields
 from enfilade.configuration.listing import everything
-from enfilade.configuration.prices import own_prices
+from enfilade.configuration.prices import adjustment_fields, own_prices, rate_fields
 from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.subjects import scope_text, subject_names
 from enfilade.core.ids import PLATFORM_ID
@@ -25,6 +25,7 @@ async def export_document(rooms: Rooms, scope: Scope) -> doc.Document:
         }
         if scope.is_platform:
             content |= await _platform(rooms, unit)
+            await _add_markups(rooms, unit, content["tenants"])
             issuer = await rooms.billing.find_issuer(unit)
             content["issuer"] = None if issuer is None else issuer_fields(issuer)
     return doc.Document.model_validate(content)
@@ -44,6 +45,12 @@ async def _platform(rooms: Rooms, unit: UnitOfWork) -> dict[str, Any]:
         ],
         "aliases": [specs.alias_fields(record.spec) for record in aliases],
         "keys": [_key(key) for key in keys],
+        "discounts": [
+            adjustment_fields(entry)
+            for entry in await rooms.prices.agreements.in_force(unit)
+            if entry.adjustment.kind == "discount"
+        ],
+        "currencies": [rate_fields(rate) for rate in await rooms.prices.currencies.history(unit)],
     }
 
 
@@ -69,6 +76,15 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
         "budgets": [specs.budget_fields(rule, scope_text(rule.subject, names)) for rule in budgets],
         "billing": None if billing is None else profile_fields(billing),
     }
+
+
+async def _add_markups(rooms: Rooms, unit: UnitOfWork, tenants: list[dict[str, Any]]) -> None:
+    """A margin is the platform's business: a tenant's own export has none."""
+    for entry in await rooms.prices.agreements.in_force(unit):
+        if entry.adjustment.kind == "markup":
+            tenant = next((tenant for tenant in tenants if tenant["name"] == entry.tenant_name), None)
+            if tenant is not None:
+                tenant.setdefault("markups", []).append(adjustment_fields(entry))
 
 
 def _key(key: Key) -> dict[str, Any]:

@@ -1,11 +1,21 @@
 """The parts of the document that say what models cost."""
 
+from datetime import date
+from decimal import Decimal
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from enfilade.configuration.part import StrictPart
-from enfilade.configuration.values import Amount, Count, Label, Start
+from enfilade.configuration.values import Amount, Count, Label, ModelName, Name, Start, parse_decimal
+
+Percent = Annotated[
+    Decimal,
+    BeforeValidator(parse_decimal),
+    PlainSerializer(lambda figure: format(figure, "f"), return_type=str),
+    WithJsonSchema({"type": ["number", "string"], "examples": [5, "12.25"]}),
+]
+"""An exact figure that may be negative."""
 
 
 class Rates(StrictPart):
@@ -90,5 +100,54 @@ class PriceChange(StrictPart):
     start: Annotated[Start, Field(alias="from", description="Its first moment; of a day, midnight in UTC.")]
     to: Annotated[Start | None, Field(description="The first moment at which it no longer holds.")] = None
     price: Price
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+
+class Discount(StrictPart):
+    """What a provider takes off its list prices for us."""
+
+    percent: Percent
+    """5 takes five per cent off; up to four decimals."""
+    provider: Name = "*"
+    """Our name of the provider, or a pattern."""
+    model: ModelName = "*"
+    """Our name of a model, or a pattern."""
+    start: Annotated[Start | None, Field(alias="from", description="Its first moment; else from now on.")] = None
+    to: Annotated[Start | None, Field(description="The first moment at which it no longer holds.")] = None
+    tenant: Annotated[Name | None, Field(description="Only for this tenant.")] = None
+    reason: Annotated[str | None, Field(max_length=500)] = None
+    """For whoever reads it later."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+
+class Markup(StrictPart):
+    """What a tenant pays on top of what the provider charges; less, if it is negative."""
+
+    percent: Percent
+    """20 adds twenty per cent; up to four decimals."""
+    provider: Name = "*"
+    """Our name of the provider, or a pattern."""
+    model: ModelName = "*"
+    """Our name of a model, or a pattern."""
+    start: Annotated[Start | None, Field(alias="from", description="Its first moment; else from now on.")] = None
+    to: Annotated[Start | None, Field(description="The first moment at which it no longer holds.")] = None
+    reason: Annotated[str | None, Field(max_length=500)] = None
+    """For whoever reads it later."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+
+class ExchangeRate(StrictPart):
+    """What a dollar is worth, for display."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    """An ISO 4217 code, e.g. EUR."""
+    rate: Percent
+    """Units of the currency for one dollar."""
+    start: Annotated[date | None, Field(alias="from", description="Its first day; else today.")] = None
+    source: Label | None = None
+    """Where it comes from, e.g. ECB."""
 
     model_config = ConfigDict(serialize_by_alias=True)

@@ -3,8 +3,11 @@
 from typing import Any
 
 from enfilade.configuration import document as doc
-from enfilade.configuration.price_parts import Price
+from enfilade.configuration.price_parts import Discount, ExchangeRate, Markup, Price
 from enfilade.core.clock import Clock, to_datetime
+from enfilade.costs.prices.adjustments import Kind
+from enfilade.costs.prices.agreements import AdjustmentSpec, Agreement, Agreements, millionths_of, percent_of
+from enfilade.costs.prices.currencies import Currencies, Rate
 from enfilade.costs.prices.overrides import Change, Overrides
 from enfilade.costs.prices.source import Override
 from enfilade.costs.prices.tariffs import Tariff, price_fields, tariff_from
@@ -59,3 +62,53 @@ def _change(version: Override) -> dict[str, Any]:
         "to": None if version.to_ns is None else to_datetime(version.to_ns),
         "price": None if version.tariff is None else price_fields(version.tariff),
     }
+
+
+async def put_adjustment(
+    agreements: Agreements, clock: Clock, unit: UnitOfWork, tenant: str | None, part: Discount | Markup
+) -> Outcome:
+    """Let a discount or a markup be what the document says. Raises what `Agreements.put` raises."""
+    now = to_datetime(clock.now_ns())
+    if part.to is not None and part.to <= now:
+        return Outcome.UNCHANGED
+    kind: Kind = "discount" if isinstance(part, Discount) else "markup"
+    spec = AdjustmentSpec(
+        kind=kind,
+        tenant=tenant,
+        provider=part.provider,
+        model=part.model,
+        millionths=millionths_of(kind, part.percent),
+        effective=part.start if part.start is not None and part.start > now else None,
+        until=part.to,
+        reason=part.reason,
+    )
+    return await agreements.put(unit, spec, cuts=True)
+
+
+async def put_rate(currencies: Currencies, unit: UnitOfWork, part: ExchangeRate) -> Outcome:
+    """Let an exchange rate be what the document says. Raises InvalidRule."""
+    return await currencies.put(unit, part.currency, part.rate, part.start, part.source)
+
+
+def adjustment_fields(agreement: Agreement) -> dict[str, Any]:
+    """A discount or a markup in the document's words."""
+    adjustment = agreement.adjustment
+    fields: dict[str, Any] = {
+        "percent": percent_of(adjustment),
+        "provider": adjustment.provider,
+        "model": adjustment.model,
+        "from": to_datetime(adjustment.from_ns),
+        "to": None if adjustment.to_ns is None else to_datetime(adjustment.to_ns),
+        "reason": adjustment.reason,
+    }
+    return fields | ({"tenant": agreement.tenant_name} if adjustment.kind == "discount" else {})
+
+
+def rate_fields(rate: Rate) -> dict[str, Any]:
+    """An exchange rate in the document's words."""
+    return {"currency": rate.currency, "rate": rate.rate, "from": rate.on, "source": rate.source}
+
+
+def adjustment_name(part: Discount | Markup) -> str:
+    """As changes name it."""
+    return f"{part.provider}/{part.model}"

@@ -129,6 +129,19 @@ class Pruner:
                     self._removed.append((kind, record.spec.name, None))
 
 
+    async def _adjustments(self, document: doc.Document) -> None:
+        unit, agreements = self._unit, self._rooms.prices.agreements
+        named = {("discount", part.tenant, part.provider, part.model) for part in document.discounts}
+        named |= {
+            ("markup", tenant.name, part.provider, part.model) for tenant in document.tenants for part in tenant.markups
+        }
+        for entry in await agreements.in_force(unit):
+            part = entry.adjustment
+            if (part.kind, entry.tenant_name, part.provider, part.model) not in named:
+                await agreements.end(unit, part)
+                self._removed.append((part.kind, f"{part.provider}/{part.model}", entry.tenant_name))
+
+
 def _normal(scope: str) -> str:
     """Addresses are stored in lower case."""
     return scope.lower() if scope.startswith("user:") else scope

@@ -13,7 +13,8 @@ from enfilade.configuration import specs
 from enfilade.configuration.billing import issuer_of, profile_of
 from enfilade.configuration.errors import InvalidDocument
 from enfilade.configuration.faults import message_of, path_of
-from enfilade.configuration.prices import put_prices
+from enfilade.configuration.price_parts import Discount, Markup
+from enfilade.configuration.prices import adjustment_name, put_adjustment, put_prices, put_rate
 from enfilade.configuration.pruning import Pruner
 from enfilade.configuration.rooms import Rooms
 from enfilade.core.errors import EnfiladeError
@@ -115,6 +116,7 @@ class ConfigurationService:
         await self._keys(unit, document.keys, "keys", None, result)
         for position, tenant in enumerate(document.tenants):
             await self._tenant(unit, tenant, f"tenants[{position}]", result)
+        await self._prices(unit, document, result)
         await unit.act_in(PLATFORM_ID)
         if prune:
             pruner = Pruner(self._rooms, unit)
@@ -169,6 +171,29 @@ class ConfigurationService:
             with _at(f"{path}.billing"):
                 outcome = await self._rooms.billing.put_profile(unit, profile_of(part.billing))
             _note(result, outcome, "billing profile", part.billing.name, part.name)
+
+    async def _prices(self, unit: UnitOfWork, document: doc.Document, result: Application) -> None:
+        """What all prices go through: discounts, markups, exchange rates."""
+        prices, tenants = self._rooms.prices, self._rooms.identity.tenants
+        await unit.act_in(PLATFORM_ID)
+        parts: list[tuple[str, str, str | None, Discount | Markup]] = [
+            (f"discounts[{position}]", "discount", discount.tenant, discount)
+            for position, discount in enumerate(document.discounts)
+        ]
+        parts += [
+            (f"tenants[{index}].markups[{position}]", "markup", tenant.name, markup)
+            for index, tenant in enumerate(document.tenants)
+            for position, markup in enumerate(tenant.markups)
+        ]
+        for path, kind, name, part in parts:
+            with _at(path):
+                tenant_id = None if name is None else (await tenants.get(unit, name)).id
+                outcome = await put_adjustment(prices.agreements, prices.clock, unit, tenant_id, part)
+            _note(result, outcome, kind, adjustment_name(part), name)
+        for position, rate in enumerate(document.currencies):
+            with _at(f"currencies[{position}]"):
+                outcome = await put_rate(prices.currencies, unit, rate)
+            _note(result, outcome, "exchange rate", rate.currency)
 
     async def _keys(
         self, unit: UnitOfWork, parts: list[doc.Key], path: str, tenant: str | None, result: Application

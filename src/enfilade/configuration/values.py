@@ -85,7 +85,8 @@ def _format_moment(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _parse_amount(value: Any) -> Any:
+def parse_decimal(value: Any) -> Decimal:
+    """An exact figure, of a float the one that is written. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         message = "an amount is a number such as 0.15"
         raise ValueError(message)  # noqa: TRY004 - pydantic turns ValueError into a validation error
@@ -130,7 +131,7 @@ Start = Annotated[
 ]
 Amount = Annotated[
     Decimal,
-    BeforeValidator(_parse_amount),
+    BeforeValidator(parse_decimal),
     Field(ge=0, allow_inf_nan=False),
     PlainSerializer(_format_amount, return_type=int | float | str),
     WithJsonSchema({"type": ["number", "string"], "minimum": 0, "examples": [0.15, "5000"]}),

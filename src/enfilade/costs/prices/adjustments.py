@@ -39,9 +39,9 @@ class Adjustment:
         return self.kind, self.tenant, self.provider, self.model
 
     @property
-    def says(self) -> bool:
-        """Whether it adjusts anything, instead of ending what came before."""
-        return self.millionths is not None
+    def content(self) -> object:
+        """What it says; None ends what came before."""
+        return self.millionths
 
     @property
     def label(self) -> str:

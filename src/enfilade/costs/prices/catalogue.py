@@ -5,18 +5,21 @@ providers grant us and what tenants pay on top is applied to whichever it is.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import msgspec
 import structlog
 
-from enfilade.core.clock import Clock, to_datetime, to_ns
+from enfilade.core.clock import Clock, to_datetime
 from enfilade.costs.errors import PriceBookFault
 from enfilade.costs.prices import store
-from enfilade.costs.prices.adjustments import Adjustment, Adjustments, adjusted
+from enfilade.costs.prices.adjustments import Adjustments, adjusted
+from enfilade.costs.prices.agreements import Agreements, adjustment_of
 from enfilade.costs.prices.book import FORM, PriceBook, decode_book
+from enfilade.costs.prices.books import PriceBooks
+from enfilade.costs.prices.currencies import Currencies, rate_of
+from enfilade.costs.prices.imports import PriceListImports
 from enfilade.costs.prices.installed import book_version, compile_installed_book
-from enfilade.costs.prices.lists import ListEntry, ListVersion, PriceLists
+from enfilade.costs.prices.lists import PriceLists, list_version_of
 from enfilade.costs.prices.overrides import Overrides, override_of
 from enfilade.costs.prices.sheet import PriceSheet
 from enfilade.costs.prices.source import Listed, Override, PriceSource, Substitution, TenantSheet
@@ -43,6 +46,10 @@ class PriceCatalogue:
         self._storage = storage
         self.clock = clock
         self.overrides = Overrides(clock)
+        self.books = PriceBooks()
+        self.imports = PriceListImports(clock)
+        self.agreements = Agreements(clock)
+        self.currencies = Currencies(clock)
         self._overrides: Mapping[str, Sequence[Override]] = {}
         self._lists = PriceLists()
         self._adjustments = Adjustments()
@@ -98,8 +105,10 @@ class PriceCatalogue:
         since = to_datetime(self.clock.now_ns() - LONGEST_CALL_NS)
         lists = PriceLists([list_version_of(row) for row in await unit.fetch(store.LIST_LISTS, since)])
         adjustments = Adjustments([adjustment_of(row) for row in await unit.fetch(store.LIST_ADJUSTMENTS)])
+        rates = [rate_of(row) for row in await unit.fetch(store.LIST_RATES)]
 
         def install() -> None:
+            self.currencies.install(rates)
             self._overrides = overrides
             self._lists = lists
             self._adjustments = adjustments
@@ -157,25 +166,3 @@ class PriceCatalogue:
             return found
         adjustments, _ = self._adjustments.find(tenant, provider, model, now_ns)
         return Substitution(found.kind, adjusted(found.sheet, adjustments))
-
-
-def list_version_of(row: Mapping[str, Any]) -> ListVersion:
-    """A price list from its row."""
-    entries = msgspec.json.decode(row["entries"], type=tuple[ListEntry, ...])
-    return ListVersion(row["name"], row["version"], to_ns(row["imported_at"]), entries)
-
-
-def adjustment_of(row: Mapping[str, Any]) -> Adjustment:
-    """An adjustment from its row."""
-    to = row["effective_to"]
-    return Adjustment(
-        id=row["id"],
-        kind=row["kind"],
-        tenant=row["tenant"],
-        provider=row["provider"],
-        model=row["model"],
-        millionths=row["millionths"],
-        from_ns=to_ns(row["effective_from"]),
-        to_ns=None if to is None else to_ns(to),
-        reason=row["reason"],
-    )

@@ -1,12 +1,14 @@
 """Price lists that were imported: which entry of which version says what a deployment costs at a moment."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 
+from enfilade.core.clock import to_ns
 from enfilade.costs.prices.patterns import is_pattern, specificity
 from enfilade.costs.prices.source import NOT_LISTED, Listed
 from enfilade.costs.prices.tariffs import Tariff
@@ -22,9 +24,9 @@ class ListEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     to_ns: int | None = None
 
     @property
-    def says(self) -> bool:
-        """It always is a price."""
-        return True
+    def content(self) -> object:
+        """What it says; None ends what came before."""
+        return self.tariff
 
 
 class ListVersion:
@@ -92,3 +94,9 @@ class PriceLists:
                         best = rank, f"{version.label}:{entry.model}", entry.tariff
                 break
         return NOT_LISTED._replace(until_ns=until) if best is None else Listed(best[1], best[2], until)
+
+
+def list_version_of(row: Mapping[str, Any]) -> ListVersion:
+    """A price list from its row."""
+    entries = msgspec.json.decode(row["entries"], type=tuple[ListEntry, ...])
+    return ListVersion(row["name"], row["version"], to_ns(row["imported_at"]), entries)

@@ -26,9 +26,9 @@ class Override:
     to_ns: int | None = None
 
     @property
-    def says(self) -> bool:
-        """Whether it is a price."""
-        return self.tariff is not None
+    def content(self) -> object:
+        """What it says; None ends what came before."""
+        return self.tariff
 
     def label(self, model: str) -> str:
         """As ledger lines name it."""

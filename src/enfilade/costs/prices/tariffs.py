@@ -68,7 +68,7 @@ class Tariff(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def tariff_from(price: Mapping[str, Any]) -> Tariff:
     """A declared price as rates. Raises InvalidRule with the field at fault."""
-    fields = {name: value for name, value in price.items() if value not in (None, [], {})}
+    fields = {name: value for name, value in price.items() if value not in (None, [], (), {})}
     if fields.pop("free", False):
         if fields:
             message = "a model is either free or has prices"
@@ -113,7 +113,7 @@ def _hours(part: Mapping[str, Any], path: str) -> Hours:
 
 
 def _conditional(part: Mapping[str, Any], path: str) -> tuple[dict[str, int], tuple[Tier, ...]]:
-    fields = {name: value for name, value in part.items() if value not in (None, [])}
+    fields = {name: value for name, value in part.items() if value not in (None, [], ())}
     long_context = _tiers(fields.pop("long_context", ()), f"{path}.long_context")
     rates = _rates(fields, path)
     if not rates:

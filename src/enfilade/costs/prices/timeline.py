@@ -3,6 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from enfilade.core.clock import to_rfc3339
+from enfilade.core.errors import InvalidRequest
+from enfilade.costs.errors import InvalidRule, OverlappingPrices
+
 FOREVER_NS = 1 << 63
 
 
@@ -20,8 +24,8 @@ class Dated(Protocol):
         ...
 
     @property
-    def says(self) -> bool:
-        """Whether it says something, instead of ending what came before."""
+    def content(self) -> object:
+        """What it says; None where it ends what came before."""
         ...
 
 
@@ -62,9 +66,44 @@ def conflict(versions: Sequence[T], new: T, *, cuts: bool = False) -> T | None:
     A version without an end makes way for whatever begins later; one with an end was promised for all of its span.
     """
     before = [version for version in versions if version.from_ns < new.from_ns]
-    if before and before[-1].says and new.says and not cuts and new.from_ns < (before[-1].to_ns or 0):
-        return before[-1]
+    if before and not cuts and new.content is not None:
+        earlier = before[-1]
+        if earlier.content is not None and new.from_ns < (earlier.to_ns or 0):
+            return earlier
     following = next((version for version in versions if version.from_ns > new.from_ns), None)
     if following is not None and new.to_ns is not None and following.from_ns < new.to_ns:
         return following
     return None
+
+
+def is_there(versions: Sequence[T], new: T, *, exact: bool) -> bool:
+    """Whether a version says the same: from the same moment, or, of what holds from now on, at all."""
+    present = in_force(versions, new.from_ns).version
+    if exact and (present is None or present.from_ns != new.from_ns):
+        return False
+    if present is None:
+        return new.content is None
+    return present.content == new.content and present.to_ns == new.to_ns
+
+
+def check_new(versions: Sequence[T], new: T, now_ns: int, what: str, *, cuts: bool = False) -> None:
+    """Raise InvalidRequest for what would reach back, OverlappingPrices for what cuts another's span; `what` names both.
+
+    Raises InvalidRule for what ends before it begins.
+    """
+    if new.from_ns < now_ns:
+        message = "A price cannot be set for the past: what was charged stays charged."
+        raise InvalidRequest(message, param="effective_from")
+    if new.to_ns is not None and new.to_ns <= new.from_ns:
+        message = "It would end before it began."
+        raise InvalidRule(message, param="effective_to")
+    cut = conflict(versions, new, cuts=cuts)
+    if cut is not None:
+        message = f"{what} {span(new)} overlaps the one {span(cut)}."
+        raise OverlappingPrices(message, param="effective_from")
+
+
+def span(version: Dated) -> str:
+    """`from 2026-11-01T00:00:00Z until …`, for messages."""
+    until = "" if version.to_ns is None else f" until {to_rfc3339(version.to_ns)}"
+    return (f"from {to_rfc3339(version.from_ns)}" if version.from_ns else "from the beginning") + until
