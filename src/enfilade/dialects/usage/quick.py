@@ -16,10 +16,17 @@ _ZERO = "zero_"
 class Quick:
     """Made from a table's rows. For every report that wants care it gives None."""
 
-    __slots__ = ("_beside", "_decode", "_needs_output", "_plain", "_rare", "_words")
+    __slots__ = ("_beside", "_decode", "_needs_output", "_overlaps", "_plain", "_rare", "_words")
 
     def __init__(
-        self, rows: Collection[Row], *, total: str | None, lists: Collection[str], words: list[str], needs_output: bool
+        self,
+        rows: Collection[Row],
+        *,
+        total: str | None,
+        lists: Collection[str],
+        words: list[str],
+        needs_output: bool,
+        overlaps: bool,
     ) -> None:
         """Make a typed decoder, and what brings its figures into the order of `Usage`.
 
@@ -43,6 +50,7 @@ class Quick:
         self._words = tuple(f'"{word}"'.encode() for word in words)
         self._beside = tuple((row.total, NUMBER[row.part]) for row in plain.values() if row.total >= 0)
         self._needs_output = needs_output
+        self._overlaps = overlaps
 
     def read(self, raw: bytes | msgspec.Raw) -> Usage | None:
         """The usage; None for a report that wants care."""
@@ -66,7 +74,9 @@ class Quick:
         else:
             usage = Usage(*self._plain(report))
         prompt, completion = usage.input_tokens, usage.output_tokens
-        if not prompt or (not completion and self._needs_output) or total > prompt + completion:
+        if not prompt or (not completion and self._needs_output) or not 0 <= total <= prompt + completion:
+            return None
+        if self._overlaps and (usage.audio_input_tokens or usage.image_input_tokens):
             return None
         return usage
 

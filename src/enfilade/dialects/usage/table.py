@@ -59,7 +59,14 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             "steps": _steps(self.rows),
             "inputs": tuple(row.field for row in self.rows if row.part == INPUT and not row.beside),
             "outputs": tuple(row.field for row in self.rows if row.part == OUTPUT and not row.beside),
-            "quick": Quick(self.rows, total=self.total, lists=self.lists, words=words, needs_output=self.needs_output),
+            "quick": Quick(
+                self.rows,
+                total=self.total,
+                lists=self.lists,
+                words=words,
+                needs_output=self.needs_output,
+                overlaps=self.overlaps,
+            ),
         }
         for name, value in made.items():
             msgspec.structs.force_setattr(self, name, value)
