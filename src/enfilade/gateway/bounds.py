@@ -37,6 +37,8 @@ class Candidate(msgspec.Struct):
     output_rate: int
     caching: bool
     """Whether the request may write to the provider's cache."""
+    searches: int
+    """The most searches that the provider may make for it."""
     sets_output: bool
     """Whether the bound must be sent to the provider, because the caller's or the model's own is missing or larger."""
 
@@ -47,7 +49,9 @@ class Candidate(msgspec.Struct):
 
     def worst_posting(self) -> Posting:
         """The same, line by line."""
-        return worst_posting(self.sheet, self.input_bound, self.output_bound, caching=self.caching)
+        return worst_posting(
+            self.sheet, self.input_bound, self.output_bound, caching=self.caching, searches=self.searches
+        )
 
     @property
     def least(self) -> int:
@@ -96,9 +100,10 @@ def candidate_for(call: Call, target: Target, sheet: PriceSheet, text: int | Non
         input_bound=bound,
         output_bound=outputs,
         choices=request.choices,
-        worst_input=chosen.worst_input(bound, caching=request.caching),
+        worst_input=chosen.worst_input(bound, caching=request.caching, searches=request.searches),
         output_rate=chosen.worst_output_rate(bound),
         caching=request.caching,
+        searches=request.searches,
         sets_output=tell,
     )
 
