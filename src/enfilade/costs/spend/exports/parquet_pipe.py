@@ -58,14 +58,18 @@ async def _feed(pipe: asyncio.StreamWriter, table: Table, batches: Batches) -> N
         pipe.close()
 
 
-async def _end(process: Process, *tasks: "asyncio.Task[None] | asyncio.Task[bytes]") -> None:
+async def _end(process: Process, feeding: "asyncio.Task[None]", listening: "asyncio.Task[bytes]") -> None:
     """Leave nothing behind, whoever lost interest."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    feeding.cancel()
+    await asyncio.wait({feeding})
+    # The end of a process is not told before its pipes are read to their ends.
+    assert process.stdout is not None
+    while await process.stdout.read(CHUNK_BYTES):
+        pass
+    await asyncio.wait({listening})
     await process.wait()
 
 

@@ -62,7 +62,7 @@ COLUMNS = (
     _optional("PricingCategory", "`Standard`."),
     _column("PricingCurrency", "`USD`."),
     _optional("PricingQuantity", "The quantity in pricing units.", "decimal", QUANTITY_SCALE),
-    _optional("PricingUnit", "What the unit prices are for: `1000000 Tokens`, `Requests`, …"),
+    _optional("PricingUnit", "What the unit prices are for: `1000000 Tokens`, `Requests` and so on."),
     _column("ProviderName", "The provider, by its name in the configuration."),
     _column("PublisherName", "As `ProviderName`."),
     _optional("RegionId", "Where the deployment is."),
