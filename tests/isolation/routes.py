@@ -116,6 +116,10 @@ ROUTES: dict[str, Route] = {
     "POST /configuration/apply": Route(bodies=({"version": 1},), platform=True),
     "GET /deployments": Route(platform=True),
     "GET /replicas": Route(platform=True),
+    "GET /reconciliations": Route(platform=True),
+    "POST /reconciliations": Route(platform=True),
+    "GET /reconciliations/{id}": Route(platform=True),
+    "POST /reconciliations/{id}/bookings": Route(bodies=({"reason": "walked"},), platform=True),
 }
 del ROUTES["POST /prices"]
 LISTS = sorted(name.split(" ")[1] for name, route in ROUTES.items() if route.lists and not route.platform)

@@ -42,6 +42,9 @@ NO_ROW_OF_A_TENANT = {
     "enfilade.replicas",
     "enfilade.secrets",
     "enfilade_shared.billing_issuer",
+    "enfilade.reconciliations",
+    "enfilade.reconciliation_items",
+    "enfilade.reconciliation_bookings",
     "enfilade_shared.revision_counter",
 }
 

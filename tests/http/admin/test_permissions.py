@@ -20,6 +20,7 @@ READS_ALL = {("GET", noun) for noun in TENANT_NOUNS}
 CATALOGUE_READS = {("GET", noun) for noun in CATALOGUE}
 AUDITS = {("GET", "events"), ("GET", "configuration")}
 REPLICAS = {("GET", "replicas")}
+RECONCILES = {("GET", "reconciliations")}
 BILLS = {("GET", noun) for noun in BILLING}
 
 
@@ -32,12 +33,14 @@ MAY: dict[str, set[tuple[str, str]]] = {
     | CATALOGUE_READS
     | AUDITS
     | REPLICAS
+    | RECONCILES
+    | {("POST", "reconciliations")}
     | BILLS
     | _changes(BILLING)
     | _changes(WRITABLE | CATALOGUE | {"tenants"})
     | {("POST", "configuration")},
     "platform operator": READS_ALL | CATALOGUE_READS | REPLICAS | _changes({"keys", "limits"}),
-    "platform auditor": READS_ALL | CATALOGUE_READS | REPLICAS | AUDITS | BILLS,
+    "platform auditor": READS_ALL | CATALOGUE_READS | REPLICAS | AUDITS | BILLS | RECONCILES,
     "platform monitor": REPLICAS,
     "admin": READS_ALL | AUDITS | BILLS | _changes(WRITABLE),
     "operator": READS_ALL | _changes({"keys", "limits"}),

@@ -47,6 +47,11 @@ RIGHTS = {
             f"enfilade.{name}": "INSERT SELECT"
             for name in ("price_books", "price_versions", "price_lists", "price_adjustments", "exchange_rates")
         },
+        **{
+            f"enfilade.{name}": "INSERT SELECT"
+            for name in ("reconciliations", "reconciliation_items", "reconciliation_bookings")
+        },
+        "enfilade.reconciliations.superseded_by": "UPDATE",
         "enfilade.secrets": "DELETE INSERT UPDATE",
         "enfilade.secrets.name": READ,
         "enfilade.secrets.fingerprint": READ,
