@@ -35,6 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from docs.capabilities import capabilities
 from docs.matrix import translation
 from docs.pages import code, page, table
+from docs.usage import usage
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 
@@ -304,6 +305,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "providers.md": providers,
     "translation.md": translation,
     "capabilities.md": capabilities,
+    "usage.md": usage,
 }
 
 
