@@ -201,21 +201,22 @@ def _content_stream(case: Case) -> bytes:
     return _events(begun | {"usageMetadata": {"trafficType": "ON_DEMAND"}}, _content(case)).replace(b"\n", b"\r\n")
 
 
-def _converse_stream(case: Case) -> bytes:
-    events: list[tuple[str, dict[str, Any]]] = [
-        ("messageStart", {"role": "assistant"}),
-        ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hi."}}),
-        ("contentBlockStop", {"contentBlockIndex": 0}),
-        ("messageStop", {"stopReason": "end_turn"}),
-        ("metadata", {"usage": case.usage}),
+def converse_stream(report: bytes) -> bytes:
+    """A stream of Converse whose report has these bytes: frames tell their length, so nothing can be put in later."""
+    events: list[tuple[str, bytes]] = [
+        ("messageStart", b'{"role":"assistant"}'),
+        ("contentBlockDelta", b'{"contentBlockIndex":0,"delta":{"text":"Hi."}}'),
+        ("contentBlockStop", b'{"contentBlockIndex":0}'),
+        ("messageStop", b'{"stopReason":"end_turn"}'),
+        ("metadata", b'{"usage":%b}' % report),
     ]
-    return b"".join(event_frames.event(name, json.dumps(payload).encode()) for name, payload in events)
+    return b"".join(event_frames.event(name, payload) for name, payload in events)
 
 
-_STREAMS = {
+_STREAMS: dict[str, Callable[[Case], bytes]] = {
     "openai_chat": _chat_stream,
     "openai_responses": _response_stream,
     "anthropic_messages": _message_stream,
     "gemini_generate": _content_stream,
-    "bedrock_converse": _converse_stream,
+    "bedrock_converse": lambda case: converse_stream(json.dumps(case.usage).encode()),
 }

@@ -1,5 +1,6 @@
 """JSON inside of texts and events, which anybody may have written."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -8,7 +9,18 @@ from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import as_object
 from enfilade.dialects.errors import UnreadableReply
 
+_TEXT_OR_ODD = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?(?:NaN|Infinity)', re.DOTALL)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def without_nan(data: bytes) -> bytes | None:
+    """The JSON with figures that are none, NaN and the infinities, as texts, which is how some servers' whole replies
+    become readable; None where there are no such figures.
+    """
+    if b"NaN" not in data and b"Infinity" not in data:
+        return None
+    sound = _TEXT_OR_ODD.sub(lambda found: found[0] if found[0].startswith(b'"') else b'"%b"' % found[0], data)
+    return None if sound == data else sound
 
 
 def in_one_line(data: bytes) -> bytes:

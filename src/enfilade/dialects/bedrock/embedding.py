@@ -8,6 +8,7 @@ import msgspec
 from enfilade.core.messages import Embeddings, Question
 from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.types import Request
 from enfilade.dialects.upstream_only import NotSpoken
 
@@ -35,5 +36,7 @@ def decoded(decoder: "msgspec.json.Decoder[S]", body: bytes) -> S:
     try:
         return decoder.decode(body)
     except UNREADABLE as error:
+        if (sound := without_nan(body)) is not None:
+            return decoded(decoder, sound)
         message = "The provider's reply holds no embeddings."
         raise UnreadableReply(message) from error

@@ -11,6 +11,7 @@ from enfilade.dialects.anthropic.blocks import DIALECT_NAME
 from enfilade.dialects.anthropic.carriers import ORIGIN
 from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
 from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.anthropic_messages.reply import read_citations, tier_of
 from enfilade.dialects.members.anthropic_messages.usage import Reports, finish_of
 from enfilade.dialects.sse import EventCutter, event_data, split_events
@@ -120,13 +121,7 @@ class MessageDecoder:
         return []
 
     def _take(self, payload: bytes, out: list[Happening]) -> None:
-        try:
-            event = _EVENT.decode(payload)
-        except UNREADABLE as error:
-            if _is_news(payload):
-                return
-            message = "The provider's stream holds an event that cannot be read."
-            raise UnreadableReply(message) from error
+        event = _event_in(payload)
         kind = event.type
         if kind == "content_block_delta":
             self._grow(event, payload, out)
@@ -225,6 +220,19 @@ class MessageDecoder:
         stop = self._stop or Delta()
         out.append(Ended(finish_of(stop.stop_reason) or Finish.STOP, stop.stop_sequence, tier_of(self._reports.tier)))
         self.done = True
+
+
+def _event_in(payload: bytes) -> Event:
+    """The event, or one of no type for one that is new to us. Raises UnreadableReply."""
+    try:
+        return _EVENT.decode(payload)
+    except UNREADABLE as error:
+        if (sound := without_nan(payload)) is not None:
+            return _event_in(sound)
+        if _is_news(payload):
+            return Event()
+        message = "The provider's stream holds an event that cannot be read."
+        raise UnreadableReply(message) from error
 
 
 def _is_news(payload: bytes) -> bool:

@@ -9,6 +9,7 @@ from enfilade.dialects.anthropic.requests import CommonFields, read_request, req
 from enfilade.dialects.bodies import ENCODER, NOTHING, OutputBound, is_given, raw_json
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import ThreadsNotKept, UnreadableReply
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.anthropic_messages.codec import CODEC
 from enfilade.dialects.members.anthropic_messages.reader import MessageStreamReader
 from enfilade.dialects.members.anthropic_messages.usage import MESSAGES, finish_of, tier_in
@@ -85,6 +86,8 @@ class AnthropicMessages(AnthropicErrors):
         try:
             reply = _REPLY.decode(body)
         except UNREADABLE as error:
+            if (sound := without_nan(body)) is not None:
+                return self.read_reply(sound)
             message = "The provider's reply is not a message."
             raise UnreadableReply(message) from error
         if reply.type == "error" or not is_given(reply.content):

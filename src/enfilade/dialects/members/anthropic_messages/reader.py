@@ -5,6 +5,7 @@ import msgspec
 from enfilade.core.messages import Finish
 from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import NOTHING, error_text, is_given
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.anthropic_messages.framing import STOP, event
 from enfilade.dialects.members.anthropic_messages.usage import Reports, finish_of, stop_fields
 from enfilade.dialects.sse import EventCutter, event_data, split_events
@@ -68,7 +69,9 @@ class MessageStreamReader:
         try:
             read = _EVENT.decode(data)
         except UNREADABLE:
-            return event  # An event that is new to us: the caller's SDK decides.
+            sound = without_nan(event)
+            # An event that is new to us: the caller's SDK decides.
+            return event if sound is None else self._look(sound)
         if read.type == "error":
             facts.error = error_text(bytes(read.error))
             facts.done = True

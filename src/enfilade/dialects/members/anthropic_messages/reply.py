@@ -25,7 +25,7 @@ from enfilade.dialects.anthropic.citations import read_citation, shown_citation
 from enfilade.dialects.anthropic.turns import media_block, tool_input
 from enfilade.dialects.bodies import ENCODER, NOTHING
 from enfilade.dialects.errors import UnreadableReply
-from enfilade.dialects.json_text import text_in_reply
+from enfilade.dialects.json_text import text_in_reply, without_nan
 from enfilade.dialects.members.anthropic_messages.usage import (
     MESSAGES,
     SHOWN_TIERS,
@@ -65,6 +65,8 @@ def read_reply(body: bytes) -> Completion:
             raise UnreadableReply(message)
         parts = tuple(_read(block) for block in reply.content)
     except UNREADABLE as error:
+        if (sound := without_nan(body)) is not None:
+            return read_reply(sound)
         message = "The provider's reply is not a message."
         raise UnreadableReply(message) from error
     return Completion(

@@ -16,6 +16,7 @@ from enfilade.dialects.bodies import ENCODER, NOTHING, error_text
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.event_stream import Frame, FrameCutter
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.bedrock_converse.reply import (
     FINISHES,
     HOSTED,
@@ -156,7 +157,7 @@ class ConverseDecoder:
                 for index in list(self._open):
                     self._close(index, happened)
             case "metadata":
-                happened.extend(self._end(_METADATA.decode(frame.payload)))
+                happened.extend(self._end(_METADATA.decode(without_nan(frame.payload) or frame.payload)))
 
     def _start(self, start: _BlockStart, happened: list[Happening]) -> None:
         call = start.start.tool_use

@@ -11,7 +11,7 @@ from enfilade.dialects.bedrock.usage import converse_usage
 from enfilade.dialects.bodies import NOTHING
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
-from enfilade.dialects.json_text import text_in_reply
+from enfilade.dialects.json_text import text_in_reply, without_nan
 from enfilade.dialects.members.bedrock_converse.rules import CLAUDES, ORIGIN
 
 FINISHES = {
@@ -109,6 +109,8 @@ def read_reply(body: bytes, upstream: Upstream) -> Completion:
     try:
         reply = _REPLY.decode(body)
     except UNREADABLE as error:
+        if (sound := without_nan(body)) is not None:
+            return read_reply(sound, upstream)
         message = "The provider's reply is no reply of Converse."
         raise UnreadableReply(message) from error
     parts = [part for block in reply.output.message.content for part in _parts(block, upstream.model)]

@@ -16,6 +16,7 @@ from enfilade.dialects.gemini.contents import ORIGIN
 from enfilade.dialects.gemini.embedding import RULES, TASKS, WORDS, content_object, floats_of, text_of
 from enfilade.dialects.gemini.fields import camelled, object_at, text_at, whole_at, wrong
 from enfilade.dialects.gemini.usage import EMBED
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.types import Request
 
 _OF_ALL = ("taskType", "title", "outputDimensionality")
@@ -142,6 +143,8 @@ def vectors_in(body: bytes) -> tuple[list[Vector], Usage | None]:
     try:
         reply = _REPLY.decode(body)
     except UNREADABLE as error:
+        if (sound := without_nan(body)) is not None:
+            return vectors_in(sound)
         raise UnreadableReply(message) from error
     vectors = [reply.embedding] if reply.embedding is not None else reply.embeddings
     if vectors is None or is_given(reply.error):

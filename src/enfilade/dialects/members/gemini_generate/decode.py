@@ -16,7 +16,7 @@ from enfilade.dialects.errors import UnreadableReply
 from enfilade.dialects.gemini.contents import DIALECT, ORIGIN
 from enfilade.dialects.gemini.media import kind_of
 from enfilade.dialects.gemini.write import INVENTED
-from enfilade.dialects.json_text import text_in_reply
+from enfilade.dialects.json_text import text_in_reply, without_nan
 from enfilade.dialects.members.gemini_generate.calls import PartialArguments
 from enfilade.dialects.members.gemini_generate.evidence import citations_of, logprobs_of
 from enfilade.dialects.members.gemini_generate.wire import (
@@ -231,6 +231,8 @@ def decoded(data: bytes) -> Chunk:
     try:
         return CHUNK.decode(data)
     except UNREADABLE as error:
+        if (sound := without_nan(data)) is not None:
+            return decoded(sound)
         message = "The provider's reply is not one of Gemini's."
         raise UnreadableReply(message) from error
 

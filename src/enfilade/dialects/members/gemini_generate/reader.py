@@ -4,6 +4,7 @@ from enfilade.core.unreadable import UNREADABLE
 from enfilade.core.usage import Usage
 from enfilade.dialects.bodies import ENCODER, error_text, is_given
 from enfilade.dialects.gemini.usage import usage_object
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.gemini_generate.framing import Framing
 from enfilade.dialects.members.gemini_generate.wire import CHUNK, Chunk, Consumption, finish_of, is_blocked
 from enfilade.dialects.sse import EventCutter, event_data, split_events
@@ -57,7 +58,9 @@ class ContentStreamReader:
         try:
             chunk = CHUNK.decode(data)
         except UNREADABLE:
-            return self._passed(event, data)  # Not a chunk as we know it: the caller's SDK decides.
+            sound = without_nan(event)
+            # Not a chunk as we know it: the caller's SDK decides.
+            return self._passed(event, data) if sound is None else self._look(sound)
         if is_given(chunk.error):
             facts.error = error_text(bytes(chunk.error))
             facts.done = True

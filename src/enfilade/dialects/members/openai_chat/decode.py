@@ -5,6 +5,7 @@ from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, error_text
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.openai_chat.assembly import Assembly
 from enfilade.dialects.members.openai_chat.shapes import REPLY, Choice, Reply, finish_of, usage_of
 from enfilade.dialects.sse import EventCutter, event_data, split_events
@@ -68,6 +69,9 @@ class ChatDecoder:
         try:
             chunk = REPLY.decode(data)
         except UNREADABLE as error:
+            if (sound := without_nan(event)) is not None:
+                self._take(sound, happened)
+                return
             message = "The provider's stream holds something that is not a chunk of a chat completion."
             raise UnreadableReply(message) from error
         if chunk.error:

@@ -23,6 +23,7 @@ from enfilade.dialects.bodies import (
 )
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.openai_chat.codec import CODEC
 from enfilade.dialects.members.openai_chat.reader import ChatReply, ChatStreamReader, finish_of
 from enfilade.dialects.members.openai_chat.shapes import usage_of
@@ -119,6 +120,8 @@ class OpenAIChat(OpenAIErrors):
         try:
             reply = _REPLY.decode(body)
         except UNREADABLE as error:
+            if (sound := without_nan(body)) is not None:
+                return self.read_reply(sound)
             message = "The provider's reply is not a chat completion."
             raise UnreadableReply(message) from error
         if is_given(reply.error) or reply.choices is None:

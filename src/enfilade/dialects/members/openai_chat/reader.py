@@ -7,7 +7,7 @@ import msgspec
 from enfilade.core.messages import Finish
 from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
-from enfilade.dialects.json_text import in_one_line
+from enfilade.dialects.json_text import in_one_line, without_nan
 from enfilade.dialects.members.openai_chat.shapes import DONE, FINISHES, usage_of
 from enfilade.dialects.sse import EventCutter, event_data, split_events
 from enfilade.dialects.types import StreamFacts
@@ -105,7 +105,9 @@ class ChatStreamReader:
         try:
             chunk = _CHUNK.decode(data)
         except UNREADABLE:
-            return event  # Not a chunk as we know it: the caller's SDK decides.
+            sound = without_nan(event)
+            # Not a chunk as we know it: the caller's SDK decides.
+            return event if sound is None else self._look(sound)
         if is_given(chunk.error):
             facts.error = error_text(bytes(chunk.error))
             facts.done = True

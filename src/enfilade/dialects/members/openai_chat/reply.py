@@ -9,6 +9,7 @@ from enfilade.dialects.bodies import ENCODER
 from enfilade.dialects.codec import Upstream
 from enfilade.dialects.collecting import Collector
 from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.openai_chat.assembly import Assembly
 from enfilade.dialects.members.openai_chat.assistant import annotations
 from enfilade.dialects.members.openai_chat.decode import began
@@ -25,6 +26,8 @@ def completion_of(body: bytes, upstream: Upstream) -> Completion:
     try:
         reply = REPLY.decode(body)
     except UNREADABLE as error:
+        if (sound := without_nan(body)) is not None:
+            return completion_of(sound, upstream)
         message = "The provider's reply is not a chat completion."
         raise UnreadableReply(message) from error
     if reply.error or not reply.choices:

@@ -14,6 +14,7 @@ from enfilade.dialects.bodies import ENCODER, NOTHING, read_any
 from enfilade.dialects.checks import is_void, text, whole, wrong
 from enfilade.dialects.codec import Rules, Upstream
 from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.openai.usage import EMBEDDINGS
 from enfilade.dialects.types import Request
 
@@ -82,6 +83,8 @@ class EmbeddingsCodec:
         try:
             reply = _REPLY.decode(body)
         except UNREADABLE as error:
+            if (sound := without_nan(body)) is not None:
+                return self.read(sound, upstream)
             message = "The provider's reply holds no embeddings."
             raise UnreadableReply(message) from error
         if not reply.data:

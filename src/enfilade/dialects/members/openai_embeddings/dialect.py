@@ -16,6 +16,7 @@ from enfilade.dialects.bodies import (
 )
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, UnreadableReply, WrongType
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.openai_embeddings.codec import CODEC
 from enfilade.dialects.openai.errors import OpenAIErrors
 from enfilade.dialects.openai.usage import EMBEDDINGS
@@ -89,6 +90,8 @@ class OpenAIEmbeddings(Unstreamed, OpenAIErrors):
         try:
             reply = _REPLY.decode(body)
         except UNREADABLE as error:
+            if (sound := without_nan(body)) is not None:
+                return self.read_reply(sound)
             message = "The provider's reply holds no embeddings."
             raise UnreadableReply(message) from error
         if not is_given(reply.data):

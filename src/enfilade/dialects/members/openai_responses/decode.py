@@ -10,6 +10,7 @@ from enfilade.core.messages import Finish, Part, Reasoning, Refusal, Text, ToolC
 from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, error_text, is_given
 from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.openai_responses.annotations import read_logprobs
 from enfilade.dialects.members.openai_responses.reply import (
     SUMMARY_BREAK,
@@ -87,6 +88,9 @@ class ResponseDecoder:
             message = "The provider's stream holds an event of another form than its type has."
             raise UnreadableReply(message) from error
         except UNREADABLE as error:
+            if (sound := without_nan(data)) is not None:
+                self._take(sound, out)
+                return
             message = "The provider's stream holds an event that is no JSON."
             raise UnreadableReply(message) from error
 

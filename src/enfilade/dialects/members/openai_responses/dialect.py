@@ -25,6 +25,7 @@ from enfilade.dialects.bodies import (
 )
 from enfilade.dialects.codec import Codec, Operation
 from enfilade.dialects.errors import MissingField, UnreadableReply, WrongType
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.openai_responses.codec import CODEC
 from enfilade.dialects.members.openai_responses.models import ENCRYPTED, may_reason
 from enfilade.dialects.members.openai_responses.passing import sendable
@@ -154,6 +155,8 @@ class OpenAIResponses(OpenAIErrors):
         try:
             reply = REPLY.decode(body)
         except UNREADABLE as error:
+            if (sound := without_nan(body)) is not None:
+                return self.read_reply(sound)
             message = "The provider's reply is not a response."
             raise UnreadableReply(message) from error
         if reply.output is None:

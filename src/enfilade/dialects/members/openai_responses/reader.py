@@ -4,7 +4,7 @@ import msgspec
 
 from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import ENCODER, NOTHING, error_text, is_given
-from enfilade.dialects.json_text import in_one_line
+from enfilade.dialects.json_text import in_one_line, without_nan
 from enfilade.dialects.members.openai_responses.cut import CutStream
 from enfilade.dialects.members.openai_responses.stamps import stamps
 from enfilade.dialects.members.openai_responses.wire import FINAL, LIFECYCLE, RAW_FIELDS, ResponseReply
@@ -61,7 +61,9 @@ class ResponseStreamReader:
         try:
             read = _EVENT.decode(data)
         except UNREADABLE:
-            return event  # An event that is new to us: the caller's SDK decides.
+            sound = without_nan(event)
+            # An event that is new to us: the caller's SDK decides.
+            return event if sound is None else self._look(sound)
         if read.type == "error":
             self._fail(data)
             return b""

@@ -7,6 +7,7 @@ from enfilade.core.messages import Completion, Finish, Opaque, Part, Reasoning, 
 from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import as_object
 from enfilade.dialects.errors import UnreadableReply
+from enfilade.dialects.json_text import without_nan
 from enfilade.dialects.members.openai_responses.annotations import read_citations, read_logprobs
 from enfilade.dialects.members.openai_responses.carriers import made
 from enfilade.dialects.members.openai_responses.tools import ORIGIN
@@ -21,6 +22,8 @@ def read(body: bytes) -> Completion:
     try:
         reply = WHOLE.decode(body)
     except UNREADABLE as error:
+        if (sound := without_nan(body)) is not None:
+            return read(sound)
         message = "The provider's reply is not a response."
         raise UnreadableReply(message) from error
     if reply.output is None:
