@@ -36,6 +36,7 @@ from enfilade.costs.reconciliation.booking import Bookings
 from enfilade.costs.reconciliation.service import Reconciliations
 from enfilade.costs.service import Costs
 from enfilade.costs.spend.exports.service import Exports
+from enfilade.costs.spend.rollups import RollUps
 from enfilade.dialects.registry import load_dialects
 from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway.admission import Desk
@@ -137,6 +138,9 @@ class Parts:
         )
         self.reconciliations = Reconciliations(ids, clock)
         self.bookings = Bookings(self.reconciliations, ids, clock)
+        self.roll_ups = RollUps(
+            self.storage, clock, lambda: {tenant.id: tenant.spec.time_zone for tenant in self.principals.tenants()}
+        )
         self.audit = Audit()
         self.client = HttpClient(clock, self.sweeper)
         sources = SecretSources(given.environment, given.secret_env, given.secret_dirs)
@@ -225,6 +229,7 @@ class Parts:
             self.meter_book.watch_clock,
             self.partitions.run,
             self.recovery.run,
+            self.roll_ups.run,
             self.retention.run,
         ]
 
@@ -241,6 +246,8 @@ class Parts:
         metrics.watch(names.REPLICAS, lambda: self.presence.alive)
         metrics.watch(names.CONNECTIONS, self.client.open_connections)
         metrics.watch(names.CACHE_BYTES, lambda: self.cache.size)
+        metrics.watch(names.BOOK_REJECTED, lambda: float(self.prices.rejected is not None))
+        metrics.watch(names.SPEND_LAG, lambda: self.roll_ups.lag_s)
         if (log := self.given.log) is not None:
             metrics.watch(names.LOST_LOG_LINES, lambda: log.lost)
         metrics.watch_many(

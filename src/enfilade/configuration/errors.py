@@ -33,7 +33,7 @@ class InvalidPriceList(InvalidRequest):
     remedy = "Correct the entries; nothing was imported."
 
     def __init__(self, faults: Sequence[tuple[str, str]], count: int) -> None:
-        """Each fault is a path such as `entries[3].input`, and what is wrong there."""
+        """Each fault is a path such as `prices[3].input`, and what is wrong there."""
         path, message = faults[0]
         more = f" ({count - 1} more)" if count > 1 else ""
         listed = [{"path": place, "message": text} for place, text in faults]

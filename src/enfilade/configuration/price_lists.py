@@ -36,19 +36,19 @@ def read_entries(entries: Sequence[Any]) -> list[ListEntry]:
     """The entries as prices. Raises InvalidPriceList with everything that is wrong."""
     faults: list[tuple[str, str]] = []
     if not entries:
-        faults.append(("entries", "the list names no model"))
+        faults.append(("prices", "the list names no model"))
     if len(entries) > MAX_ENTRIES:
-        faults.append(("entries", f"a list has at most {MAX_ENTRIES} entries"))
+        faults.append(("prices", f"a list has at most {MAX_ENTRIES} entries"))
     found: list[tuple[int, ListEntry]] = []
     for position, entry in enumerate(entries[:MAX_ENTRIES]):
         try:
             found.append((position, _entry(entry)))
         except ValidationError as error:
             for fault in error.errors():
-                place = path_of((f"entries[{position}]", *fault["loc"]))
+                place = path_of((f"prices[{position}]", *fault["loc"]))
                 faults.append((place, message_of(fault, ListedPrice, fault["loc"])))
         except InvalidRule as error:
-            place = (error.param or "price").replace("price", f"entries[{position}]", 1)
+            place = (error.param or "price").replace("price", f"prices[{position}]", 1)
             faults.append((place, error.message))
     faults += _overlaps(found)
     if faults:
@@ -78,8 +78,8 @@ def _overlaps(found: Sequence[tuple[int, ListEntry]]) -> list[tuple[str, str]]:
             for other_position, other in group[:index]:
                 same = other.from_ns == entry.from_ns
                 if same or conflict(ordered([other]), entry) is not None:
-                    message = f"{model} {span(entry)} overlaps entries[{other_position}], which holds {span(other)}"
-                    faults.append((f"entries[{position}]", message))
+                    message = f"{model} {span(entry)} overlaps prices[{other_position}], which holds {span(other)}"
+                    faults.append((f"prices[{position}]", message))
     return faults
 
 

@@ -54,7 +54,15 @@ REPLICAS = Metric("enfilade_replicas", "gauge", "Processes that serve this datab
 CONNECTIONS = Metric("enfilade_upstream_connections", "gauge", "Open connections to providers.")
 CACHE = Metric("enfilade_cache_lookups", "counter", "Look-ups in the reply cache, by result.", ("result",))
 CACHE_BYTES = Metric("enfilade_cache_bytes", "gauge", "Bytes kept in the reply cache.")
+BOOK_REJECTED = Metric(
+    "enfilade_price_book_rejected",
+    "gauge",
+    "1 while the installed price data is unusable and an earlier price book, or none, is in use.",
+)
 LOST_LOG_LINES = Metric("enfilade_log_lines_lost", "counter", "Log lines dropped because nobody took them in time.")
+SPEND_LAG = Metric(
+    "enfilade_spend_rollup_lag_seconds", "gauge", "Time since the roll-ups of spend last held everything posted."
+)
 OVERFLOW = Metric(
     "enfilade_label_overflow", "counter", "Calls counted under `other` because there are too many label combinations."
 )

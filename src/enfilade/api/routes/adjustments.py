@@ -1,6 +1,7 @@
 """Discounts that providers grant us, and markups that tenants pay."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
@@ -9,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import View
-from enfilade.configuration.price_parts import Percent
 from enfilade.configuration.values import ModelName, Name, Start
 from enfilade.core.clock import to_datetime
 from enfilade.costs.prices.agreements import AdjustmentSpec, Agreement, millionths_of, percent_of
@@ -49,7 +49,7 @@ class AdjustmentSubject(BaseModel):
 class AdjustmentToSet(AdjustmentSubject):
     """An adjustment to declare."""
 
-    percent: Percent
+    percent: Annotated[Decimal | str, Field(description="5, `12.25%` or `250bp`; up to four decimals of a per cent.")]
     effective_from: Annotated[Start | None, Field(description="Now, if it is left out; never in the past.")] = None
     effective_to: Annotated[Start | None, Field(description="The first moment at which it no longer holds.")] = None
     reason: Annotated[str | None, Field(max_length=500)] = None
