@@ -92,6 +92,9 @@ ROUTES: dict[str, Route] = {
         filters=(("department", "departments"), ("application", "applications"), ("user", "users"), ("key", "keys")),
     ),
     "GET /spend/roll-ups": Route(),
+    "GET /exports": Route(),
+    "GET /exports/spend": Route(lists=True),
+    "GET /usage-events": Route(),
     "POST /spend/rebuild": Route(platform=True),
     "GET /invoices": Route(lists=True),
     "POST /invoices": Route(bodies=({"tenant": "{it}"},), platform=True),
@@ -99,9 +102,7 @@ ROUTES: dict[str, Route] = {
     "GET /invoices/{name}": Route("invoices"),
     "GET /invoices/{name}/credit-notes": Route("invoices"),
     "POST /invoices/{name}/credit-notes": Route("invoices", bodies=({"reason": "walked"},), platform=True),
-    "GET /statements": Route(
-        lists=True, filters=(("department", "departments"), ("application", "applications"))
-    ),
+    "GET /statements": Route(lists=True, filters=(("department", "departments"), ("application", "applications"))),
     "GET /credits": Route(lists=True),
     "POST /credits": Route(bodies=({"tenant": "{it}", "amount_usd": 1, "reason": "walked"},), platform=True),
     "GET /billing-profiles/{tenant_name}": Route("tenants"),

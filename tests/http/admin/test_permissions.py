@@ -12,7 +12,18 @@ from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, ACME_USER_KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TENANT_NOUNS = {"tenants", "departments", "users", "applications", "keys", "limits", "budgets", "calls", "spend", "statements"}
+TENANT_NOUNS = {
+    "tenants",
+    "departments",
+    "users",
+    "applications",
+    "keys",
+    "limits",
+    "budgets",
+    "calls",
+    "spend",
+    "statements",
+} | {"exports", "usage-events"}
 BILLING = {"invoices", "credits", "billing-profiles", "issuer"}
 CATALOGUE = {"models", "deployments", "aliases", "providers", "prices"}
 WRITABLE = {"departments", "users", "applications", "keys", "limits", "budgets"}
@@ -38,14 +49,17 @@ MAY: dict[str, set[tuple[str, str]]] = {
     | BILLS
     | _changes(BILLING)
     | _changes(WRITABLE | CATALOGUE | {"tenants"})
-    | {("POST", "configuration")},
+    | {("POST", "configuration"), ("POST", "spend")},
     "platform operator": READS_ALL | CATALOGUE_READS | REPLICAS | _changes({"keys", "limits"}),
     "platform auditor": READS_ALL | CATALOGUE_READS | REPLICAS | AUDITS | BILLS | RECONCILES,
     "platform monitor": REPLICAS,
     "admin": READS_ALL | AUDITS | BILLS | _changes(WRITABLE),
     "operator": READS_ALL | _changes({"keys", "limits"}),
     "auditor": READS_ALL | AUDITS | BILLS,
-    "developer": {("GET", noun) for noun in ("applications", "calls", "spend", "statements", "budgets", "limits")},
+    "developer": {
+        ("GET", noun)
+        for noun in ("applications", "calls", "spend", "statements", "budgets", "limits", "exports", "usage-events")
+    },
     "member": set(),
 }
 """The catalogue belongs to the platform: no role of a tenant reaches it here (`/v1/models` shows its own part)."""
