@@ -10,6 +10,7 @@ from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.events import budget_exhausted, threshold_crossed
 from enfilade.costs.holds.hold import Alert
 from enfilade.costs.holds.types import Action
+from enfilade.costs.holds.windows import window_at
 from tests.unit.costs.rules import TENANT, Desk, budget
 
 DAY = 86_400.0
@@ -77,6 +78,32 @@ def test_a_clock_that_goes_back_over_the_start_of_the_window_frees_nothing() -> 
     desk = Desk(budget(100, "day"))
     desk.spend(100)
     desk.clock.jump(-2 * DAY)
+
+    with pytest.raises(BudgetExhausted):
+        desk.take(1)
+
+
+def test_what_was_spent_while_the_clock_was_ahead_counts_when_its_window_comes() -> None:
+    desk = Desk(budget(100, "day", alerts=("0.5",)))
+    meter = desk.take(0).budgets[0][0]
+    tomorrow = window_at("day", desk.clock.now_ns() + int(DAY) * 10**9, "UTC")
+    meter.seed(tomorrow, 60)
+    assert meter.left(desk.clock.now_ns()) == 100
+    assert not meter.is_idle(desk.clock.now_ns())
+
+    desk.clock.advance(DAY)
+
+    assert desk.spend(40) == []  # The alert was raised when it was spent.
+    with pytest.raises(BudgetExhausted):
+        desk.take(1)
+
+
+def test_a_window_that_a_clock_set_back_begins_again_is_not_forgotten() -> None:
+    desk = Desk(budget(100, "hour"))
+    desk.spend(100)
+    desk.clock.advance(3600)
+    desk.book.forget_idle()
+    desk.clock.jump(-1)
 
     with pytest.raises(BudgetExhausted):
         desk.take(1)

@@ -6,12 +6,15 @@ carried over. It is worked out when one of these changes, not when somebody asks
 
 from functools import lru_cache
 
+from enfilade.core.clock import NANOSECONDS
 from enfilade.costs.holds.types import Action, BudgetRule
 from enfilade.costs.holds.windows import Window, window_at, window_before
 
 NEVER = 1 << 80
 """More than anybody can spend."""
 MILLION = 1_000_000
+SET_BACK_NS = 60 * NANOSECONDS
+"""So far a clock may be set right in steps too small to start over: the window before could begin again."""
 
 
 class WindowBefore:
@@ -32,6 +35,7 @@ class BudgetMeter:
         "_alert_nano",
         "_fired",
         "_told",
+        "ahead",
         "before",
         "carried",
         "ceiling",
@@ -68,6 +72,8 @@ class BudgetMeter:
         self._alert_nano = NEVER
         self.window = window_at(rule.period, now_ns, *rule.calendar)
         self.before = self._window_before()
+        self.ahead: dict[Window, tuple[int, int]] = {}
+        """What is used and spent in windows to come: calls of a time when the clock was ahead."""
         self._work_out(now_ns)
 
     @property
@@ -84,17 +90,29 @@ class BudgetMeter:
         """Begin the next window when the current one has passed; a clock that goes back changes nothing."""
         if now_ns < self.turn_ns:
             return
-        if now_ns >= self.window.end_ns:
-            passed = WindowBefore(self.window, self.used)
-            self.window = window_at(self.rule.period, now_ns, *self.rule.calendar)
-            self.used = self.spent = 0
-            self.before = self._window_before()
-            if self.before is not None and self.before.window == passed.window:
-                self.before = passed
-            self.told_exhausted = False
-            self._fired.clear()
-            self._told.clear()
+        if now_ns < self.window.end_ns:
+            self._work_out(now_ns)
+            return
+        self._begin_window(now_ns)
         self._work_out(now_ns)
+        if self.spent:
+            self._crossed()  # Before its time: the alerts were raised then.
+
+    def _begin_window(self, now_ns: int) -> None:
+        passed = WindowBefore(self.window, self.used)
+        self.window = window_at(self.rule.period, now_ns, *self.rule.calendar)
+        self.before = self._window_before()
+        if self.before is not None and self.before.window == passed.window:
+            self.before = passed
+        elif self.before is not None and self.before.window in self.ahead:
+            self.before.used = self.ahead[self.before.window][0]
+        self.used, self.spent = self.ahead.get(self.window, (0, 0))
+        if self.ahead:
+            end_ns = self.window.end_ns
+            self.ahead = {window: figures for window, figures in self.ahead.items() if window.start_ns >= end_ns}
+        self.told_exhausted = False
+        self._fired.clear()
+        self._told.clear()
 
     def left(self, now_ns: int) -> int:
         """What may still be held."""
@@ -109,8 +127,13 @@ class BudgetMeter:
 
     def pin(self, started_ns: int, nano: int) -> Window | None:
         """Hold money for a call that runs already, in the window in which it began; None when that has passed."""
-        for window in (self.window, self.before.window if self.before is not None else None):
-            if window is not None and window.start_ns <= started_ns < window.end_ns:
+        if started_ns >= self.window.end_ns:
+            window = window_at(self.rule.period, started_ns, *self.rule.calendar)
+            self.settle(window, -nano, 0)
+            return window
+        known = (self.window,) if self.before is None else (self.window, self.before.window)
+        for window in known:
+            if window.start_ns <= started_ns < window.end_ns:
                 self.settle(window, -nano, 0)
                 return window
         return None
@@ -122,6 +145,9 @@ class BudgetMeter:
             if self.before is not None and window == self.before.window:
                 self.before.used += spent - held
                 self._work_out_ceiling()
+            elif window.start_ns >= self.window.end_ns:
+                ahead_used, ahead_spent = self.ahead.get(window, (0, 0))
+                self.ahead[window] = (ahead_used + spent - held, ahead_spent + spent)
             return []
         self.used += spent - held
         self.spent += spent
@@ -146,9 +172,12 @@ class BudgetMeter:
         """Whether forgetting this meter would change nothing."""
         if self.rule.carry_over:
             self.advance(now_ns)
-            used_before = self.before.used if self.before is not None else 0
-            return not (self.used or used_before or self.told_exhausted)
-        return not self.held and (now_ns >= self.window.end_ns or not (self.spent or self.told_exhausted))
+        if now_ns < self.window.start_ns + SET_BACK_NS:
+            return False
+        used_before = self.before.used if self.before is not None else 0
+        if self.held or used_before or self.ahead:
+            return False
+        return now_ns >= self.window.end_ns + SET_BACK_NS or not (self.spent or self.told_exhausted)
 
     # What may be used.
 

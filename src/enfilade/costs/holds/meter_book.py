@@ -245,12 +245,18 @@ class MeterBook:
         while True:
             await self._clock.sleep(PRUNE_EVERY_S)
             self.expire()
-            now_ns = self._clock.now_ns()
-            idle = [key for key, meter in self._meters.items() if meter.is_idle(now_ns)]
-            for key in idle:
-                del self._meters[key]
-            if idle:
-                self._sets.clear()
+            self.forget_idle()
+
+    def forget_idle(self) -> None:
+        """Forget the meters that would be made anew as they are."""
+        now_ns = self._clock.now_ns()
+        # Also a call that holds nothing there may have cost something when it is settled.
+        awaited = {id(meter) for hold in self._unsettled() for meter, _ in (*hold.budgets, *hold.token_meters)}
+        idle = [key for key, meter in self._meters.items() if id(meter) not in awaited and meter.is_idle(now_ns)]
+        for key in idle:
+            del self._meters[key]
+        if idle:
+            self._sets.clear()
 
 
 def _still_counts_alike(former: Rule, current: Rule) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from fnmatch import fnmatchcase
 from typing import Any
 
-from enfilade.core.clock import NANOSECONDS, Clock, to_datetime
+from enfilade.core.clock import NANOSECONDS, Clock, to_datetime, to_ns
 from enfilade.costs.holds import store
 from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.meter_book import MeterBook
@@ -70,7 +70,7 @@ class Seeder:
             for window in _windows(rule, now_ns):
                 span = (to_datetime(window.start_ns), to_datetime(min(window.end_ns, FOREVER_NS)))
                 found.append((window, await unit.fetch(statement, rule.tenant, *span, rule.subject.id, running)))
-            return found
+            return found + await self._ahead(unit, rule, running, found[0][0])
         if rule.measure is Measure.CONCURRENCY:
             return []
         length_ns = PER_SECONDS[rule.per or "second"] * NANOSECONDS
@@ -78,6 +78,15 @@ class Seeder:
         span = (to_datetime(now_ns - length_ns - slot_ns), to_datetime(now_ns + slot_ns))
         statement = store.USED_BEFORE[rule.subject.kind]
         return [(None, await unit.fetch(statement, rule.tenant, *span, rule.subject.id, running, slot_ns))]
+
+    async def _ahead(self, unit: UnitOfWork, rule: BudgetRule, running: list[str], window: Window | None) -> list[Past]:
+        """What the ledger has of windows to come: a clock that was ahead has been set back."""
+        if window is None or window.end_ns >= FOREVER_NS:
+            return []
+        statement = store.SPENT_AHEAD[rule.subject.kind]
+        start = to_datetime(window.end_ns)
+        rows = await unit.fetch(statement, rule.tenant, start, rule.subject.id, running)
+        return [(window_at(rule.period, to_ns(row["minute"]), *rule.calendar), [row]) for row in rows]
 
     def _fill(self, rule: Rule, past: list[Past], now_ns: int) -> None:
         for window, rows in past:

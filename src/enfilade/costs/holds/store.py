@@ -95,6 +95,16 @@ GROUP BY 1, 2
 """
     for kind, column in SUBJECT_COLUMNS.items()
 }
+SPENT_AHEAD = {
+    kind: f"""
+SELECT {column} AS subject, model, date_trunc('minute', started_at, 'UTC') AS minute, sum(amount_nano)::bigint AS nano
+FROM ledger
+WHERE tenant_id = $1 AND started_at >= $2 AND {column} IS NOT NULL
+    AND ($3::uuid IS NULL OR {column} = $3) AND NOT (call_id = ANY ($4))
+GROUP BY 1, 2, 3
+"""
+    for kind, column in SUBJECT_COLUMNS.items()
+}
 USED_BEFORE = {
     kind: f"""
 SELECT {column} AS subject, model, floor(extract(epoch FROM started_at) * 1000000000 / $6::bigint)::bigint AS slot,
