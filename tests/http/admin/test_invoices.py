@@ -1,21 +1,25 @@
 """Billing over HTTP: who may, in which forms, and what is said when it cannot be."""
 
+import asyncio
 import csv
 import hashlib
 import io
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from typer.testing import CliRunner
 
 from enfilade.api.admin.billing import PaperView
+from enfilade.cli.root import ROOT as CLI
 from enfilade.core.clock import ManualClock
 from tests.support.house import House, HouseOptions, open_house
 from tests.support.postgres import TestServer
 from tests.support.waiting import eventually
-from tests.support.world import ACME_ADMIN_KEY, ACME_AUDITOR_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, world
+from tests.support.world import ACME_ADMIN_KEY, ACME_AUDITOR_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, OWNER_KEY, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -67,7 +71,7 @@ async def test_the_platform_issues_and_the_tenant_reads(billed: House) -> None:
     assert await issued(billed, period="2026-11") == invoice
     for key in (ACME_ADMIN_KEY, ACME_AUDITOR_KEY):
         client = billed.admin(key)
-        assert (await client.get("/api/v1/invoices")).json()["items"] == [invoice]
+        assert invoice in (await client.get("/api/v1/invoices")).json()["items"]
         reply = await client.get(f"/api/v1/invoices/{invoice['number']}")
         assert hashlib.sha256(reply.content).hexdigest() == invoice["sha256"] == reply.headers["etag"].strip('"')
         paper = PaperView.model_validate(reply.json())
@@ -179,9 +183,9 @@ async def test_a_repeated_request_issues_one_credit_note(billed: House) -> None:
     again = await billed.admin().post(path, json={"reason": "A mistake"})
     assert (again.status_code, again.json()["number"]) == (200, replies[0].json()["number"])
     listed = (await billed.admin(ACME_ADMIN_KEY).get(path)).json()["items"]
-    assert [note["number"] for note in listed] == ["CN-2026-000001"]
+    assert [note["number"] for note in listed] == [replies[0].json()["number"]]
     events = (await billed.admin().get("/api/v1/events", params={"type": "CreditNoteIssued"})).json()["items"]
-    assert [event["event"]["data"]["corrects"] for event in events] == [invoice["number"]]
+    assert [event["event"]["data"]["corrects"] for event in events].count(invoice["number"]) == 1
 
 
 async def test_what_is_declared_comes_back_and_can_be_taken_back(billed: House) -> None:
@@ -218,3 +222,32 @@ async def test_the_published_form_is_the_stored_one(billed: House) -> None:
     stored = json.loads(body)
     assert set(stored) == set(PaperView.model_fields)
     assert PaperView.model_validate(stored).model_dump(mode="json") == stored
+
+
+async def test_the_commands_show_save_and_credit(billed: House, tmp_path: Path) -> None:
+    invoice = await issued(billed, period="2026-11")
+    asked = ["--url", billed.url, "--key", OWNER_KEY]
+
+    async def run(*words: str, expecting: int = 0) -> str:
+        done = await asyncio.to_thread(CliRunner().invoke, CLI, [*words, *asked])
+        assert done.exit_code == expecting, done.output
+        return done.output
+
+    number, pdf, table = invoice["number"], tmp_path / "x.pdf", tmp_path / "x.csv"
+    assert "chat" in await run("invoice", "show", number)
+    assert number in await run("invoice", "list", "--tenant", "acme")
+    preview = json.loads(await run("invoice", "preview", "-t", "acme", "-p", "2026-12", "--json"))
+    assert (preview["number"], preview["is_provisional"]) == (None, True)
+    await run("invoice", "pdf", number, "--out", str(pdf))
+    await run("statement", "-t", "acme", "-p", "2026-Q4", "--csv", str(table), "--rate", "EUR=0.5@2026-11-30:a bank")
+    assert pdf.read_bytes().startswith(b"%PDF-")
+    assert "EUR" in table.read_text()
+    assert "Credit granted" in await run("credit", "grant", "globex", "2.5", "--reason", "Welcome")
+    assert "Welcome" in await run("credit", "list", "--tenant", "globex")
+    await run("invoice", "issue", "acme", "-p", "2026-12", expecting=5)
+    await run("invoice", "issue", "acme", "--rate", "half a euro", expecting=2)
+    # A month of its own: what other tests look at stays as it is.
+    october = (await run("invoice", "issue", "acme", "-p", "2026-10", "--zero")).split()[1].rstrip(":")
+    await run("invoice", "credit-note", october, "--reason", "None", expecting=2)
+    note = (await run("invoice", "credit-note", october, "--reason", "A mistake", "--yes")).split()[1].rstrip(":")
+    assert october in await run("invoice", "show", note)
