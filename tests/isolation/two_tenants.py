@@ -110,6 +110,7 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
         await _store(house, "globex")
         for tenant in TENANTS:
             await _correct(house, tenant)
+        await house.parts.roll_ups.catch_up()
         async with asyncio.TaskGroup() as group:
             for tenant in TENANTS:
                 group.create_task(_ask(house, tenant, "simulated/text-5+slow-2s"))
@@ -163,7 +164,8 @@ def _uuid(name: str) -> str:
 
 async def _ask(house: House, tenant: str, model: str) -> httpx2.Response:
     body = {"model": model, "messages": [{"role": "user", "content": f"The plans of {tenant}"}], "max_tokens": 9}
-    reply: httpx2.Response = await house.client(KEYS[tenant]).post("/v1/chat/completions", json=body)
+    headers = {"x-enfilade-metadata": f'{{"team": "{tenant}-team"}}'}
+    reply: httpx2.Response = await house.client(KEYS[tenant]).post("/v1/chat/completions", json=body, headers=headers)
     return reply
 
 

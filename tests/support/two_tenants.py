@@ -46,6 +46,7 @@ NO_ROW_OF_A_TENANT = {
     "enfilade.reconciliation_items",
     "enfilade.reconciliation_bookings",
     "enfilade_shared.revision_counter",
+    "enfilade_shared.spend_progress",
 }
 
 
@@ -79,9 +80,10 @@ async def two_tenants(parts: Parts) -> World:
         await _fill(parts, tenant)
         await _store(parts, tenant, calls[tenant])
         parts.writer.intend(running, lambda t=tenant, i=running: intent_text(t, i, parts.replica))  # type: ignore[misc]
-        await parts.writer.settle(calls[tenant], call_event(tenant, calls[tenant]))
+        await parts.writer.settle(calls[tenant], call_event(tenant, calls[tenant], metadata={"team": "sales"}))
         await correct(parts, tenant, calls[tenant])
         await bill(parts, tenant)
+    await parts.roll_ups.catch_up()
     return World(parts, tenants["ours"], tenants["theirs"], calls)
 
 

@@ -28,6 +28,7 @@ WHERE p.pronamespace IN ('enfilade'::regnamespace, 'enfilade_shared'::regnamespa
     AND has_function_privilege($1, p.oid, 'EXECUTE')
 """
 FULL, EDIT, READ = "DELETE INSERT SELECT UPDATE", "INSERT SELECT UPDATE", "SELECT"
+ROLL_UPS = ("spend_hours", "spend_days", "spend_months", "spend_metadata")
 RIGHTS = {
     "enfilade_app": {
         "enfilade.tenants": READ,
@@ -38,6 +39,7 @@ RIGHTS = {
         f"{SCHEMA}.revision_counter": "SELECT UPDATE",
         f"{SCHEMA}.conversations": FULL,
         **{f"{SCHEMA}.{name}": "DELETE INSERT SELECT" for name in ("conversation_items", "responses")},
+        **{f"{SCHEMA}.{name}": READ for name in (*ROLL_UPS, "spend_tenants", "spend_progress")},
     },
     "enfilade_writer": {},
     "enfilade_operator": {
@@ -59,6 +61,10 @@ RIGHTS = {
     },
     "enfilade_settler": {
         **{f"{SCHEMA}.{name}": "INSERT SELECT" for name in ("ledger", "calls", "events")},
+        **{f"{SCHEMA}.{name}.posted_xact": "UPDATE" for name in ("ledger", "calls")},
+        **{f"{SCHEMA}.{name}": FULL for name in ROLL_UPS},
+        f"{SCHEMA}.spend_tenants": EDIT,
+        f"{SCHEMA}.spend_progress": "SELECT UPDATE",
         f"{SCHEMA}.event_heads": EDIT,
         f"{SCHEMA}.ledger_epochs": EDIT,
         f"{SCHEMA}.intents": "DELETE INSERT SELECT",
@@ -95,10 +101,12 @@ WAYS_AROUND = [
     "SELECT append_leaves('{}', '{}', '{}', '{}')",
     "SELECT ensure_partition('calls', '2031-01-01')",
 ]
+MAY_ALL = {"current_tenant", "append_events", "post_correction"}
+MAY_ALL |= {"latency_place", "spend_server", "sum_up_spend", "sum_up_metadata"}
 FUNCTIONS = {
-    APP: {"current_tenant", "append_events", "post_correction"},
+    APP: MAY_ALL,
     WRITER: {"current_tenant", "settle"},
-    OPERATOR: {"current_tenant", "append_events", "post_correction"},
+    OPERATOR: MAY_ALL | {"roll_up_spend", "move_spend", "request_spend_rebuild", "rebuild_spend_month"},
 }
 
 
@@ -133,7 +141,7 @@ async def test_no_sign_in_role_can_get_around_the_guard(world: World, role: str)
 @pytest.mark.parametrize("role", [APP, WRITER])
 async def test_these_roles_cannot_read_the_platforms_tables(world: World, role: str) -> None:
     connection = await world.role(role)
-    for name in sorted(NO_ROW_OF_A_TENANT - {"enfilade_shared.revision_counter"}):
+    for name in sorted(NO_ROW_OF_A_TENANT - {"enfilade_shared.revision_counter", "enfilade_shared.spend_progress"}):
         with pytest.raises(REFUSED):
             await connection.fetch(f"SELECT * FROM {name}")
     await connection.close()

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -37,9 +37,11 @@ class Period(BaseModel):
     start: Annotated[str | None, Field(alias="from", max_length=40, description="2026-11-02, or RFC 3339.")] = None
     to: Annotated[str | None, Field(max_length=40, description="Like `from`; a date includes that day.")] = None
 
-    def moments(self, earliest: datetime, latest: datetime) -> tuple[datetime, datetime]:
-        """Start and end, the end without itself. Raises InvalidRequest."""
-        return read_moment(self.start, earliest, is_end=False), read_moment(self.to, latest, is_end=True)
+    def moments(self, earliest: datetime, latest: datetime, zone: tzinfo = UTC) -> tuple[datetime, datetime]:
+        """Start and end, the end without itself; dates are days of `zone`. Raises InvalidRequest."""
+        return read_moment(self.start, earliest, is_end=False, zone=zone), read_moment(
+            self.to, latest, is_end=True, zone=zone
+        )
 
 
 class Listing(Period):
@@ -96,14 +98,14 @@ def expected_version(if_match: str | None) -> int | None:
     return int(match[1])
 
 
-def read_moment(text: str | None, default: datetime, *, is_end: bool) -> datetime:
+def read_moment(text: str | None, default: datetime, *, is_end: bool, zone: tzinfo = UTC) -> datetime:
     """A moment from `2026-11-02` or RFC 3339; a date as the end of a period includes that day. Raises InvalidRequest."""
     if text is None:
         return default
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            day = datetime.combine(date.fromisoformat(text), time(), UTC)
-            return day + timedelta(days=1) if is_end else day
+            day = date.fromisoformat(text) + timedelta(days=int(is_end))
+            return datetime.combine(day, time(), zone).astimezone(UTC)
         moment = datetime.fromisoformat(text.replace(" ", "+"))
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):

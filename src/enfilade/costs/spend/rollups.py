@@ -1,0 +1,136 @@
+"""The job that keeps the roll-ups: what was posted since it last looked is added to them, exactly once.
+
+A batch and the watermark behind it are one transaction, so a process may die anywhere. Reports are right whether the job
+runs or not: they read what is not rolled up yet from the ledger.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from enfilade.core.clock import Clock, to_datetime, to_ns
+from enfilade.costs.spend import store
+from enfilade.identity.scopes import system_scope
+from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.unit_of_work import Storage, UnitOfWork
+
+ROLL_UP_EVERY_S = 5.0
+ENTRIES_AT_ONCE = 100_000
+VALUES_A_DAY = 10_000
+"""Of metadata, in a tenant; what goes beyond is counted together."""
+PATIENCE_MS = 1_800_000
+"""For one batch. A tenant whose time zone changes is made anew in one."""
+
+log = structlog.get_logger("enfilade.costs.spend.rollups")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the roll-ups are."""
+
+    caught_up_at: datetime | None
+    """When they last held everything that was posted."""
+    watermark: int
+    rebuilding: int
+    """Tenants whose roll-ups wait to be made anew."""
+
+
+class RollUps:
+    """Rolls up what is posted."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        zones: Callable[[], Mapping[str, str]],
+        entries_at_once: int = ENTRIES_AT_ONCE,
+        values_a_day: int = VALUES_A_DAY,
+    ) -> None:
+        """Work on `storage`; `zones` gives the time zone of each tenant, by its id."""
+        self._storage = storage
+        self._clock = clock
+        self._zones = zones
+        self._entries_at_once = entries_at_once
+        self._values_a_day = values_a_day
+        self._caught_up_ns = clock.now_ns()
+
+    @property
+    def lag_s(self) -> float:
+        """How long ago the roll-ups last held everything, as far as this process knows."""
+        return max(0, self._clock.now_ns() - self._caught_up_ns) / 1e9
+
+    async def catch_up(self) -> int:
+        """Roll up all that can be, and make anew what waits for it; return how many entries were added.
+
+        Where another process is at it, nothing is done. Raises DatabaseUnavailable; finished batches stay.
+        """
+        added, behind = 0, True
+        await self._follow_time_zones()
+        while behind:
+            batch = await self._batch()
+            added += batch[0]
+            behind = batch[1]
+        while await self.rebuild_month():
+            pass
+        async with self._storage.unit_of_work(system_scope("spend"), readonly=True) as unit:
+            progress = await read_progress(unit)
+        if progress.caught_up_at is not None:
+            self._caught_up_ns = to_ns(progress.caught_up_at)
+        return added
+
+    async def _follow_time_zones(self) -> None:
+        async with self._storage.unit_of_work(system_scope("spend"), readonly=True) as unit:
+            known = {str(row["tenant_id"]): row["time_zone"] for row in await unit.fetch(store.TENANT_ZONES)}
+        for tenant, zone in self._zones().items():
+            if known.get(tenant, zone) != zone:
+                async with self._storage.unit_of_work(system_scope("spend"), alone=False) as unit:
+                    await unit.execute(store.PATIENCE, str(PATIENCE_MS))
+                    if await unit.fetch_value(store.MOVE, tenant, zone, self._values_a_day):
+                        log.info("spend_moved", tenant=tenant, time_zone=zone)
+
+    async def _batch(self) -> tuple[int, bool]:
+        zones = self._zones()
+        async with self._storage.unit_of_work(system_scope("spend"), alone=False) as unit:
+            await unit.execute(store.PATIENCE, str(PATIENCE_MS))
+            row = await unit.fetch_row(
+                store.ROLL_UP,
+                to_datetime(self._clock.now_ns()),
+                list(zones),
+                list(zones.values()),
+                self._entries_at_once,
+                self._values_a_day,
+            )
+        return (row["entries"], row["behind"]) if row else (0, False)
+
+    async def rebuild_month(self) -> bool:
+        """Make the roll-ups of one month of one tenant anew, if any wait for it; return whether there was one."""
+        async with self._storage.unit_of_work(system_scope("spend"), alone=False) as unit:
+            await unit.execute(store.PATIENCE, str(PATIENCE_MS))
+            return bool(await unit.fetch_value(store.REBUILD_MONTH, self._values_a_day))
+
+    async def run(self) -> None:
+        """Catch up every few seconds, until cancelled."""
+        while True:
+            await self._clock.sleep(ROLL_UP_EVERY_S)
+            try:
+                await self.catch_up()
+            except DatabaseUnavailable as error:
+                log.warning("roll_up_postponed", error=error.message)
+            except Exception as error:  # noqa: BLE001 - calls must not end for want of roll-ups, which reports can do without
+                log.error("roll_up_failed", error=f"{type(error).__name__}: {error}")  # noqa: TRY400
+
+
+async def read_progress(unit: UnitOfWork) -> Progress:
+    """How far the roll-ups are; of the tenants, those that the unit sees."""
+    row = await unit.fetch_row(store.PROGRESS)
+    assert row is not None
+    return Progress(row["caught_up_at"], row["watermark"], row["rebuilding"])
+
+
+async def request_rebuild(unit: UnitOfWork, tenant: str | None) -> int:
+    """Have the roll-ups of one tenant, or of all, made anew from the ledger; return for how many tenants."""
+    waiting: int = await unit.fetch_value(store.REQUEST_REBUILD, tenant)
+    unit.record("SpendRebuildRequested", tenant=tenant, tenants=waiting)
+    return waiting
