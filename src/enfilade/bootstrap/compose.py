@@ -127,7 +127,7 @@ class Parts:
         self.budgets = Budgets(ids, self.identity, clock)
         self.prices = PriceCatalogue(self.storage, clock)
         self.billing_profiles = BillingProfiles()
-        self.billing = Billing(ids, clock, self.billing_profiles, Credits(ids, clock))
+        self.billing = Billing(ids, clock, self.billing_profiles, Credits(ids, clock), self.prices.currencies)
         self.recovery = Recovery(
             self.storage,
             self.writer,
