@@ -33,6 +33,7 @@ from enfilade.telemetry.names import CALL_LOG_FIELDS, LATENCY_BUCKETS, METRICS
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from docs.capabilities import capabilities
+from docs.exports import exports
 from docs.matrix import translation
 from docs.pages import code, page, table
 from docs.usage import usage
@@ -306,6 +307,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "translation.md": translation,
     "capabilities.md": capabilities,
     "usage.md": usage,
+    "exports.md": exports,
 }
 
 
