@@ -31,6 +31,8 @@ from enfilade.costs.holds.limits import Limits
 from enfilade.costs.holds.meter_book import MeterBook
 from enfilade.costs.holds.seeding import Seeder
 from enfilade.costs.ledger.recovery import Recovery
+from enfilade.costs.outlook.anomalies import AnomalyWatch
+from enfilade.costs.outlook.rules import AnomalyRuleBook
 from enfilade.costs.prices.catalogue import PriceCatalogue
 from enfilade.costs.reconciliation.booking import Bookings
 from enfilade.costs.reconciliation.service import Reconciliations
@@ -141,6 +143,13 @@ class Parts:
         self.roll_ups = RollUps(
             self.storage, clock, lambda: {tenant.id: tenant.spec.time_zone for tenant in self.principals.tenants()}
         )
+        self.anomaly_rules = AnomalyRuleBook()
+        self.anomalies = AnomalyWatch(
+            self.storage,
+            clock,
+            self.anomaly_rules,
+            lambda: {tenant.id: tenant.spec.time_zone for tenant in self.principals.tenants()},
+        )
         self.audit = Audit()
         self.client = HttpClient(clock, self.sweeper)
         sources = SecretSources(given.environment, given.secret_env, given.secret_dirs)
@@ -174,6 +183,7 @@ class Parts:
             providers=self.providers,
             catalogue=self.catalogue,
             billing=self.billing_profiles,
+            anomalies=self.anomaly_rules,
         )
         self.configuration = ConfigurationService(self.rooms)
         # api
@@ -230,6 +240,7 @@ class Parts:
             self.partitions.run,
             self.recovery.run,
             self.roll_ups.run,
+            self.anomalies.run,
             self.retention.run,
         ]
 

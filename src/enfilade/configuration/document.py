@@ -1,5 +1,6 @@
 """The document's form. The keys are fixed: tools rely on them."""
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
@@ -313,6 +314,26 @@ class Issuer(Part):
     """How credit notes are numbered."""
 
 
+class Anomalies(Part):
+    """When a tenant is told that an hour cost more than usual."""
+
+    enabled: bool = True
+    """Whether it is told at all."""
+    factor: Annotated[Amount, Field(ge=1, le=1000)] = Decimal(2)
+    """So many times what hours alike usually cost."""
+    deviations: Annotated[Amount, Field(le=1000)] = Decimal(4)
+    """And so many times farther from that than hours alike mostly are."""
+    least_usd: Amount = Decimal(1)
+    """An hour that cost less is never told of."""
+    scopes: Annotated[list[Literal["tenant", "department", "application", "model"]], Field(min_length=1)] = [
+        "tenant",
+        "department",
+        "application",
+        "model",
+    ]
+    """What is looked at by itself."""
+
+
 class TenantBase(Part):
     """A tenant without what belongs to it."""
 
@@ -349,6 +370,8 @@ class Tenant(TenantBase):
     """What it pays on top of what providers charge."""
     billing: Billing | None = None
     """How it is billed."""
+    anomalies: Anomalies | None = None
+    """When it is told that an hour cost more than usual."""
 
 
 class Document(Part):

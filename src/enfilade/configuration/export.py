@@ -4,6 +4,7 @@ from typing import Any
 
 from enfilade.configuration import document as doc
 from enfilade.configuration import specs
+from enfilade.configuration.anomalies import anomaly_fields
 from enfilade.configuration.billing import issuer_fields, profile_fields
 from enfilade.configuration.listing import everything
 from enfilade.configuration.prices import adjustment_fields, own_prices, rate_fields
@@ -64,6 +65,7 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
     limits = await everything(lambda a, n: rooms.limits.page(unit, a, n, tenant.id))
     budgets = await everything(lambda a, n: rooms.budgets.page(unit, a, n, tenant.id))
     billing = await rooms.billing.find_profile(unit, tenant.id)
+    anomalies = await rooms.anomalies.find(unit, tenant.id)
     return specs.tenant_fields(tenant) | {
         "departments": [{"name": department.name} for department in departments],
         "users": [
@@ -75,6 +77,7 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
         "limits": [specs.limit_fields(rule, scope_text(rule.subject, names)) for rule in limits],
         "budgets": [specs.budget_fields(rule, scope_text(rule.subject, names)) for rule in budgets],
         "billing": None if billing is None else profile_fields(billing),
+        "anomalies": None if anomalies is None else anomaly_fields(anomalies),
     }
 
 

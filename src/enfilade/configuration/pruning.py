@@ -63,6 +63,8 @@ class Pruner:
         budgets = {(_normal(budget.scope), budget.model, budget.window) for budget in part.budgets}
         if part.billing is None and await rooms.billing.remove_profile(unit):
             self._removed.append(("billing profile", part.name, part.name))
+        if part.anomalies is None and await rooms.anomalies.remove(unit):
+            self._removed.append(("anomaly rules", part.name, part.name))
         keys = {key.name for key in part.keys}
         applications = {application.name for application in part.applications}
         users = {user.email.lower() for user in part.users}
@@ -127,7 +129,6 @@ class Pruner:
                 if record.spec.name not in wanted:
                     await remove(unit, record.spec.name)
                     self._removed.append((kind, record.spec.name, None))
-
 
     async def _adjustments(self, document: doc.Document) -> None:
         unit, agreements = self._unit, self._rooms.prices.agreements

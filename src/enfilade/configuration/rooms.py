@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enfilade.costs.billing.profiles import BillingProfiles
 from enfilade.costs.holds.budgets import Budgets
 from enfilade.costs.holds.limits import Limits
+from enfilade.costs.outlook.rules import AnomalyRuleBook
 from enfilade.costs.prices.catalogue import PriceCatalogue
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.identity.service import Identity
@@ -24,3 +25,4 @@ class Rooms:
     providers: Providers
     catalogue: Catalogue
     billing: BillingProfiles
+    anomalies: AnomalyRuleBook

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from enfilade.configuration import document as doc
 from enfilade.configuration import specs
+from enfilade.configuration.anomalies import anomaly_rules_of
 from enfilade.configuration.billing import issuer_of, profile_of
 from enfilade.configuration.errors import InvalidDocument
 from enfilade.configuration.faults import message_of, path_of
@@ -171,6 +172,10 @@ class ConfigurationService:
             with _at(f"{path}.billing"):
                 outcome = await self._rooms.billing.put_profile(unit, profile_of(part.billing))
             _note(result, outcome, "billing profile", part.billing.name, part.name)
+        if part.anomalies is not None:
+            with _at(f"{path}.anomalies"):
+                outcome = await self._rooms.anomalies.put(unit, anomaly_rules_of(part.anomalies))
+            _note(result, outcome, "anomaly rules", part.name, part.name)
 
     async def _prices(self, unit: UnitOfWork, document: doc.Document, result: Application) -> None:
         """What all prices go through: discounts, markups, exchange rates."""

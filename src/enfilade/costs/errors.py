@@ -129,7 +129,7 @@ class ExchangeRateMissing(Conflict):
     """The document is in another currency, and there is no rate for it."""
 
     code = "exchange_rate_missing"
-    remedy = "Give the rate: units of the currency for one US dollar, its date and its source."
+    remedy = "Declare one (`enfilade currency set`), or give it: units of the currency for one US dollar, its date, its source."
 
 
 class InvalidBilling(InvalidRequest):
@@ -286,3 +286,12 @@ class UnknownPriceList(NotFound):
     """There is no price list or price book of that name and version."""
 
     code = "price_list_not_found"
+
+
+# Outlook
+
+
+class InvalidAlertQuery(InvalidRequest):
+    """There is no such alert, or the cursor is none of this list."""
+
+    code = "invalid_alert_query"

@@ -1,0 +1,1 @@
+"""What comes next, and what is out of the ordinary: forecasts, anomalies, movers, savings, alerts."""
