@@ -317,6 +317,17 @@ async def test_another_currency_has_its_rate_pinned(billed: Company) -> None:
     assert (note.net, note.currency) == ("2.77", paper.currency)
 
 
+async def test_without_a_rate_the_one_that_was_in_force_on_the_last_day_is_taken(billed: Company) -> None:
+    await declare(billed.parts, billed.tenant, Profile("Acme", currency="JPY"))
+    await billed.spend(NANO * 1000, OCTOBER, **large())
+    async with unit_in(billed.parts) as unit:
+        for day, rate in ((date(2026, 10, 1), "150"), (date(2026, 10, 31), "151.5"), (date(2026, 11, 1), "160")):
+            await billed.parts.prices.currencies.put(unit, "JPY", rate, day, "a bank")
+    await billed.parts.directory.refresh()
+    paper = read_paper((await issue(billed)).body)
+    assert (paper.currency.per_usd, paper.currency.rate_date, paper.total) == ("151.5", "2026-10-31", "1591")
+
+
 async def test_what_cannot_be_invoiced_is_told(company: Company) -> None:
     with pytest.raises(IssuerMissing):
         await issue(company)

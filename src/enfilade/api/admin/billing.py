@@ -182,13 +182,17 @@ class PaperQuery(PeriodQuery):
     """Which days, in which form, at which rate."""
 
     format: Form = "json"
-    currency: Annotated[str | None, Field(pattern=r"^[A-Z]{3}$", description="With `rate`: the currency.")] = None
+    currency: Annotated[
+        str | None, Field(pattern=r"^[A-Z]{3}$", description="Without `rate`: at the one in force on the last day.")
+    ] = None
     rate: Annotated[Decimal | None, Field(gt=0, lt=10**9, max_digits=24)] = None
     rate_date: date | None = None
     rate_source: Annotated[str | None, Field(min_length=1, max_length=100)] = None
 
-    def pinned(self) -> ExchangeRate | None:
-        """The rate, where one is given. Raises InvalidRequest for half of one."""
+    def pinned(self, context: AdminContext, period: BillingPeriod) -> ExchangeRate | None:
+        """The rate, where a currency is given. Raises InvalidRequest for half a rate, ExchangeRateMissing."""
+        if self.currency is not None and self.rate is None and self.rate_date is None:
+            return context.billing.rate_on(self.currency, period.last)
         given = (self.currency, self.rate, self.rate_date)
         if given == (None, None, None):
             return None

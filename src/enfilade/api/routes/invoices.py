@@ -133,7 +133,7 @@ async def preview(context: Context, actor: OneReader, query: Annotated[PaperQuer
     tenant = tenant_of(context, actor.tenant)
     period = query.days(context, tenant)
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        paper = await context.billing.preview(unit, tenant, period, query.pinned())
+        paper = await context.billing.preview(unit, tenant, period, query.pinned(context, period))
     return await paper_reply(context, paper, query.format)
 
 

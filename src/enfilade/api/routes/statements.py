@@ -37,7 +37,7 @@ async def read(context: Context, actor: Reader, query: Annotated[StatementQuery,
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
         subject = await _subject(context, unit, query)
         period = query.days(context, tenant)
-        paper = await context.billing.statement(unit, tenant, period, subject, query.pinned())
+        paper = await context.billing.statement(unit, tenant, period, subject, query.pinned(context, period))
     return await paper_reply(context, paper, query.format)
 
 

@@ -19,6 +19,7 @@ def statement(
     tenant: TenantOption = None,
     department: Annotated[str | None, typer.Option(help="Only this department's usage.")] = None,
     application: Annotated[str | None, typer.Option("--app", help="Only this application's usage.")] = None,
+    currency: Annotated[str | None, typer.Option(help="E.g. EUR, at the rate in force on the last day.")] = None,
     rate: RateOptions = None,
     pdf: Annotated[Path | None, typer.Option("--pdf", help="Save it as PDF.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Save its lines as CSV.")] = None,
@@ -28,7 +29,7 @@ def statement(
 ) -> None:
     """What was used in a period, by model, kind and price."""
     client = remote(url, key)
-    params = period_of(period, start, to) | rate_of(rate)
+    params = period_of(period, start, to) | {"currency": currency} | rate_of(rate)
     params |= {"tenant": tenant, "department": department, "application": application}
     for form, out in (("pdf", pdf), ("csv", csv)):
         if out is not None:

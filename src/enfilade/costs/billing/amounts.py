@@ -7,38 +7,11 @@ from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from enfilade.core.money import NANO_PER_USD
 from enfilade.costs.billing.types import Credit, ExchangeRate, Tax
 from enfilade.costs.errors import InvalidBilling
+from enfilade.costs.prices.currencies import minor_units
 
 _WIDE = Context(prec=60, rounding=ROUND_HALF_UP)
-NO_MINOR_UNIT = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "UYI",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]
-)
-THOUSANDTHS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 LINE_PLACES = Decimal("0.000000001")
 PRICE_PLACES = Decimal("0.000000000001")
-USD = "USD"
-
-
-def digits_of(currency: str) -> int:
-    """How many decimal places a currency has (ISO 4217)."""
-    return 0 if currency in NO_MINOR_UNIT else 3 if currency in THOUSANDTHS else 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +24,7 @@ class Currency:
     @property
     def digits(self) -> int:
         """Its decimal places."""
-        return digits_of(self.code)
+        return minor_units(self.code)
 
     @property
     def per_usd(self) -> Decimal:

@@ -1,11 +1,11 @@
 """Invoices and statements: what a tenant used in a period, and what is owed for it."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from enfilade.core.clock import Clock, to_datetime
 from enfilade.core.ids import IdFactory
-from enfilade.costs.billing.amounts import USD, Currency, Totals, check_rate, total_up
+from enfilade.costs.billing.amounts import Currency, Totals, check_rate, total_up
 from enfilade.costs.billing.credit_notes import CreditNotes
 from enfilade.costs.billing.credits import Credits
 from enfilade.costs.billing.drafting import Heading, draft_invoice, draft_statement
@@ -13,7 +13,7 @@ from enfilade.costs.billing.paper import Paper, read_paper
 from enfilade.costs.billing.periods import BillingPeriod, read_period
 from enfilade.costs.billing.profiles import BillingProfiles
 from enfilade.costs.billing.register import Entry, Register
-from enfilade.costs.billing.types import INVOICE, ExchangeRate, ExchangeRates, Invoice, Issuer, Profile
+from enfilade.costs.billing.types import INVOICE, ExchangeRate, Invoice, Issuer, Profile
 from enfilade.costs.billing.usage import EVERYTHING, Stretch, UsageOf, read_usage
 from enfilade.costs.errors import (
     ExchangeRateMissing,
@@ -22,6 +22,7 @@ from enfilade.costs.errors import (
     PeriodNotOver,
     PeriodOverlaps,
 )
+from enfilade.costs.prices.currencies import USD, Currencies
 from enfilade.identity.types import Tenant
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -53,7 +54,7 @@ class Billing:
         clock: Clock,
         profiles: BillingProfiles,
         granted: Credits,
-        rates: ExchangeRates | None = None,
+        rates: Currencies,
     ) -> None:
         """Look exchange rates up in `rates` where none is given."""
         self._clock = clock
@@ -71,6 +72,14 @@ class Billing:
         """Days of the tenant's calendar. Raises InvalidPeriod."""
         return read_period(name, first, last, tenant.spec.time_zone, self.now())
 
+    def rate_on(self, currency: str, day: date) -> ExchangeRate:
+        """The rate in force on a day. Raises ExchangeRateMissing."""
+        found = self._rates.find(currency, day)
+        if found is None:
+            message = f"There is no exchange rate of {currency} for {day}."
+            raise ExchangeRateMissing(message, param="currency")
+        return ExchangeRate(currency, found.rate, found.on, found.source or "declared by hand")
+
     async def statement(
         self,
         unit: UnitOfWork,
@@ -82,7 +91,7 @@ class Billing:
         """What was used, by model, kind and rate, whether it is invoiced or not."""
         if rate is not None:
             check_rate(rate)
-        currency = Currency(USD) if rate is None else Currency(rate.currency, rate)
+        currency = Currency(USD) if rate is None or rate.currency == USD else Currency(rate.currency, rate)
         stretch = Stretch(period.start, period.end, 0, EVERYTHING)
         department = subject.id if subject is not None and subject.kind == "department" else None
         application = subject.id if subject is not None and subject.kind == "application" else None
@@ -178,25 +187,19 @@ class Billing:
         else:
             stretches = await self.register.coverage(unit, taken_back)
         usage = (await read_usage(unit, tenant.id, stretches)).without_idle()
-        currency = await self._currency(unit, profile, period, rate)
+        currency = self._currency(profile, period, rate)
         now = self.now()
         usable = await self.credits.usable(unit, tenant.id, now, period.start)
         totals = total_up(usage.nano, currency, usable, profile.taxes)
         return _Bill(Heading(tenant.name, issuer, profile, period, currency, now), usage, totals)
 
-    async def _currency(
-        self, unit: UnitOfWork, profile: Profile, period: BillingPeriod, rate: ExchangeRate | None
-    ) -> Currency:
+    def _currency(self, profile: Profile, period: BillingPeriod, rate: ExchangeRate | None) -> Currency:
         code = profile.currency
         if rate is not None and rate.currency != code:
             message = f"The tenant is billed in {code}; the rate is for {rate.currency}."
             raise InvalidBilling(message, param="exchange_rate")
         if code == USD:
             return Currency(USD)
-        if rate is None and self._rates is not None:
-            rate = await self._rates.rate_on(unit, code, period.last)
-        if rate is None:
-            message = f"The tenant is billed in {code}, and there is no rate for {period.last}."
-            raise ExchangeRateMissing(message)
+        rate = rate or self.rate_on(code, period.last)
         check_rate(rate)
         return Currency(code, rate)

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
-
-from enfilade.storage.unit_of_work import UnitOfWork
 
 INVOICE: Final = "invoice"
 CREDIT_NOTE: Final = "credit_note"
@@ -57,14 +55,6 @@ class ExchangeRate:
     """Units of the currency for one dollar."""
     on: date
     source: str
-
-
-class ExchangeRates(Protocol):
-    """Where rates come from when none is given."""
-
-    async def rate_on(self, unit: UnitOfWork, currency: str, day: date) -> ExchangeRate | None:
-        """The rate in force on that day; None where there is none."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enfilade.costs.billing.amounts import Currency, check_rate, digits_of, minor_of, minor_text, tax_minor, total_up
+from enfilade.costs.billing.amounts import Currency, check_rate, minor_of, minor_text, tax_minor, total_up
 from enfilade.costs.billing.types import Credit, ExchangeRate, Tax
 from enfilade.costs.errors import InvalidBilling
 
@@ -28,7 +28,7 @@ def credit(identifier: str, left: int) -> Credit:
 def test_the_net_sum_is_within_half_the_smallest_unit_of_the_ledger(nano: int, code: str, rate: Decimal) -> None:
     chosen = currency(code, rate)
     net = total_up(nano, chosen, (), ()).net
-    owed = Decimal(nano) * chosen.per_usd / 10**9 * 10 ** digits_of(code)
+    owed = Decimal(nano) * chosen.per_usd / 10**9 * 10**chosen.digits
     assert abs(net - owed) <= Decimal("0.5")
 
 
