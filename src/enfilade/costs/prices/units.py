@@ -50,15 +50,19 @@ def rate_from_dollars(kind: str, dollars: str | int | float | Decimal) -> int:
     if nano != nano.to_integral_value():
         message = f"{dollars!r} is finer than a nano-dollar {unit.words}"
         raise ValueError(message)
-    return (2 * int(nano) * MILLION + unit.per) // (2 * unit.per)
+    return _rate(int(nano), unit.per)
+
+
+def _rate(nano: int, per: int) -> int:
+    return (2 * nano * MILLION + per) // (2 * per)
 
 
 def dollars_from_rate(kind: str, rate: int) -> Decimal:
-    """A rate as it is written: the shortest figure that reads back as the same rate."""
+    """A rate as it is written: what reads back as the same rate, where a nano-dollar in its unit is fine enough for it."""
     per = UNITS[kind].per
     exact = Decimal(rate * per) / MILLION / NANO_PER_USD
     shown = exact.quantize(SHOWN_PLACES, ROUND_HALF_UP)
-    return _shortest(shown if rate_from_dollars(kind, shown) == rate else exact)
+    return _shortest(shown if _rate(int(shown * NANO_PER_USD), per) == rate else exact)
 
 
 def _shortest(figure: Decimal) -> Decimal:
