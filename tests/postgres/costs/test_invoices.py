@@ -29,7 +29,7 @@ from enfilade.costs.errors import (
 )
 from enfilade.costs.ledger.corrections import Correction, post_correction
 from enfilade.identity.scopes import system_scope
-from enfilade.identity.types import Tenant
+from enfilade.identity.types import Tenant, TenantSpec
 from enfilade.storage.address import APP, OPERATOR, Address
 from tests.postgres.costs.conftest import Company, make_company
 from tests.support.parts import NOON, make_tenant, open_parts, unit_in
@@ -373,6 +373,21 @@ async def test_days_are_those_of_the_tenants_calendar(parts: Parts) -> None:
     for at in (datetime(2026, 9, 30, 21, 59, 59, tzinfo=UTC), datetime(2026, 10, 31, 23, tzinfo=UTC)):
         await company.spend(1, at)
     assert read_paper((await issue(company)).body).usage_usd == "0.021000000"
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
+async def test_a_tenant_that_changes_its_time_zone_is_billed_for_every_moment_once(billed: Company, zone: str) -> None:
+    for hour in range(-12, 13):
+        await billed.spend(NANO, datetime(2026, 10, 31, 23, 30, tzinfo=UTC) + timedelta(hours=hour), **LINES)
+    october = read_paper((await issue(billed)).body)
+    async with unit_in(billed.parts) as unit:
+        await billed.parts.identity.tenants.put(unit, TenantSpec("acme", time_zone=zone))
+    await billed.parts.directory.refresh()
+    assert (await issue(billed)).number == october.number
+    clock(billed).advance(31 * DAY)
+    november = read_paper((await issue(billed, "2026-11")).body)
+    assert (november.period.start, november.period.time_zone) == (october.period.end, zone)
+    assert usage(october) + usage(november) == Decimal(25 * NANO) / 10**9
 
 
 def clock(company: Company) -> ManualClock:

@@ -1,7 +1,7 @@
 """Periods that are billed: whole days of a tenant's calendar."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -18,16 +18,25 @@ class BillingPeriod:
     first: date
     last: date
     time_zone: str
+    begins: datetime | None = None
+    """Where a neighbouring period was billed in another time zone: when that one ended."""
+    ends: datetime | None = None
 
     @property
     def start(self) -> datetime:
         """The first moment, in UTC."""
-        return _midnight(self.first, self.time_zone)
+        return self.begins or _midnight(self.first, self.time_zone)
 
     @property
     def end(self) -> datetime:
         """The first moment after it, in UTC."""
-        return _midnight(self.last + timedelta(days=1), self.time_zone)
+        return self.ends or _midnight(self.last + timedelta(days=1), self.time_zone)
+
+    def beside(self, first: date, last: date, start: datetime, end: datetime) -> "BillingPeriod":
+        """This period beside one that is billed: days that follow one another leave no moment out, and none twice."""
+        if last + timedelta(days=1) == self.first:
+            return replace(self, begins=end)
+        return replace(self, ends=start) if self.last + timedelta(days=1) == first else self
 
     def __str__(self) -> str:
         """For people."""

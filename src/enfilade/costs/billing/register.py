@@ -57,7 +57,7 @@ class Register:
         return _invoice(row)
 
     async def of_period(self, unit: UnitOfWork, tenant: str, start: datetime, end: datetime) -> list[Invoice]:
-        """Invoices that touch a period, in the order of their issue."""
+        """Invoices of a period and around it, in the order of their issue."""
         return [_invoice(row) for row in await unit.fetch(store.LIST_OF_PERIOD, tenant, start, end)]
 
     async def credit_notes(self, unit: UnitOfWork, invoice: Invoice) -> list[Invoice]:

@@ -111,7 +111,7 @@ class Billing:
 
         Raises PeriodOverlaps, ExchangeRateMissing.
         """
-        present = await self._of_period(unit, tenant, period)
+        period, present = await self._placed(unit, tenant, period)
         if present is not None and not await self.register.is_taken_back(unit, present):
             return read_paper(present.body)
         issuer = await self.profiles.find_issuer(unit)
@@ -135,7 +135,7 @@ class Billing:
         IssuerMissing, BillingProfileMissing, PeriodNotOver, PeriodOverlaps, NothingToInvoice, ExchangeRateMissing.
         """
         await unit.act_in(tenant.id)
-        present = await self._of_period(unit, tenant, period)
+        period, present = await self._placed(unit, tenant, period)
         if present is not None and not (again and await self.register.is_taken_back(unit, present)):
             return present, False
         if self.now() < period.end:
@@ -162,14 +162,24 @@ class Billing:
         await self.credits.take(unit, invoice.id, [(taken.credit.id, taken.nano) for taken in bill.totals.credits])
         return invoice, True
 
-    async def _of_period(self, unit: UnitOfWork, tenant: Tenant, period: BillingPeriod) -> Invoice | None:
-        """The invoice of exactly this period that was issued last."""
-        found = await self.register.of_period(unit, tenant.id, period.start, period.end)
-        for invoice in found:
-            if (invoice.period_start, invoice.period_end) != (period.start, period.end):
+    async def _placed(
+        self, unit: UnitOfWork, tenant: Tenant, period: BillingPeriod
+    ) -> tuple[BillingPeriod, Invoice | None]:
+        """The period between its neighbours, and the invoice of exactly its days that was issued last."""
+        present, placed = None, period
+        for invoice in await self.register.of_period(unit, tenant.id, period.start, period.end):
+            days = read_paper(invoice.body).period
+            first, last = date.fromisoformat(days.first_day), date.fromisoformat(days.last_day)
+            if (first, last) == (period.first, period.last):
+                present = invoice
+            elif first <= period.last and period.first <= last:
                 message = f"A part of {period} is invoiced already, with {invoice.number}."
                 raise PeriodOverlaps(message, details={"invoice": invoice.number})
-        return found[-1] if found else None
+            else:
+                placed = placed.beside(first, last, invoice.period_start, invoice.period_end)
+        if present is not None:
+            placed = replace(period, begins=present.period_start, ends=present.period_end)
+        return placed, present
 
     async def _bill(
         self,

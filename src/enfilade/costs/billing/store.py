@@ -50,9 +50,11 @@ currency, total, body, digest
 FIND_INVOICE = (
     f"SELECT {_COLUMNS} FROM invoices WHERE (id::text = $1 OR number = $1) AND ($2::uuid IS NULL OR tenant_id = $2)"
 )
-# The invoice in force for a period comes last: it replaces those before.
+# The invoice in force for a period comes last: it replaces those before. Its neighbours are found, too, though the tenant's
+# days may have begun at another hour then.
 LIST_OF_PERIOD = f"""
-SELECT {_COLUMNS} FROM invoices WHERE tenant_id = $1 AND type = 'invoice' AND period_start < $3 AND period_end > $2
+SELECT {_COLUMNS} FROM invoices WHERE tenant_id = $1 AND type = 'invoice'
+    AND period_start <= $3::timestamptz + interval '26 hours' AND period_end >= $2::timestamptz - interval '26 hours'
 ORDER BY year, sequence
 """
 LIST_CREDIT_NOTES = f"""
