@@ -11,12 +11,13 @@ from rich.text import Text
 
 from enfilade.cli.commands.spend_explain import correct, explain
 from enfilade.cli.commands.spend_export import export
+from enfilade.cli.commands.spend_outlook import alerts, forecast, movers, savings
 from enfilade.cli.commands.spend_rebuild import rebuild
 from enfilade.cli.output import CONSOLE, Exit, fail, money, note, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote
 
 APP = typer.Typer(add_completion=False, help="Who spent what.")
-COMMANDS: tuple[Callable[..., None], ...] = (explain, correct, export, rebuild)
+COMMANDS: tuple[Callable[..., None], ...] = (explain, correct, forecast, movers, savings, alerts, export, rebuild)
 """The commands below it, in the order in which they are shown: functions named as they are typed."""
 
 BAR_WIDTH = 24
