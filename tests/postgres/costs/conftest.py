@@ -10,6 +10,7 @@ import pytest
 from enfilade.bootstrap.compose import Parts
 from enfilade.core.clock import ManualClock
 from enfilade.core.scope import Scope
+from enfilade.costs.billing.types import Issuer, Profile, Tax
 from enfilade.costs.holds.budgets import BudgetSpec
 from enfilade.costs.holds.limits import LimitSpec
 from enfilade.costs.holds.types import BudgetRule, LimitRule
@@ -105,3 +106,14 @@ async def make_company(parts: Parts, name: str = "acme", **tenant: Any) -> Compa
 async def company(parts: Parts) -> Company:
     """One tenant with two of everything."""
     return await make_company(parts)
+
+
+@pytest.fixture
+async def billed(company: Company) -> Company:
+    """The company, with all that an invoice needs."""
+    async with unit_in(company.parts) as unit:
+        await company.parts.billing.profiles.put_issuer(unit, Issuer("Enfilade Operations", ("Main Street 1",)))
+        await unit.act_in(company.tenant)
+        profile = Profile("Acme", ("Side Street 2",), taxes=(Tax("VAT", "20"),))
+        await company.parts.billing.profiles.put_profile(unit, profile)
+    return company
