@@ -1,5 +1,6 @@
 """Exports that cannot be imported, and who may not: each is told, and nothing is left behind."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from enfilade.costs.reconciliation import importing
 from tests.http.admin.test_reconciliations import HEADER, PATH, focus, send
 from tests.support.house import House
-from tests.support.world import ACME_ADMIN_KEY, ACME_KEY
+from tests.support.waiting import eventually
+from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, OWNER_KEY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -75,3 +77,19 @@ async def test_unknown_names_and_causes_are_told(shared: House) -> None:
     assert refused.status_code == 422
     nobody = await owner.post(f"{missing}/bookings", json={"reason": "x", "tenant": "nobody"})
     assert nobody.json()["code"] == "tenant_not_found"
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(shared: House) -> None:
+    slots = shared.parts.reconciliations._importer._slots
+    free = slots._value
+    content = focus({"input": (1, 1)})
+    _, writer = await asyncio.open_connection(shared.host, shared.port)
+    head = f"POST {PATH}?provider=sim HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {OWNER_KEY}\r\n"
+    # What arrives is a whole file, but not the whole of what was announced.
+    writer.write(f"{head}content-length: {len(content) + 100}\r\n\r\n".encode() + content)
+    await writer.drain()
+    await eventually(lambda: slots._value == free - 1, within=60)
+    writer.close()
+    await eventually(lambda: slots._value == free, within=60)
+    assert (await shared.admin().get(PATH)).json()["items"] == []
+    assert "admin_request_failed" not in shared.log_lines()

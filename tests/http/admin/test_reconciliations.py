@@ -121,7 +121,7 @@ async def test_the_command_line_imports_shows_and_books(house: House, tmp_path: 
     listed = json.loads((await run("list", "--json")).stdout)
     assert [item["files"] for item in listed] == [["part-1.csv", "part-2.csv"]]
     booked = await run("book", listed[0]["id"], "--reason", "invoice 7")
-    assert "1 differences are booked" in booked.stderr
+    assert "Booked 1 difference with" in booked.stderr
     assert "acme" in booked.stdout
     shown = json.loads((await run("show", listed[0]["id"], "--json")).stdout)
     assert shown["booked_usd"] == shown["difference_usd"]

@@ -16,6 +16,7 @@ from enfilade.costs.reconciliation.reading import ReadingOptions
 from enfilade.costs.reconciliation.records import Report
 from enfilade.costs.reconciliation.service import Imported
 from enfilade.costs.reconciliation.types import Entry, Reading
+from enfilade.identity.scopes import system_scope
 from tests.postgres.costs.conftest import Company, make_company
 from tests.support.ledger import rows
 from tests.support.parts import NOON, call_event, new_ids, unit_in
@@ -86,7 +87,7 @@ class Books:
 
     async def book(self, identifier: str, **order: Any) -> Booked:
         """Differences are booked."""
-        async with unit_in(self.parts) as unit:
+        async with self.parts.storage.unit_of_work(system_scope("test"), alone=False) as unit:
             return await self.parts.bookings.book(unit, identifier, BookingOrder(reason="invoice 7", **order))
 
     async def corrections(self) -> list[Any]:

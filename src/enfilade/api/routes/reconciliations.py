@@ -114,7 +114,8 @@ async def import_export(
     tolerance = _tolerance(query.tolerance_usd)
     await _check_providers(context, actor, options)
     reading = await context.reconciliations.read(request.stream(), options)
-    async with context.storage.unit_of_work(actor.scope) as unit:
+    # Whatever the ledger's size, others change the platform's configuration meanwhile.
+    async with context.storage.unit_of_work(actor.scope, alone=False) as unit:
         imported = await context.reconciliations.keep(unit, reading, options, tolerance)
     if not imported.is_new:
         response.status_code = 200
@@ -175,7 +176,7 @@ async def book(
     order = BookingOrder(
         reason=body.reason, causes=body.causes, bill=body.bill, tenant=tenant.id if tenant is not None else None
     )
-    async with context.storage.unit_of_work(actor.scope) as unit:
+    async with context.storage.unit_of_work(actor.scope, alone=False) as unit:
         booked = await context.bookings.book(unit, id, order)
         names = await context.rooms.identity.names(unit, "tenant", set(booked.tenants)) if booked.tenants else {}
     return booked_view(booked, names)

@@ -14,7 +14,7 @@ from enfilade.cli.remote import AsJson, KeyOption, Remote, Url, remote, segment
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="The ledger beside providers' exports.")
 CHUNK = 1 << 20
 BLOCK = tarfile.BLOCKSIZE
-UPLOAD_TIMEOUT_S = 1000.0
+PATIENCE_S = 1000.0
 NO_EXPORT = "No export was imported yet."
 GROUP_COLUMNS = ("day", "provider", "model", "export#", "ledger#", "difference#", "status", "causes")
 
@@ -65,7 +65,7 @@ def import_(
         params=params,
         content=packed(files),
         headers={"content-type": "application/octet-stream"},
-        timeout=UPLOAD_TIMEOUT_S,
+        timeout=PATIENCE_S,
     )
     if as_json:
         print_json(report)
@@ -144,12 +144,17 @@ def book(
 ) -> None:
     """Book differences as corrections of the ledger. What was booked before is not booked again."""
     body = {"reason": reason, "causes": cause, "bill": bill, "tenant": tenant}
-    booked = remote(url, key).request("POST", f"/reconciliations/{segment(identifier)}/bookings", json=body)
+    path = f"/reconciliations/{segment(identifier)}/bookings"
+    booked = remote(url, key).request("POST", path, json=body, timeout=PATIENCE_S)
     if as_json:
         print_json(booked)
         return
     if booked["differences"]:
-        done(f"{booked['differences']} differences are booked, with {booked['corrections']} corrections.")
+        differences, corrections = (
+            _many(booked["differences"], "difference"),
+            _many(booked["corrections"], "correction"),
+        )
+        done(f"Booked {differences} with {corrections}.")
     else:
         done("There was nothing to book.")
     if booked["tenants"]:
@@ -159,7 +164,7 @@ def book(
     if booked["left"]:
         note("No call of ours stands behind these; name a tenant with --tenant to book them:")
         left = (
-            (part["day"], part["provider"], part["model"], part["cause"], money(part["difference_usd"]))
+            (part["day"], part["provider"], part["model"], part["cause"], _signed(part["difference_usd"]))
             for part in booked["left"]
         )
         print_table(("day", "provider", "model", "cause", "difference#"), left, empty="")
@@ -196,7 +201,12 @@ def _check(files: Sequence[Path]) -> None:
 
 
 def _report(server: Remote, identifier: str, status: str | None, limit: int) -> Any:
-    return server.get(f"/reconciliations/{segment(identifier)}", status=status, limit=limit)
+    params = {"status": status, "limit": limit}
+    return server.request("GET", f"/reconciliations/{segment(identifier)}", params=params, timeout=PATIENCE_S)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from enfilade.core.clock import Clock, to_datetime
-from enfilade.core.ids import PLATFORM_ID, IdFactory
+from enfilade.core.ids import IdFactory
 from enfilade.core.money import format_usd
 from enfilade.costs.errors import NotBookable
 from enfilade.costs.ledger.corrections import Correction, post_correction
@@ -84,9 +84,9 @@ class Bookings:
     async def book(self, unit: UnitOfWork, identifier: str, order: BookingOrder) -> Booked:
         """Book what is open of a reconciliation; what was booked before is not booked again.
 
-        The unit is the platform's, and alone in it: two bookings cannot both find the same difference open. Raises
-        UnknownReconciliation, NotBookable, InvalidCorrection.
+        The unit is the platform's. Raises UnknownReconciliation, NotBookable, InvalidCorrection.
         """
+        await unit.execute(store.LOCK_BOOKINGS)
         report = await self._reconciliations.report(unit, identifier)
         self._check(report.record)
         owners = await self._owners(unit, report)
@@ -101,18 +101,13 @@ class Bookings:
         if sum(len(part.corrections) for part in parts) > MAX_CORRECTIONS:
             message = f"This would be more than {MAX_CORRECTIONS} corrections; book one cause at a time."
             raise NotBookable(message)
-        await self._post(unit, parts, booked)
-        await self._note(unit, report.record, parts, order)
-        if parts:
-            unit.record(
-                "ReconciliationBooked",
-                reconciliation=report.record.id,
-                differences=booked.differences,
-                corrections=booked.corrections,
-                provider_usd=format_usd(booked.provider_nano),
-                amount_usd=format_usd(booked.amount_nano),
-                reason=order.reason,
-            )
+        every = [pair for part in parts for pair in part.corrections]
+        _count(booked, len(parts), every)
+        # The platform's own rows and facts first: tenants are locked after it, here as elsewhere.
+        await self._note(unit, report.record, parts, booked, order)
+        for tenant, correction in sorted(every, key=lambda pair: pair[0]):
+            await unit.act_in(tenant)
+            await post_correction(unit, correction, self._clock)
         return booked
 
     def _check(self, record: Record) -> None:
@@ -173,20 +168,19 @@ class Bookings:
                 made.append((owner.tenant, correction))
         return made
 
-    async def _post(self, unit: UnitOfWork, parts: Iterable[_Part], booked: Booked) -> None:
-        every = [pair for part in parts for pair in part.corrections]
-        # By tenant: each is locked once, and everybody locks them in one order.
-        for tenant, correction in sorted(every, key=lambda pair: pair[0]):
-            await unit.act_in(tenant)
-            await post_correction(unit, correction, self._clock)
-            booked.provider_nano += correction.provider_nano
-            booked.amount_nano += correction.amount_nano
-            booked.corrections += 1
-            booked.tenants[tenant] = booked.tenants.get(tenant, 0) + correction.provider_nano
-        booked.differences = len(list(parts))
-        await unit.act_in(PLATFORM_ID)
-
-    async def _note(self, unit: UnitOfWork, record: Record, parts: Iterable[_Part], order: BookingOrder) -> None:
+    async def _note(
+        self, unit: UnitOfWork, record: Record, parts: Iterable[_Part], booked: Booked, order: BookingOrder
+    ) -> None:
+        if booked.corrections:
+            unit.record(
+                "ReconciliationBooked",
+                reconciliation=record.id,
+                differences=booked.differences,
+                corrections=booked.corrections,
+                provider_usd=format_usd(booked.provider_nano),
+                amount_usd=format_usd(booked.amount_nano),
+                reason=order.reason,
+            )
         for part in parts:
             await unit.execute(
                 store.INSERT_BOOKING,
@@ -204,6 +198,15 @@ class Bookings:
                 to_datetime(self._clock.now_ns()),
                 unit.scope.actor,
             )
+
+
+def _count(booked: Booked, differences: int, corrections: Iterable[tuple[str, Correction]]) -> None:
+    booked.differences = differences
+    for tenant, correction in corrections:
+        booked.provider_nano += correction.provider_nano
+        booked.amount_nano += correction.amount_nano
+        booked.corrections += 1
+        booked.tenants[tenant] = booked.tenants.get(tenant, 0) + correction.provider_nano
 
 
 def _open(report: Report, order: BookingOrder) -> Iterable[tuple[Group, str, int]]:

@@ -37,6 +37,8 @@ LIST_BOOKINGS = """
 SELECT id, day, provider, model, cause, provider_nano, amount_nano, corrections, reason, booked_at, booked_by
 FROM reconciliation_bookings WHERE reconciliation_id = $1 AND ($2::uuid IS NULL OR id > $2) ORDER BY id LIMIT $3
 """
+# Bookings are made one after the other: the next sees what the one before has corrected.
+LOCK_BOOKINGS = "SELECT pg_advisory_xact_lock(hashtextextended('reconciliation bookings', 2))"
 INSERT_BOOKING = """
 INSERT INTO reconciliation_bookings (id, reconciliation_id, day, provider, model, model_key, cause, provider_nano,
     amount_nano, corrections, reason, booked_at, booked_by)
