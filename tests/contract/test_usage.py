@@ -119,6 +119,18 @@ def test_a_report_that_cannot_be_true_is_told_as_such_and_costs_no_answer(dialec
     assert [usage is None or usage.is_plausible() for usage in found] == [False] * len(found)
 
 
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.decode() for fault in FAULTS])
+def test_a_first_report_that_cannot_be_true_is_not_forgotten(fault: bytes) -> None:
+    usage = {"input_tokens": "HERE", "output_tokens": 1}
+    case = Case(name="faulty", dialect="anthropic_messages", model="m", usage={"output_tokens": 7}, begun=usage)
+    stream = stream_of(case).replace(b'"HERE"', fault)
+    found = [translated(DIALECTS[case.dialect], case, [stream])]
+    reader = DIALECTS[case.dialect].stream_reader(request_of(case.dialect))
+    reader.feed(stream)
+    found.append(reader.facts.usage)
+    assert [usage is None or usage.is_plausible() for usage in found] == [False, False]
+
+
 @pytest.mark.parametrize("dialect", FAULTY)
 @pytest.mark.parametrize("report", [b"7", b'"much"', b"[7]", b"true"])
 def test_what_is_no_report_costs_no_answer(dialect: str, report: bytes) -> None:

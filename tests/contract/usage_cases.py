@@ -56,6 +56,8 @@ class Case:
     queries: tuple[str, ...] = ()
     """Google's queries."""
     in_x_groq: bool = False
+    begun: Any = None
+    """What an Anthropic stream reports at first, if that is to be said."""
 
 
 def recorded() -> list[Case]:
@@ -184,7 +186,7 @@ def _response_stream(case: Case) -> bytes:
 def _message_stream(case: Case) -> bytes:
     usage = case.usage if isinstance(case.usage, dict) else {}
     early = {name: usage[name] for name in ("input_tokens", "cache_read_input_tokens") if name in usage}
-    begun = _message(case) | {"content": [], "stop_reason": None, "usage": early | {"output_tokens": 1}}
+    begun = _message(case) | {"content": [], "stop_reason": None, "usage": case.begun or early | {"output_tokens": 1}}
     return _events(
         {"type": "message_start", "message": begun},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},

@@ -58,23 +58,27 @@ _TIER = msgspec.json.Decoder(_Tier)
 class Reports:
     """What one stream has reported so far: the latest figure of each field counts, figures are never added."""
 
-    __slots__ = ("_report",)
+    __slots__ = ("_is_broken", "_report")
 
     def __init__(self) -> None:
         """Nothing yet."""
         self._report: dict[str, Any] = {}
+        self._is_broken = False
 
     def take(self, raw: msgspec.Raw, *, first: bool = False) -> Usage | None:
         """The usage after one more report. Output tokens of the first one are a placeholder."""
         try:
             later = _REPORT.decode(raw)
         except UNREADABLE:
+            self._is_broken = True
             return IMPOSSIBLE
         self._report = merged(self._report, later)
-        if not first:
-            return MESSAGES.usage(self._report)
-        begun = {name: value for name, value in self._report.items() if name != "output_tokens_details"}
-        return MESSAGES.usage(begun | {"output_tokens": 0})
+        report = self._report
+        if first:
+            report = {name: value for name, value in report.items() if name != "output_tokens_details"}
+            report["output_tokens"] = 0
+        # What a broken report said is not known: without it, nothing but the whole may be believed.
+        return MESSAGES.usage(report) or (IMPOSSIBLE if self._is_broken else None)
 
     @property
     def tier(self) -> str | None:
