@@ -47,6 +47,7 @@ class Pruner:
         if document.issuer is None and await self._rooms.billing.remove_issuer(unit):
             self._removed.append(("issuer", "issuer", None))
         await self._catalogue(document)
+        await self._adjustments(document)
         return self._removed
 
     async def _tenant(self, identifier: str, part: doc.Tenant) -> None:

@@ -264,8 +264,9 @@ def test_shares_are_exact(kind: Any, share: str, millionths: int, shown: str) ->
         ("markup", -101),
         ("markup", 801),
         ("markup", "0.00001"),
-    ]
-    + [("markup", "NaN"), ("discount", "1e400")],
+        ("markup", "NaN"),
+        ("discount", "1e400"),
+    ],
 )
 def test_shares_that_mean_nothing_are_refused(kind: Any, share: str) -> None:
     with pytest.raises(InvalidRule):

@@ -83,6 +83,9 @@ class Agreements:
 
         Raises InvalidRule for one that would reach back, OverlappingPrices for one that cuts another's span.
         """
+        if spec.kind == "markup" and spec.tenant is None:
+            message = "a markup is a tenant's; say which one"
+            raise InvalidRule(message, param="tenant")
         now_ns = self._clock.now_ns()
         new = Adjustment(
             id=0,
