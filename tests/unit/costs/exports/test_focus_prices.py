@@ -68,6 +68,7 @@ def group(**changes: Any) -> dict[str, Any]:
     return {
         **nothing,
         "tenant_id": "t",
+        "issuer": None,
         "tenant": "acme",
         "model": "m",
         "provider": "p",
@@ -93,6 +94,11 @@ def test_the_billing_period_is_the_calendar_month_over_the_end_of_the_year() -> 
     cells = charge(group(), is_platform=False)
     assert cells["BillingPeriodStart"] == datetime(2026, 12, 1, tzinfo=UTC)
     assert cells["BillingPeriodEnd"] == datetime(2027, 1, 1, tzinfo=UTC) == cells["ChargePeriodEnd"]
+
+
+def test_the_issuer_is_who_bills_here() -> None:
+    assert charge(group(), is_platform=False)["InvoiceIssuerName"] == "Enfilade"
+    assert charge(group(issuer="Acme IT GmbH"), is_platform=False)["InvoiceIssuerName"] == "Acme IT GmbH"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
 MOST_AT_ONCE = 3
 """Each holds a connection of its pool for as long as its reader takes."""
-BATCH_ROWS = 2_000
+BATCH_ROWS = 250
+"""What is read, made and sent in one go: calls that are served meanwhile wait for no more than that."""
 FORMATS: dict[str, Format] = {member.name: member for member in members(formats, "FORMAT").values()}
 TABLES: dict[str, Table] = {member.name: member for member in members(tables, "TABLE").values()}
 GRANULARITIES = ("day", "hour")

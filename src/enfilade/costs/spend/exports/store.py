@@ -40,11 +40,21 @@ FROM (
 ORDER BY x.day, tenant, department, application, "user", key, x.model, x.deployment, x.region, x.use_case, x.prompt
 """
 
+
+def _shared(whole: str) -> str:
+    """The sum of what kinds have of an entry's whole. Mostly it is the amount, whose sum needs no fractions."""
+    return f"""coalesce(sum(c.amount) FILTER (WHERE l.{whole} = l.amount_nano), 0)
+            + coalesce(sum(CASE WHEN l.amount_nano <> 0 THEN l.{whole}::numeric * c.amount / l.amount_nano
+                                WHEN c.position = 1 THEN l.{whole} ELSE 0 END)
+                       FILTER (WHERE l.{whole} <> l.amount_nano), 0)"""
+
+
 # Charges for FOCUS. What an entry charges without saying for which kind (what is corrected as a whole, what earlier
 # versions posted) is a charge of its own, so that all charges add up to the ledger. An entry knows its list price and
 # the provider's price as a whole: its kinds share them as they share the amount.
 _CHARGES = f"""
-SELECT x.*, t.name AS tenant, d.name AS department, a.name AS application
+SELECT x.*, t.name AS tenant, d.name AS department, a.name AS application,
+    (SELECT i.profile ->> 'name' FROM billing_issuer i) AS issuer
 FROM (
     SELECT l.tenant_id, l.department_id, l.application_id, l.model, l.provider, l.deployment, l.region, l.use_case,
         l.prompt, l.price, l.estimated, l.source IS NOT NULL AS corrects, c.kind, c.rate,
@@ -53,21 +63,17 @@ FROM (
                    'UTC') AS billed_from,
         date_trunc('month', l.started_at, 'UTC') AS used_in, interval '1 {{granularity}}' AS length, count(*) AS lines, sum(c.quantity) AS quantity,
         sum(c.amount) AS amount_nano,
-        sum(CASE WHEN l.list_nano = l.amount_nano THEN c.amount
-                 WHEN l.amount_nano <> 0 THEN l.list_nano::numeric * c.amount / l.amount_nano
-                 WHEN c.position = 1 THEN l.list_nano ELSE 0 END) AS list_nano,
-        sum(CASE WHEN l.provider_nano = l.amount_nano THEN c.amount
-                 WHEN l.amount_nano <> 0 THEN l.provider_nano::numeric * c.amount / l.amount_nano
-                 WHEN c.position = 1 THEN l.provider_nano ELSE 0 END) AS provider_nano
+        {_shared("list_nano")} AS list_nano,
+        {_shared("provider_nano")} AS provider_nano
     FROM ledger l
     CROSS JOIN LATERAL (
-        SELECT k.kind, k.rate, k.quantity::numeric AS quantity, k.amount::numeric AS amount, k.position
+        SELECT k.kind, k.rate, k.quantity, k.amount, k.position
         FROM unnest(l.kinds, l.quantities, l.rates, l.amounts) WITH ORDINALITY
             AS k (kind, quantity, rate, amount, position)
         UNION ALL
         SELECT NULL, NULL, CASE WHEN cardinality(l.kinds) = 0 AND l.source IS NULL THEN l.tokens END,
             l.amount_nano - s.itemised, CASE WHEN cardinality(l.kinds) = 0 THEN 1 ELSE 0 END
-        FROM (SELECT coalesce(sum(n), 0) AS itemised FROM unnest(l.amounts) AS n) AS s
+        FROM (SELECT coalesce(sum(n), 0)::bigint AS itemised FROM unnest(l.amounts) AS n) AS s
         WHERE l.amount_nano <> s.itemised
             OR (cardinality(l.kinds) = 0 AND (l.list_nano <> 0 OR l.provider_nano <> 0))
     ) AS c

@@ -51,7 +51,7 @@ COLUMNS = (
     _optional("ContractedUnitPrice", "The tenant's own price: after discounts and markups.", "decimal", PRICE_SCALE),
     _column("EffectiveCost", "As `BilledCost`: nothing is amortised.", "decimal", 9),
     _optional("InvoiceId", NEVER + "invoices are made from the ledger, not from exports."),
-    _column("InvoiceIssuerName", "`Enfilade`."),
+    _column("InvoiceIssuerName", "Who issues invoices here; `Enfilade` where nobody has said so."),
     _column("ListCost", "The list unit price times the quantity, exactly.", "decimal", COST_SCALE),
     _optional(
         "ListUnitPrice",

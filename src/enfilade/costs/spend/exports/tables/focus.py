@@ -146,7 +146,7 @@ def _place(group: Any) -> dict[str, Value]:
         "ServiceName": "Model Calls",
         "ProviderName": provider,
         "PublisherName": provider,
-        "InvoiceIssuerName": ISSUER,
+        "InvoiceIssuerName": group["issuer"] or ISSUER,
         "RegionId": group["region"],
         "RegionName": group["region"],
         "x_Model": group["model"],
