@@ -46,8 +46,8 @@ async def post(parts: Parts, *settlements: str) -> None:
 class Oracle:
     """Everything that was posted, read as the owner of the tables would."""
 
-    entries: list[Row]
-    calls: list[Row]
+    entries: Sequence[Row]
+    calls: Sequence[Row]
     zones: Mapping[str, str]
     _metadata: dict[Any, Any] = field(default_factory=dict)
 

@@ -1,125 +1,202 @@
 """What the ledger says that was spent, by each dimension and over any period."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from enfilade.costs.errors import InvalidRule
-from enfilade.costs.spend.report import SpendReport, report_spend
-from enfilade.costs.spend.store import SPEND
+from enfilade.costs.spend.report import DIMENSIONS, Question, SpendReport, report_spend
 from enfilade.identity.scopes import system_scope, tenant_scope
 from tests.postgres.costs.conftest import Company, make_company
+from tests.postgres.costs.spend_oracle import answered, ask, read
 from tests.support.parts import NOON
 
 NOVEMBER = (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
 MICRO = timedelta(microseconds=1)
+SPLITS: dict[str, dict[str | None, int]] = {
+    "tenant": {"tenant": 543},
+    "department": {"department:labs": 500, "department:sales": 43},
+    "application": {"application:review": 500, "application:copilot": 43},
+    "user": {None: 500, "user:ben@acme.example": 40, "user:ana@acme.example": 3},
+    "key": {"key:review-key": 500, "key:copilot-key": 43},
+    "model": {"gpt": 500, "chat": 43},
+    "provider": {"sim": 543},
+    "deployment": {"sim/echo": 541, "sim/other": 2},
+    "region": {None: 503, "eu": 40},
+    "use_case": {None: 541, "search": 2},
+    "prompt": {None: 543},
+    "metadata:team": {"red": 502, "blue": 40},
+    "hour": {"2026-11-03T12:00:00+00:00": 500, "2026-11-02T12:00:00+00:00": 43},
+    "day": {"2026-11-03": 500, "2026-11-02": 43},
+    "week": {"2026-W45": 543},
+    "month": {"2026-11": 543},
+    "quarter": {"2026-Q4": 543},
+}
 
 
 async def _report(
-    company: Company,
-    grouping: str | None = None,
-    period: tuple[datetime, datetime] = NOVEMBER,
-    tenant: str | None = None,
-    time_zone: str = "UTC",
+    company: Company, *group_by: str, period: tuple[datetime, datetime] = NOVEMBER, **more: Any
 ) -> SpendReport:
     scope = tenant_scope(company.tenant, "test")
     async with company.parts.storage.unit_of_work(scope, readonly=True) as unit:
-        return await report_spend(unit, grouping, period, tenant, time_zone)
+        return await report_spend(unit, Question(*period, group_by=group_by, **more))
 
 
 @pytest.fixture
 async def spender(company: Company) -> Company:
     """Ana spends 1 and 2 with copilot, Ben 40; review spends 500 without a person, on another model, estimated."""
     await company.spend(1)
-    await company.spend(2)
-    await company.spend(40, user="ben@acme.example")
-    await company.spend(500, NOON + timedelta(days=1), application="review", user=None, model="gpt", estimated=True)
+    await company.spend(2, use_case="search", deployment="sim/other", metadata={"team": "red"})
+    await company.spend(40, user="ben@acme.example", region="eu", metadata={"team": "blue"})
+    later = NOON + timedelta(days=1)
+    more: dict[str, Any] = {"model": "gpt", "estimated": True, "metadata": {"team": "red", "run": 1}}
+    await company.spend(500, later, application="review", user=None, **more)
     return company
 
 
-@pytest.mark.parametrize(
-    ("grouping", "expected"),
-    [
-        ("tenant", {"tenant": 543}),
-        ("department", {"department:labs": 500, "department:sales": 43}),
-        ("application", {"application:review": 500, "application:copilot": 43}),
-        ("user", {None: 500, "user:ben@acme.example": 40, "user:ana@acme.example": 3}),
-        ("key", {"key:review-key": 500, "key:copilot-key": 43}),
-        ("model", {"gpt": 500, "chat": 43}),
-        ("day", {"2026-11-03": 500, "2026-11-02": 43}),
-    ],
-)
-async def test_each_dimension_splits_the_same_total_dearest_first(
-    spender: Company, grouping: str, expected: dict[str | None, int]
-) -> None:
-    report = await _report(spender, grouping)
+async def test_each_dimension_splits_the_same_total_dearest_first(spender: Company) -> None:
+    await _splits(spender)
+    await spender.parts.roll_ups.catch_up()
+    await _splits(spender)
+
+
+async def _splits(spender: Company) -> None:
     names = {identifier: name for name, identifier in (spender.ids | {"tenant": spender.tenant}).items()}
-    found = [(names.get(group.name or "", group.name), group.nano) for group in report.groups]
-    assert found == list(expected.items())
-    assert (report.nano, report.calls, report.tokens) == (543, 4, 60)
-    for figure in ("nano", "calls", "tokens"):
-        assert sum(getattr(group, figure) for group in report.groups) == getattr(report, figure)
-    assert sum(group.estimated for group in report.groups) == 1
-    assert {group.tenant for group in report.groups} == {spender.tenant}
+    for grouping, expected in SPLITS.items():
+        report = await _report(spender, grouping)
+        found = [(names.get(group.keys[0] or "", group.keys[0]), group.sums.nano) for group in report.groups]
+        assert found == list(expected.items()), grouping
+        assert report.total.nano == sum(expected.values())
+        for figure in ("nano", "calls", "tokens", "estimated"):
+            assert sum(getattr(group.sums, figure) for group in report.groups) == getattr(report.total, figure)
+        assert {group.tenant for group in report.groups} == {spender.tenant}
+    whole = (await _report(spender)).total
+    assert (whole.calls, whole.tokens, whole.estimated) == (4, 60, 1)
 
 
 def test_every_dimension_is_tested_above() -> None:
-    assert set(SPEND) == {"tenant", "department", "application", "user", "key", "model", "day"}
+    assert set(DIMENSIONS) <= set(SPLITS)
+
+
+async def test_two_dimensions_are_told_apart_and_time_goes_forward(spender: Company) -> None:
+    report = await _report(spender, "user", "day", by_time=True)
+    names = {identifier: name for name, identifier in spender.ids.items()}
+    found = [(names.get(group.keys[0] or ""), group.keys[1], group.sums.nano) for group in report.groups]
+    assert found == [
+        ("user:ben@acme.example", "2026-11-02", 40),
+        ("user:ana@acme.example", "2026-11-02", 3),
+        (None, "2026-11-03", 500),
+    ]
+
+
+async def test_a_report_may_be_of_some_calls_only(spender: Company) -> None:
+    cases: list[tuple[dict[str, str], int]] = [
+        ({"model": "gpt"}, 500),
+        ({"model": "none"}, 0),
+        ({"user": ""}, 500),
+        ({"region": ""}, 503),
+        ({"application": spender.ids["application:copilot"], "region": "eu"}, 40),
+        ({"user": spender.ids["user:ana@acme.example"]}, 3),
+    ]
+    before = [await _report(spender, "model", where=where) for where, _ in cases]
+    await spender.parts.roll_ups.catch_up()
+    assert before == [await _report(spender, "model", where=where) for where, _ in cases]
+    for (where, nano), report in zip(cases, before, strict=True):
+        assert report.total.nano == nano == sum(group.sums.nano for group in report.groups), where
+
+
+@pytest.mark.parametrize(("by_time", "rolled_up"), [(False, True), (True, False)])
+async def test_pages_follow_one_another_without_a_gap_and_without_a_double(
+    company: Company, by_time: bool, rolled_up: bool
+) -> None:
+    for number in range(7):
+        # The same amount several times: what comes first must be certain.
+        await company.spend(10 + number // 3, NOON + timedelta(days=number % 2), model=f"m{number}")
+    if rolled_up:
+        await company.parts.roll_ups.catch_up()
+    whole = await _report(company, "model", "day", by_time=by_time)
+    pages, after = [], None
+    while True:
+        page = await _report(company, "model", "day", by_time=by_time, limit=2, after=after)
+        assert page.total == whole.total
+        pages += page.groups
+        after = page.following
+        if after is None:
+            break
+        assert len(page.groups) == 2
+    assert pages == whole.groups
+    assert len(pages) == 7
 
 
 async def test_a_period_holds_its_first_moment_and_not_its_last(company: Company) -> None:
     start, end = datetime(2026, 11, 2, tzinfo=UTC), datetime(2026, 11, 3, tzinfo=UTC)
     for number, moment in enumerate([start - MICRO, start, end - MICRO, end]):
         await company.spend(10**number, moment)
-    assert (await _report(company, period=(start, end))).nano == 110
+    report = await _report(company, period=(start, end))
+    assert (report.total.nano, report.start, report.end) == (110, start, end)
+
+
+async def test_a_period_of_broken_hours_is_one_of_whole_hours_and_says_so(company: Company) -> None:
+    hour = timedelta(hours=1)
+    for number, moment in enumerate([NOON - MICRO, NOON, NOON + hour - MICRO, NOON + hour]):
+        await company.spend(10**number, moment)
+    report = await _report(company, period=(NOON + hour / 2, NOON + hour / 2 + MICRO))
+    assert (report.total.nano, report.start, report.end) == (110, NOON, NOON + hour)
 
 
 async def test_a_period_goes_over_the_partitions(company: Company) -> None:
     moments = [datetime(2026, month, 15, tzinfo=UTC) for month in (3, 11, 12)] + [datetime(2027, 1, 15, tzinfo=UTC)]
     for number, moment in enumerate(moments):
         await company.spend(10**number, moment)
-    assert (await _report(company, period=(moments[0], moments[-1]))).nano == 111
+    assert (await _report(company, period=(moments[0], moments[-1]))).total.nano == 111
 
 
-async def test_days_are_those_of_the_time_zone(company: Company) -> None:
+async def test_days_are_those_of_the_tenants_time_zone(company: Company) -> None:
     late = datetime(2026, 11, 2, 23, 30, tzinfo=UTC)
-    await company.spend(5, late)
-    for zone, day in (("UTC", "2026-11-02"), ("Europe/Vienna", "2026-11-03"), ("America/New_York", "2026-11-02")):
-        (group,) = (await _report(company, "day", time_zone=zone)).groups
-        assert group.name == day, zone
+    others = [
+        await make_company(company.parts, name, time_zone=zone)
+        for name, zone in (("wien", "Europe/Vienna"), ("york", "America/New_York"))
+    ]
+    zones = {tenant.id: tenant.spec.time_zone for tenant in company.parts.principals.tenants()}
+    for place in (company, *others):
+        await place.spend(5, late)
+    for _ in range(2):
+        days = [(await _report(place, "day", zones=zones)).groups[0].keys[0] for place in (company, *others)]
+        assert days == ["2026-11-02", "2026-11-03", "2026-11-02"]
+        question = Question(*NOVEMBER, group_by=("tenant", "day"), zones=zones)
+        assert answered(await ask(company.parts, question)) == (await read(company.parts, zones)).answer(question)
+        await company.parts.roll_ups.catch_up()
 
 
 async def test_a_tenant_sees_its_own_spending_only(spender: Company) -> None:
     other = await make_company(spender.parts, "globex")
     await other.spend(9)
-    assert (await _report(other, "tenant")).nano == 9
-    # Asking for another tenant by its id changes nothing about that.
-    assert (await _report(other, "tenant", tenant=spender.tenant)).nano == 0
-    async with spender.parts.storage.unit_of_work(system_scope("test"), readonly=True) as unit:
-        everybody = await report_spend(unit, "tenant", NOVEMBER)
-        one = await report_spend(unit, "tenant", NOVEMBER, other.tenant)
-    assert {group.tenant: group.nano for group in everybody.groups} == {spender.tenant: 543, other.tenant: 9}
-    assert (everybody.nano, one.nano) == (552, 9)
+    for _ in range(2):
+        assert (await _report(other, "tenant")).total.nano == 9
+        # Asking for another tenant by its id changes nothing about that.
+        assert (await _report(other, "tenant", tenant=spender.tenant)).total.nano == 0
+        assert (await _report(other, "metadata:team", tenant=spender.tenant)).total.calls == 0
+        async with spender.parts.storage.unit_of_work(system_scope("test"), readonly=True) as unit:
+            everybody = await report_spend(unit, Question(*NOVEMBER, group_by=("tenant",)))
+            one = await report_spend(unit, Question(*NOVEMBER, group_by=("tenant",), tenant=other.tenant))
+        assert {group.tenant: group.sums.nano for group in everybody.groups} == {spender.tenant: 543, other.tenant: 9}
+        assert (everybody.total.nano, one.total.nano) == (552, 9)
+        await spender.parts.roll_ups.catch_up()
 
 
 async def test_sums_beyond_64_bits_of_floating_point_are_exact(company: Company) -> None:
     for nano in (2**53, 1, 2**53):
         await company.spend(nano)
-    assert (await _report(company)).nano == 2**54 + 1
+    await company.parts.roll_ups.catch_up()
+    assert (await _report(company)).total.nano == 2**54 + 1
 
 
 async def test_nothing_was_spent(company: Company) -> None:
     report = await _report(company, "model")
-    assert (report.nano, report.calls, report.groups) == (0, 0, [])
+    assert (report.total.nano, report.total.calls, report.groups, report.following) == (0, 0, [], None)
 
 
-@pytest.mark.parametrize(
-    ("grouping", "period", "param"),
-    [("colour", NOVEMBER, "group_by"), (None, NOVEMBER[::-1], "from"), (None, (NOON, NOON), "from")],
-)
-async def test_a_question_without_sense_is_refused(
-    company: Company, grouping: str | None, period: tuple[datetime, datetime], param: str
-) -> None:
-    with pytest.raises(InvalidRule) as caught:
-        await _report(company, grouping, period)
-    assert caught.value.param == param
+async def test_a_question_without_sense_is_refused_before_anything_is_read(company: Company) -> None:
+    with pytest.raises(InvalidRule):
+        await _report(company, "colour")
