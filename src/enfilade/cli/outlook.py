@@ -1,7 +1,7 @@
 """How forecasts, movers, savings and alerts are shown to people: words, figures and bars."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -97,9 +97,14 @@ def span(part: dict[str, Any]) -> str:
     return f"{part['from'][:16]} to {part['to'][:16]}".replace("T", " ")
 
 
-def day_of(text: str | None) -> str:
+def day_of(text: str) -> str:
     """The day of a moment."""
-    return "" if text is None else f"{datetime.fromisoformat(text):%Y-%m-%d}"
+    return f"{datetime.fromisoformat(text):%Y-%m-%d}"
+
+
+def until(text: str | None) -> str:
+    """The last day before a moment."""
+    return "" if text is None else f"{datetime.fromisoformat(text) - timedelta(seconds=1):%Y-%m-%d}"
 
 
 # Figures.
@@ -149,7 +154,7 @@ def bar(item: dict[str, Any], most: Decimal) -> Text:
     reached = 0
     for part, style in (("spent", "cyan"), ("low", "cyan"), ("expected", "blue"), ("high", "blue")):
         amount = item[f"{part}_usd"]
-        end = _length(Decimal(amount), most, WIDTH) if amount is not None else reached
+        end = min(_length(Decimal(amount), most, WIDTH), WIDTH) if amount is not None else reached
         text.append(SHADES[part] * (end - reached), style=style)
         reached = max(reached, end)
     return text

@@ -1,8 +1,9 @@
 """Forecasts: what will have been spent, and when budgets are used up."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -57,7 +58,7 @@ class ForecastView(View):
     tenant: str
     window: str
     window_start: Annotated[datetime | None, Field(description="Null for budgets that never reset.")]
-    window_end: datetime | None
+    window_end: Annotated[datetime | None, Field(description="In the tenant's time zone, without itself.")]
     spent_usd: Money
     expected_usd: Annotated[Money | None, Field(description="At the window's end; null where nothing is known.")]
     low_usd: Money | None
@@ -105,7 +106,7 @@ async def forecast(context: Context, actor: Reader, query: Annotated[ForecastQue
         found, count = await forecast_scopes(unit, asked, now_ns, zones)
         wanted = [(entry.kind, entry.subject) for entry in found] + [("tenant", entry.tenant) for entry in found]
         names = await names_of(context, unit, wanted)
-    items = [_view(entry, query.window, names) for entry in found]
+    items = [_view(entry, query.window, names, zones) for entry in found]
     return ForecastsView(at=to_datetime(now_ns), by=query.by, items=items, left_out=max(0, count - len(items)))
 
 
@@ -122,7 +123,10 @@ async def _budgets(context: AdminContext, actor: Actor, query: ForecastQuery) ->
         found = await forecast_budgets(unit, [entry for _, entry in shown], now_ns, actor.tenant, zones)
         wanted = [(entry.kind, entry.subject) for _, entry in shown] + [("tenant", rule.tenant) for rule, _ in shown]
         names = await names_of(context, unit, wanted)
-    items = _with_budgets([rule for rule, _ in shown], [entry for _, entry in shown], found, names, now_ns)
+    items = [
+        _with_budget(rule, question, entry, _view(entry.forecast, rule.period, names, zones), to_datetime(now_ns))
+        for (rule, question), entry in zip(shown, found, strict=True)
+    ]
     return ForecastsView(at=to_datetime(now_ns), by="budget", items=items, left_out=len(asked) - len(items))
 
 
@@ -144,35 +148,31 @@ async def _questions(
     ]
 
 
-def _with_budgets(
-    rules: Sequence[BudgetRule],
-    asked: Sequence[BudgetQuestion],
-    found: Sequence[BudgetForecast],
-    names: Names,
-    now_ns: int,
-) -> list[ForecastView]:
-    now = to_datetime(now_ns)
-    items = []
-    for rule, question, entry in zip(rules, asked, found, strict=True):
-        view = _view(entry.forecast, rule.period, names)
-        days = (entry.expected_at - now) / DAY if entry.expected_at else None
-        view.budget = BudgetOutlookView(
-            id=rule.id,
-            model=rule.model,
-            action=rule.action.value,
-            limit_usd=format_usd(question.ceiling),
-            used_up_at=entry.expected_at,
-            earliest_at=entry.earliest_at,
-            latest_at=entry.latest_at,
-            days_left=None if days is None else round(days, 1),
-        )
-        items.append(view)
-    return items
+def _with_budget(
+    rule: BudgetRule, question: BudgetQuestion, entry: BudgetForecast, view: ForecastView, now: datetime
+) -> ForecastView:
+    zone = view.window_end.tzinfo if view.window_end else UTC
+    expected, earliest, latest = (
+        None if moment is None else moment.astimezone(zone)
+        for moment in (entry.expected_at, entry.earliest_at, entry.latest_at)
+    )
+    view.budget = BudgetOutlookView(
+        id=rule.id,
+        model=rule.model,
+        action=rule.action.value,
+        limit_usd=format_usd(question.ceiling),
+        used_up_at=expected,
+        earliest_at=earliest,
+        latest_at=latest,
+        days_left=None if expected is None else round((expected - now) / DAY, 1),
+    )
+    return view
 
 
-def _view(entry: Forecast, window: str, names: Names) -> ForecastView:
+def _view(entry: Forecast, window: str, names: Names, zones: Mapping[str, str]) -> ForecastView:
     known = entry.projection
     is_endless = entry.window.end_ns >= FOREVER_NS
+    zone = ZoneInfo(zones.get(entry.tenant, "UTC"))
     sums = None if known is None or is_endless else (known.expected, known.low, known.high)
     ends = [None if sums is None else format_usd(entry.spent + nano) for nano in sums or (0, 0, 0)]
     return ForecastView(
@@ -181,8 +181,8 @@ def _view(entry: Forecast, window: str, names: Names) -> ForecastView:
         kind=entry.kind,
         tenant=names.get(("tenant", entry.tenant), entry.tenant),
         window=window,
-        window_start=None if is_endless else to_datetime(entry.window.start_ns),
-        window_end=None if is_endless else to_datetime(entry.window.end_ns),
+        window_start=None if is_endless else to_datetime(entry.window.start_ns).astimezone(zone),
+        window_end=None if is_endless else to_datetime(entry.window.end_ns).astimezone(zone),
         spent_usd=format_usd(entry.spent),
         expected_usd=ends[0],
         low_usd=ends[1],

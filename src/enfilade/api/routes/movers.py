@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -86,16 +87,17 @@ async def movers(context: Context, actor: Reader, query: Annotated[MoversQuery, 
         shown = found.movers[: query.limit]
         wanted = [*((query.by, mover.subject) for mover in shown), *(("tenant", mover.tenant) for mover in shown)]
         names = await names_of(context, unit, wanted)
-    return _view(found, shown, query, names)
+    zone = ZoneInfo(zones[actor.tenant]) if actor.tenant else ZoneInfo("UTC")
+    return _view(found, shown, query, names, zone)
 
 
-def _view(found: Comparison, shown: list[Mover], query: MoversQuery, names: Names) -> MoversView:
+def _view(found: Comparison, shown: list[Mover], query: MoversQuery, names: Names, zone: ZoneInfo) -> MoversView:
     rest = found.movers[len(shown) :]
     fields = {
         "by": query.by,
         "period": query.period,
-        "before": _period(found.before, found.before_nano),
-        "after": _period(found.after, found.after_nano),
+        "before": _period(found.before, found.before_nano, zone),
+        "after": _period(found.after, found.after_nano, zone),
         "difference_usd": format_usd(found.after_nano - found.before_nano),
         "items": [_mover(mover, query.by, names) for mover in shown],
         "left_out": len(rest),
@@ -104,8 +106,8 @@ def _view(found: Comparison, shown: list[Mover], query: MoversQuery, names: Name
     return MoversView.model_validate(fields)
 
 
-def _period(span: tuple[datetime, datetime], nano: int) -> dict[str, object]:
-    return {"from": span[0], "to": span[1], "total_usd": format_usd(nano)}
+def _period(span: tuple[datetime, datetime], nano: int, zone: ZoneInfo) -> dict[str, object]:
+    return {"from": span[0].astimezone(zone), "to": span[1].astimezone(zone), "total_usd": format_usd(nano)}
 
 
 def _mover(mover: Mover, by: str, names: Names) -> dict[str, object]:

@@ -9,7 +9,6 @@ from rich.text import Text
 from enfilade.cli.outlook import (
     bar,
     change,
-    day_of,
     explain,
     furthest,
     named,
@@ -19,6 +18,7 @@ from enfilade.cli.outlook import (
     span,
     stacked,
     swing,
+    until,
     used_up,
 )
 from enfilade.cli.output import CONSOLE, NOTHING, note, print_json, print_table
@@ -54,11 +54,12 @@ def forecast(
         columns[-1:] = ["limit#", "used up", ""]
     rows = []
     for item in items:
-        row = [named(item), *([item["tenant"]] if shows_tenant else []), day_of(item["window_end"])]
+        row = [named(item), *([item["tenant"]] if shows_tenant else []), until(item["window_end"])]
         row += [rounded(item["spent_usd"]), rounded(item["expected_usd"]), reach(item)]
         if by == "budget":
             row += [rounded(item["budget"]["limit_usd"]), used_up(item)]
-        rows.append([*row, bar(item, most)])
+        # A budget fills its own limit.
+        rows.append([*row, bar(item, Decimal(item["budget"]["limit_usd"]) if item["budget"] else most)])
     print_table(columns, rows, empty="Nothing was spent lately, so there is nothing to foretell.")
     explain(items, found["left_out"])
 
