@@ -165,7 +165,9 @@ def raise_(
 ) -> None:
     """Raise a budget for a time; it passes by itself."""
     body = {"by_usd": by, "to_usd": to, "until": until, "reason": reason}
-    made = remote(url, key).request("POST", f"/budgets/{segment(identifier)}/raises", params={"tenant": tenant}, json=body)
+    made = remote(url, key).request(
+        "POST", f"/budgets/{segment(identifier)}/raises", params={"tenant": tenant}, json=body
+    )
     if as_json:
         print_json(made)
     else:
@@ -213,7 +215,9 @@ def end_raise(
 ) -> None:
     """End a raise before its time."""
     confirm(f"End the raise {which}?", yes=yes)
-    remote(url, key).request("DELETE", f"/budgets/{segment(identifier)}/raises/{segment(which)}", params={"tenant": tenant})
+    remote(url, key).request(
+        "DELETE", f"/budgets/{segment(identifier)}/raises/{segment(which)}", params={"tenant": tenant}
+    )
     done("Raise ended.")
 
 
