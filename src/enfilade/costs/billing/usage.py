@@ -101,15 +101,17 @@ async def read_usage(
     application: str | None = None,
 ) -> UsageOf:
     """What these stretches of a tenant's ledger hold, of one department or application only if one is named."""
-    ranges = (
-        [stretch.start for stretch in stretches],
-        [stretch.end for stretch in stretches],
-        [stretch.from_xact for stretch in stretches],
-        [stretch.to_xact for stretch in stretches],
-    )
-    # One statement after the other, over entries that all ended before: nothing is added between them.
-    models = [_model(row) for row in await unit.fetch(store.SUM_MODELS, tenant, *ranges, department, application)]
-    sums = [_sum(row) for row in await unit.fetch(store.SUM_LINES, tenant, *ranges, department, application)]
+    models: list[ModelSum] = []
+    sums: list[Sum] = []
+    whole = [place for place, stretch in enumerate(stretches) if stretch.from_xact == 0]
+    late = [place for place, stretch in enumerate(stretches) if stretch.from_xact > 0]
+    for places in (whole, late):
+        if places:
+            chosen = [stretches[place] for place in places]
+            values = (tenant, *_ranges(chosen), department, application, min(one.from_xact for one in chosen))
+            # One statement after the other, over entries that all ended before: nothing is added between them.
+            models += [_model(row, places) for row in await unit.fetch(store.SUM_MODELS, *values)]
+            sums += [_sum(row, places) for row in await unit.fetch(store.SUM_LINES, *values)]
     itemised: dict[tuple[int, bool, str | None], int] = {}
     for entry in sums:
         place = (entry.stretch, entry.is_correction, entry.model)
@@ -121,9 +123,18 @@ async def read_usage(
     return UsageOf(tuple(stretches), tuple(sorted(sums, key=_order)), tuple(models))
 
 
-def _model(row: Any) -> ModelSum:
+def _ranges(stretches: Sequence[Stretch]) -> tuple[list[datetime], list[datetime], list[int], list[int]]:
+    return (
+        [stretch.start for stretch in stretches],
+        [stretch.end for stretch in stretches],
+        [stretch.from_xact for stretch in stretches],
+        [stretch.to_xact for stretch in stretches],
+    )
+
+
+def _model(row: Any, places: Sequence[int]) -> ModelSum:
     return ModelSum(
-        row["position"] - 1,
+        places[row["position"] - 1],
         row["is_correction"],
         row["model"],
         row["entries"],
@@ -134,9 +145,9 @@ def _model(row: Any) -> ModelSum:
     )
 
 
-def _sum(row: Any) -> Sum:
+def _sum(row: Any, places: Sequence[int]) -> Sum:
     return Sum(
-        row["position"] - 1,
+        places[row["position"] - 1],
         row["is_correction"],
         row["model"],
         row["kind"],
