@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from enfilade.api.admin.price_views import DifferenceView, ListToImport, difference_view
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import View
-from enfilade.api.routes.price_lists import DifferenceView, ListToImport, difference_view
 from enfilade.configuration.price_lists import read_entries
 from enfilade.core.clock import to_datetime
 from enfilade.costs.prices.diff import differences, of_book, of_book_now, of_entries

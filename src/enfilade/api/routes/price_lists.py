@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from enfilade.api.admin.price_views import DifferenceView, ListToImport, difference_view
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import View
 from enfilade.configuration.price_lists import ListedPrice, entry_fields, read_entries
-from enfilade.costs.prices.diff import Difference, differences, of_entries
+from enfilade.costs.prices.diff import differences, of_entries
 from enfilade.costs.prices.imports import StoredList
 from enfilade.identity.permissions import CATALOGUE_READ, CATALOGUE_WRITE
 
@@ -32,28 +33,6 @@ class WholeList(ListView):
     prices: list[ListedPrice]
 
 
-class DifferenceView(View):
-    """One figure that differs. Figures are in US dollars and in the unit that is named."""
-
-    action: str
-    model: str
-    what: str
-    unit: str
-    old: str | None
-    new: str | None
-    percent: str | None
-
-
-class ListToImport(BaseModel):
-    """A price list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    prices: Annotated[
-        list[Any], Field(max_length=20_000, description="Entries as in a price list's file: a model and its prices.")
-    ]
-
-
 class ImportView(View):
     """What an import did, or would do."""
 
@@ -66,19 +45,6 @@ class ImportView(View):
 ROUTER = APIRouter(prefix="/price-lists", tags=["prices"])
 Reader = Annotated[Actor, Depends(Needs(CATALOGUE_READ, "platform"))]
 Writer = Annotated[Actor, Depends(Needs(CATALOGUE_WRITE, "platform"))]
-
-
-def difference_view(difference: Difference) -> DifferenceView:
-    """As it is shown."""
-    return DifferenceView(
-        action=difference.action,
-        model=difference.model,
-        what=difference.what,
-        unit=difference.unit,
-        old=difference.old,
-        new=difference.new,
-        percent=difference.percent,
-    )
 
 
 @ROUTER.get("")

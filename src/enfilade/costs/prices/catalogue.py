@@ -74,6 +74,9 @@ class PriceCatalogue:
             if text is not None:
                 self._book = decode_book(text)
                 return
+        except PriceBookFault as fault:
+            log.warning("stored_price_book_unreadable", error=fault.message)
+        try:
             book = await compile_installed_book()
         except PriceBookFault as fault:
             await self._fall_back(fault)

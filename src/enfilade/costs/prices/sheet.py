@@ -21,6 +21,7 @@ from enfilade.costs.prices.kinds import (
 )
 
 MILLION = 1_000_000
+HALF = MILLION // 2
 MAX_PRICE_NANO = 1_000_000 * 10**9
 """A dollar per token: with no more than a billion tokens a call, its cost stays far within the ledger's column."""
 MAX_UNIT_PRICE_NANO = 9 * MILLION * 10**9
@@ -93,7 +94,7 @@ class Rates:
             rate = by_kind[number]
             if rate < 0:
                 rate, unpriced = 0, True
-            amount = rounded(quantity * rate)
+            amount = (quantity * rate + HALF) // MILLION  # `rounded`, without the call
             nano += amount
             kinds.append(KINDS[number])
             quantities.append(quantity)
