@@ -1,7 +1,6 @@
 """Usage as Google counts it: the prompt includes cached tokens, the candidates exclude thoughts."""
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -85,19 +84,16 @@ _BY_CALL = re.compile(r"gemini-(?:1|2)\b")
 """Models whose calls cost one search, however many queries they made."""
 
 
-def queries_in(groundings: Iterable[msgspec.Raw]) -> set[str]:
+def queries_in(grounding: msgspec.Raw) -> frozenset[str]:
     """The queries that were made for an answer; empty ones are not charged for."""
-    found: set[str] = set()
-    for raw in groundings:
-        try:
-            queries = _GROUNDING.decode(raw).web_search_queries if raw else None
-        except UNREADABLE:
-            continue
-        found.update(query for query in queries or () if isinstance(query, str) and query)
-    return found
+    try:
+        queries = _GROUNDING.decode(grounding).web_search_queries or ()
+    except UNREADABLE:
+        return frozenset()
+    return frozenset(query for query in queries if isinstance(query, str) and query)
 
 
-def searches_of(queries: set[str], model: str | None) -> int:
+def searches_of(queries: frozenset[str], model: str | None) -> int:
     """As how many searches Google charges for these queries."""
     return min(len(queries), 1) if model is not None and _BY_CALL.search(model) else len(queries)
 

@@ -11,12 +11,25 @@ from enfilade.core.usage import Usage
 from enfilade.dialects.usage.rows import FIELDS, NUMBER, Row
 
 _ZERO = "zero_"
+_IN, _OUT, _AUDIO, _IMAGE = (
+    NUMBER[name] for name in ("input_tokens", "output_tokens", "audio_input_tokens", "image_input_tokens")
+)
 
 
 class Quick:
     """Made from a table's rows. For every report that wants care it gives None."""
 
-    __slots__ = ("_beside", "_decode", "_needs_output", "_overlaps", "_plain", "_rare", "_words")
+    __slots__ = (
+        "_beside",
+        "_decode",
+        "_needs_output",
+        "_nothing",
+        "_overlaps",
+        "_plain",
+        "_rare",
+        "_total",
+        "_words",
+    )
 
     def __init__(
         self,
@@ -33,7 +46,7 @@ class Quick:
         `words` are names whose mere presence wants care.
         """
         plain: dict[int, Row] = {}
-        rare = [total or _ZERO, _ZERO]
+        rare = [_ZERO, _ZERO]
         groups: dict[str, list[str]] = {"": [total] if total else []}
         words = [*words, *(row.name for row in rows if row.place in lists)]
         for row in rows:
@@ -47,7 +60,9 @@ class Quick:
         self._decode = msgspec.json.Decoder(_struct_of(groups)).decode
         self._plain = attrgetter(*(plain[n].field if n in plain else _ZERO for n in range(len(FIELDS))))
         self._rare = attrgetter(*rare)
-        self._words = tuple(f'"{word}"'.encode() for word in words)
+        self._nothing = (0,) * len(rare)
+        self._total = total
+        self._words = tuple(f'"{word}"'.encode() for word in dict.fromkeys(words))
         self._beside = tuple((row.total, NUMBER[row.part]) for row in plain.values() if row.total >= 0)
         self._needs_output = needs_output
         self._overlaps = overlaps
@@ -63,22 +78,23 @@ class Quick:
             report = self._decode(raw)
         except UNREADABLE:
             return None
-        total, *rare = self._rare(report)
-        if any(rare):
+        if self._rare(report) != self._nothing:
             return None
+        figures: Any = self._plain(report)
         if self._beside:
-            figures = list(self._plain(report))
+            figures = list(figures)
             for around, part in self._beside:
                 figures[around] += figures[part]
-            usage = Usage(*figures)
-        else:
-            usage = Usage(*self._plain(report))
-        prompt, completion = usage.input_tokens, usage.output_tokens
-        if not prompt or (not completion and self._needs_output) or not 0 <= total <= prompt + completion:
-            return None
-        if self._overlaps and (usage.audio_input_tokens or usage.image_input_tokens):
-            return None
-        return usage
+        return Usage(*figures) if self._adds_up(report, figures) else None
+
+    def _adds_up(self, report: Any, figures: Any) -> bool:
+        """Whether both totals are told, and nothing is left to explain."""
+        prompt, completion = figures[_IN], figures[_OUT]
+        if not prompt or (not completion and self._needs_output):
+            return False
+        if self._total is not None and not 0 <= getattr(report, self._total) <= prompt + completion:
+            return False
+        return not (self._overlaps and (figures[_AUDIO] or figures[_IMAGE]))
 
 
 def _struct_of(groups: dict[str, list[str]]) -> type[msgspec.Struct]:

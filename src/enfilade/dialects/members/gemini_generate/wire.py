@@ -144,7 +144,7 @@ class Consumption:
     def __init__(self) -> None:
         """Nothing yet."""
         self.usage: Usage | None = None
-        self._queries: set[str] = set()
+        self._queries: frozenset[str] = frozenset()
         self._model: str | None = None
 
     def take(self, chunk: Chunk) -> Usage | None:
@@ -152,12 +152,14 @@ class Consumption:
         self._model = self._model or chunk.model_version
         reported = GENERATE.read(chunk.usage_metadata) if chunk.usage_metadata else None
         self.usage = reported or self.usage
-        queries = queries_in(candidate.grounding_metadata for candidate in chunk.candidates or ())
-        self._queries |= queries
+        found = len(self._queries)
+        for candidate in chunk.candidates or ():
+            if candidate.grounding_metadata:
+                self._queries |= queries_in(candidate.grounding_metadata)
         if self._queries and self.usage is not None:
             searches = searches_of(self._queries, self._model)
             self.usage = msgspec.structs.replace(self.usage, web_searches=searches)
-        return self.usage if queries or reported is not None else None
+        return self.usage if reported is not None or len(self._queries) > found else None
 
 
 def finish_of(reason: str | int | None, *, calls: bool) -> Finish | None:

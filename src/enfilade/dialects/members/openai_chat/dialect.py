@@ -7,7 +7,6 @@ import msgspec
 from enfilade.core.unreadable import UNREADABLE
 from enfilade.dialects.bodies import (
     ENCODER,
-    NOTHING,
     Choices,
     ModelName,
     OutputBound,
@@ -90,8 +89,9 @@ class OpenAIChat(OpenAIErrors):
             wants_usage=not known.stream or (options is not None and bool(options.include_usage)),
             service_tier=known.service_tier,
         )
-        request.searches = searches_by_type(fields.get("tools")) * request.choices
-        if is_given(fields.get("web_search_options", NOTHING)):
+        if "tools" in fields:
+            request.searches = searches_by_type(fields["tools"]) * request.choices
+        if "web_search_options" in fields and is_given(fields["web_search_options"]):
             request.searches += MOST_SEARCHES * request.choices
         if may_name(body, b"image_url", b"input_audio", b"file"):
             request.media = count_media(messages, MEDIA_TYPES)
