@@ -87,8 +87,8 @@ def configuration() -> str:
             "JSON Schema for your editor. Unknown keys are refused. `examples/demo.yaml` is a complete example."
         ),
         (
-            "Durations are seconds or texts such as `30s`, `5m`, `1h`; money is US dollars; prices are US dollars per "
-            "million tokens."
+            "Durations are seconds or texts such as `30s`, `5m`, `1h`; money is US dollars. Prices are US "
+            "dollars per million tokens or characters, per 1,000 requests, searches or pages, per hour of sound."
         ),
         "## The document",
         _keys_of(schema),
