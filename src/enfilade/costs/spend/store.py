@@ -12,7 +12,8 @@ ROLL_UP = "SELECT entries, behind FROM roll_up_spend($1, $2, $3, $4, $5)"
 MOVE = "SELECT move_spend($1, $2, $3)"
 REQUEST_REBUILD = "SELECT request_spend_rebuild($1)"
 REBUILD_MONTH = "SELECT rebuild_spend_month($1)"
-PATIENCE = "SELECT set_config('statement_timeout', $1, true)"
+# Sums for many groups are as wide as their rows: in too little memory they go over the disk.
+PATIENCE = "SELECT set_config('statement_timeout', $1, true), set_config('work_mem', '64MB', true)"
 PROGRESS = """
 SELECT p.caught_up_at, p.watermark, (SELECT count(*) FROM spend_tenants WHERE rebuild_from IS NOT NULL) AS rebuilding
 FROM spend_progress p
@@ -22,7 +23,8 @@ FROM spend_progress p
 # The parameters change what a report reads a thousandfold, so no plan is kept for all of them.
 WATERMARK = """
 SELECT CASE WHEN p.server = spend_server() AND p.watermark <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-            THEN p.watermark ELSE 0 END AS watermark, set_config('plan_cache_mode', 'force_custom_plan', true)
+            THEN p.watermark ELSE 0 END AS watermark, set_config('plan_cache_mode', 'force_custom_plan', true),
+       set_config('work_mem', '64MB', true)
 FROM spend_progress p
 """
 
