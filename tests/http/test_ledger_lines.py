@@ -257,7 +257,7 @@ async def test_an_answer_from_our_cache_says_what_it_saved(database: Address) ->
             await ask(house)
             (entry,) = (await costs(house, await ask(house)))["entries"]
 
-    assert (Decimal(entry["amount_usd"]), Decimal(entry["saved_usd"])) == (0, Decimal("0.000018"))
+    assert (Decimal(entry["amount_usd"]), Decimal(entry["saved_usd"])) == (Decimal(0), Decimal("0.000018"))
     assert entry["lines"] == []
 
 

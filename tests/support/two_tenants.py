@@ -12,12 +12,14 @@ from enfilade.costs.holds.budgets import BudgetSpec
 from enfilade.costs.holds.limits import LimitSpec
 from enfilade.costs.holds.raises import RaiseSpec
 from enfilade.costs.ledger.corrections import Correction, post_correction
+from enfilade.costs.outlook import store as outlook
+from enfilade.costs.outlook.rules import AnomalyRules
 from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import Exchange
 from enfilade.identity.scopes import key_scope
 from enfilade.identity.types import ApplicationSpec, KeySpec, UserSpec
 from enfilade.storage import idempotency
-from tests.support.parts import call_event, intent_text, make_tenant, new_ids, unit_in
+from tests.support.parts import NOON, call_event, intent_text, make_tenant, new_ids, unit_in
 
 SCHEMA = "enfilade_shared"
 REFUSED = asyncpg.InsufficientPrivilegeError
@@ -83,6 +85,7 @@ async def two_tenants(parts: Parts) -> World:
         await parts.writer.settle(calls[tenant], call_event(tenant, calls[tenant], metadata={"team": "sales"}))
         await correct(parts, tenant, calls[tenant])
         await bill(parts, tenant)
+        await note_anomaly(parts, tenant)
     await parts.roll_ups.catch_up()
     return World(parts, tenants["ours"], tenants["theirs"], calls)
 
@@ -104,8 +107,15 @@ async def correct(parts: Parts, tenant: str, call_id: str) -> None:
     """Correct what a call was charged."""
     async with unit_in(parts, tenant) as unit:
         started = await unit.fetch_value("SELECT started_at FROM ledger WHERE call_id = $1", call_id)
-        fields = {"call_id": call_id, "started_ns": to_ns(started), "corrects": 0, "amount_nano": 1}
-        await post_correction(unit, Correction(reason="a test", **fields), parts.clock)
+        correction = Correction(call_id=call_id, started_ns=to_ns(started), reason="a test", corrects=0, amount_nano=1)
+        await post_correction(unit, correction, parts.clock)
+
+
+async def note_anomaly(parts: Parts, tenant: str) -> None:
+    """An hour out of the ordinary, and rules of the tenant's own."""
+    async with unit_in(parts, tenant) as unit:
+        await parts.anomaly_rules.put(unit, AnomalyRules(factor="3"))
+        await unit.execute(outlook.NOTE_ANOMALY, tenant, "model", f"model-of-{tenant}", NOON, NOON, 2, 1)
 
 
 async def bill(parts: Parts, tenant: str) -> None:

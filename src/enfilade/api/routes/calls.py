@@ -7,13 +7,11 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
-from enfilade.api.admin.context import AdminContext
-from enfilade.api.admin.security import Actor, Context, Needs, TenantRequired
+from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Listing, Money, Page, View
 from enfilade.audit.service import EARLIEST, LATEST, CallFilter
 from enfilade.core.money import format_usd
 from enfilade.identity.permissions import CALLS_READ
-from enfilade.storage.unit_of_work import UnitOfWork
 
 Status = Literal["ok", "failed", "cut", "abandoned", "interrupted", "refused"]
 
@@ -97,26 +95,6 @@ ROUTER = APIRouter(prefix="/calls", tags=["calls and spend"])
 Reader = Annotated[Actor, Depends(Needs(CALLS_READ))]
 
 
-async def subject(context: AdminContext, unit: UnitOfWork, actor: Actor, kind: str, name: str | None) -> str | None:
-    """The id behind a name in a filter."""
-    if name is None:
-        return None
-    if actor.tenant is None:
-        message = f"A name such as this {kind}'s means something within a tenant only."
-        raise TenantRequired(message, param="tenant")
-    found: Any
-    if kind == "department":
-        found = await context.rooms.identity.departments.get(unit, name)
-    elif kind == "application":
-        found = await context.rooms.identity.applications.get(unit, name)
-    elif kind == "user":
-        found = await context.rooms.identity.users.get(unit, name)
-    else:
-        found = await context.rooms.identity.keys.get(unit, name)
-    identifier: str = found.id
-    return identifier
-
-
 class CallQuery(Listing):
     """Which calls to list."""
 
@@ -138,10 +116,10 @@ async def page(context: Context, actor: Reader, query: Annotated[CallQuery, Quer
             *period,
             status=query.status,
             model=query.model,
-            department=await subject(context, unit, actor, "department", query.department),
-            application=await subject(context, unit, actor, "application", query.application),
-            user=await subject(context, unit, actor, "user", query.user),
-            key=await subject(context, unit, actor, "key", query.key),
+            department=await subject_id(context, unit, actor, "department", query.department),
+            application=await subject_id(context, unit, actor, "application", query.application),
+            user=await subject_id(context, unit, actor, "user", query.user),
+            key=await subject_id(context, unit, actor, "key", query.key),
         )
         rows, following = await context.audit.page_calls(unit, which, query.cursor, query.limit)
     return Page(items=[show(row) for row in rows], next=following)

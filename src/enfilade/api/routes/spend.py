@@ -12,8 +12,8 @@ from pydantic import Field
 
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
+from enfilade.api.admin.subjects import subject_id
 from enfilade.api.admin.views import Money, Period, View
-from enfilade.api.routes.calls import subject
 from enfilade.audit.errors import InvalidCursor
 from enfilade.core.clock import to_datetime
 from enfilade.core.money import format_usd
@@ -174,7 +174,7 @@ async def _question(context: AdminContext, unit: UnitOfWork, actor: Actor, query
     month = now.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
     given = query.model_dump(exclude_none=True, include={*SUBJECTS, *WHERE})
     where = {
-        by: name if by not in SUBJECTS or not name else str(await subject(context, unit, actor, by, name))
+        by: name if by not in SUBJECTS or not name else str(await subject_id(context, unit, actor, by, name))
         for by, name in given.items()
     }
     start, end = query.moments(month, now, zone)
