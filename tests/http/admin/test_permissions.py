@@ -24,9 +24,11 @@ TENANT_NOUNS = {
     "spend",
     "statements",
 } | {"exports", "usage-events"}
+OUTLOOK = {"forecast", "movers", "savings", "alerts", "anomaly-rules"}
+TENANT_NOUNS |= OUTLOOK
 BILLING = {"invoices", "credits", "billing-profiles", "issuer"}
 CATALOGUE = {"models", "deployments", "aliases", "providers", "prices"}
-WRITABLE = {"departments", "users", "applications", "keys", "limits", "budgets"}
+WRITABLE = {"departments", "users", "applications", "keys", "limits", "budgets", "anomaly-rules"}
 READS_ALL = {("GET", noun) for noun in TENANT_NOUNS}
 CATALOGUE_READS = {("GET", noun) for noun in CATALOGUE}
 AUDITS = {("GET", "events"), ("GET", "configuration")}
@@ -59,7 +61,8 @@ MAY: dict[str, set[tuple[str, str]]] = {
     "developer": {
         ("GET", noun)
         for noun in ("applications", "calls", "spend", "statements", "budgets", "limits", "exports", "usage-events")
-    },
+    }
+    | {("GET", noun) for noun in OUTLOOK},
     "member": set(),
 }
 """The catalogue belongs to the platform: no role of a tenant reaches it here (`/v1/models` shows its own part)."""

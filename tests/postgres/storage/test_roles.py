@@ -35,11 +35,16 @@ RIGHTS = {
         **{f"{SCHEMA}.{name}": EDIT for name in ("departments", "users", "applications", "keys", "tenant_revisions")},
         **{f"{SCHEMA}.{name}": EDIT for name in ("budget_limits", "budget_raises")},
         **{f"{SCHEMA}.{name}": FULL for name in ("key_secrets", "limits", "budgets", "idempotency_keys")},
-        **{f"{SCHEMA}.{name}": READ for name in ("ledger", "ledger_lines", "ledger_epochs", "calls", "events", "event_heads")},
+        **{
+            f"{SCHEMA}.{name}": READ
+            for name in ("ledger", "ledger_lines", "ledger_epochs", "calls", "events", "event_heads")
+        },
         f"{SCHEMA}.revision_counter": "SELECT UPDATE",
         f"{SCHEMA}.conversations": FULL,
         **{f"{SCHEMA}.{name}": "DELETE INSERT SELECT" for name in ("conversation_items", "responses")},
         **{f"{SCHEMA}.{name}": READ for name in (*ROLL_UPS, "spend_tenants", "spend_progress")},
+        f"{SCHEMA}.anomaly_rules": FULL,
+        f"{SCHEMA}.cost_anomalies": "INSERT SELECT",
     },
     "enfilade_writer": {},
     "enfilade_operator": {
