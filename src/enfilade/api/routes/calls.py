@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
 from enfilade.api.admin.security import Actor, Context, Needs
+from enfilade.api.admin.subjects import subject_id
 from enfilade.api.admin.views import Listing, Money, Page, View
 from enfilade.audit.service import EARLIEST, LATEST, CallFilter
 from enfilade.core.money import format_usd
