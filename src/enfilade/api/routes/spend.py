@@ -272,9 +272,13 @@ def _decoded(cursor: str | None) -> Cursor | None:
         moment, nano, name = msgspec.json.decode(
             base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=Cursor
         )
-        if -(2**63) <= nano < 2**63:
-            return moment, nano, name
     except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError):
-        pass
+        raise _no_cursor() from None
+    if not -(2**63) <= nano < 2**63:
+        raise _no_cursor()
+    return moment, nano, name
+
+
+def _no_cursor() -> InvalidCursor:
     message = "This is no cursor of this list."
-    raise InvalidCursor(message, param="cursor")
+    return InvalidCursor(message, param="cursor")

@@ -88,7 +88,7 @@ class RollUps:
                 async with self._storage.unit_of_work(system_scope("spend"), alone=False) as unit:
                     await unit.execute(store.PATIENCE, str(PATIENCE_MS))
                     if await unit.fetch_value(store.MOVE, tenant, zone, self._values_a_day):
-                        log.info("spend_moved", tenant=tenant, time_zone=zone)
+                        log.info("spend_moved", tenant=tenant, name=zone)
 
     async def _batch(self) -> tuple[int, bool]:
         zones = self._zones()
