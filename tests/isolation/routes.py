@@ -14,7 +14,7 @@ NEVER = {
 """Names alike to acme's, which nobody has."""
 PRICE = {"input": 1, "output": 2}
 MODEL = {"name": "walked", "deployments": [{"provider": "sim", "model": "echo"}], "price": PRICE}
-PLATFORM_NOUNS = ("providers", "models", "aliases", "prices")
+PLATFORM_NOUNS = ("providers", "models", "aliases", "prices", "price-lists", "currencies")
 SCOPED = ("department:{departments}", "application:{applications}", "user:{users}", "key:{keys}")
 
 
@@ -59,6 +59,18 @@ ROUTES: dict[str, Route] = {
     **_crud("models", MODEL, platform=True),
     **_crud("aliases", {"name": "walked", "model": "chat"}, platform=True),
     **_crud("prices", {"price": PRICE}, platform=True),
+    "GET /price-lists": Route(lists=True, platform=True),
+    "GET /price-lists/{name}": Route("price-lists", platform=True),
+    "GET /price-lists/{name}/differences": Route("price-lists", platform=True),
+    "PUT /price-lists/{name}": Route("price-lists", bodies=({"prices": [{"model": "m"} | PRICE]},), platform=True),
+    "GET /price-books": Route(lists=True, platform=True),
+    "GET /price-books/differences": Route(platform=True),
+    "POST /price-books/differences": Route(bodies=({"prices": [{"model": "m"} | PRICE]},), platform=True),
+    "GET /price-adjustments": Route(lists=True, platform=True),
+    "PUT /price-adjustments": Route(bodies=({"kind": "discount", "percent": 1},), platform=True),
+    "POST /price-adjustments/end": Route(bodies=({"kind": "discount"},), platform=True),
+    "GET /currencies": Route(lists=True, platform=True),
+    "PUT /currencies/{currency}": Route("currencies", bodies=({"rate": 1},), platform=True),
     # A tenant may look at itself.
     "GET /tenants": Route(lists=True),
     "GET /tenants/{name}": Route("tenants"),

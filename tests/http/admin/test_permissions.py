@@ -30,7 +30,8 @@ BILLING = {"invoices", "credits", "billing-profiles", "issuer"}
 CATALOGUE = {"models", "deployments", "aliases", "providers", "prices"}
 WRITABLE = {"departments", "users", "applications", "keys", "limits", "budgets", "anomaly-rules"}
 READS_ALL = {("GET", noun) for noun in TENANT_NOUNS}
-CATALOGUE_READS = {("GET", noun) for noun in CATALOGUE}
+PRICES = {"price-adjustments", "price-lists", "price-books", "currencies"}
+CATALOGUE_READS = {("GET", noun) for noun in CATALOGUE | PRICES} | {("POST", "price-books")}
 AUDITS = {("GET", "events"), ("GET", "configuration")}
 REPLICAS = {("GET", "replicas")}
 RECONCILES = {("GET", "reconciliations")}
@@ -50,7 +51,7 @@ MAY: dict[str, set[tuple[str, str]]] = {
     | {("POST", "reconciliations")}
     | BILLS
     | _changes(BILLING)
-    | _changes(WRITABLE | CATALOGUE | {"tenants"})
+    | _changes(WRITABLE | CATALOGUE | PRICES | {"tenants"})
     | {("POST", "configuration"), ("POST", "spend")},
     "platform operator": READS_ALL | CATALOGUE_READS | REPLICAS | _changes({"keys", "limits"}),
     "platform auditor": READS_ALL | CATALOGUE_READS | REPLICAS | AUDITS | BILLS | RECONCILES,
