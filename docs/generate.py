@@ -21,6 +21,7 @@ from enfilade.cli.output import EXIT_MEANINGS
 from enfilade.cli.root import ROOT
 from enfilade.configuration.document import document_schema
 from enfilade.core.errors import EnfiladeError, all_errors
+from enfilade.costs.outlook.alerts import ALERTS
 from enfilade.identity.permissions import ALL_PERMISSIONS, PLATFORM_ROLES, TENANT_ROLES
 from enfilade.providers import adapters as adapters_folder
 from enfilade.providers.http_provider import HttpAdapter
@@ -236,6 +237,21 @@ def simulated_models() -> str:
     )
 
 
+def alerts() -> str:
+    """What alerts say."""
+    parts = []
+    for name, alert in ALERTS.items():
+        rows = ((code(field), meaning) for field, meaning in alert.fields.items())
+        parts += [f"## {name}", f"{alert.title} {alert.told}", table(("field", "meaning"), rows)]
+    return page(
+        "Alerts",
+        "Alerts are events of the log that somebody should see. `enfilade spend alerts` and `GET /api/v1/alerts` list them, newest "
+        "first; a tenant sees its own, the platform all. Each has the time `at`, the tenant, the `type`, and in `data` the fields that "
+        "are named here. Amounts are US dollars with nine places, moments RFC 3339 in UTC, subjects ids.",
+        *parts,
+    )
+
+
 def providers() -> str:
     """Every kind of provider."""
     adapters = Adapters()
@@ -304,6 +320,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "admin-api.md": api,
     "simulated-models.md": simulated_models,
     "providers.md": providers,
+    "alerts.md": alerts,
     "translation.md": translation,
     "capabilities.md": capabilities,
     "usage.md": usage,

@@ -169,13 +169,8 @@ async def test_the_rules_of_anomalies_can_be_read_set_and_taken_back(busy: House
     assert rules["acme"] == {"scopes": ["application", "model"]}
     assert (await admin.delete("/api/v1/anomaly-rules")).status_code == 204
     assert (await admin.get("/api/v1/anomaly-rules")).json() == defaults
-    for wrong in (
-        {"factor": 0.5},
-        {"scopes": []},
-        {"scopes": ["planet"]},
-        {"scopes": ["tenant", "tenant"]},
-        {"factr": 2},
-    ):
+    refusals: list[dict[str, Any]] = [{"factor": 0.5}, {"scopes": []}, {"scopes": ["planet"]}, {"factr": 2}]
+    for wrong in (*refusals, {"scopes": ["tenant", "tenant"]}):
         refused = await admin.put("/api/v1/anomaly-rules", json=wrong)
         assert refused.status_code == 422, wrong
     unsaid = await busy.client(OWNER_KEY).get("/api/v1/anomaly-rules")
