@@ -182,6 +182,15 @@ async def test_discounts_and_markups_make_each_tenants_price(house: House) -> No
     assert [a["percent"] for a in await _get(owner, "price-adjustments", history=True)] == ["2.5", "20", None]
 
 
+async def test_a_call_costs_its_tenant_what_the_markup_makes_of_it(house: House) -> None:
+    before = await _call(house)
+    await _put(house.admin(), "price-adjustments", {"kind": "markup", "tenant": "acme", "percent": 100})
+    after = await _call(house)
+
+    cost = [int(reply.headers["x-enfilade-cost-usd"].replace(".", "")) for reply in (before, after)]
+    assert cost[1] == 2 * cost[0] > 0
+
+
 async def test_a_markup_needs_its_tenant_and_a_margin_is_nobody_elses_business(house: House) -> None:
     nobody = await _put(house.admin(), "price-adjustments", {"kind": "markup", "percent": 20}, 422)
     unknown = await _put(house.admin(), "price-adjustments", {"kind": "markup", "tenant": "x", "percent": 1}, 404)
