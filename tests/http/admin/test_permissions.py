@@ -52,7 +52,7 @@ MAY: dict[str, set[tuple[str, str]]] = {
     | BILLS
     | _changes(BILLING)
     | _changes(WRITABLE | CATALOGUE | PRICES | {"tenants"})
-    | {("POST", "configuration"), ("POST", "spend")},
+    | {("POST", "calls"), ("POST", "configuration"), ("POST", "spend")},
     "platform operator": READS_ALL | CATALOGUE_READS | REPLICAS | _changes({"keys", "limits"}),
     "platform auditor": READS_ALL | CATALOGUE_READS | REPLICAS | AUDITS | BILLS | RECONCILES,
     "platform monitor": REPLICAS,

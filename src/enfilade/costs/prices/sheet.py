@@ -29,7 +29,7 @@ MAX_UNIT_PRICE_NANO = 9 * MILLION * 10**9
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "standard_only"})
 """Service tiers that cost the base price."""
 UNPRICED = -1
-"""The rate of a kind that the price does not know. Kinds of tokens always have one: that of what contains them."""
+"""The rate of a kind that the price does not know, nor what contains it: of output, where a model only embeds."""
 ROUNDING_NANO = 8
 """More than rounding each kind by itself can add to a call's cost."""
 
@@ -70,10 +70,10 @@ class Rates:
         plain = [number for number in INPUT_KINDS if number not in CACHE_WRITE_KINDS]
         tokens = [rate(number) for number in (*INPUT_KINDS, *OUTPUT_KINDS)]
         for name, value in (
-            ("dearest_input", max(map(rate, plain))),
-            ("dearest_written", max(map(rate, INPUT_KINDS))),
-            ("dearest_output", max(map(rate, OUTPUT_KINDS))),
-            ("slack", ROUNDING_NANO if any(figure % MILLION for figure in tokens) else 0),
+            ("dearest_input", max(0, *map(rate, plain))),
+            ("dearest_written", max(0, *map(rate, INPUT_KINDS))),
+            ("dearest_output", max(0, *map(rate, OUTPUT_KINDS))),
+            ("slack", ROUNDING_NANO if any(figure > 0 and figure % MILLION for figure in tokens) else 0),
         ):
             object.__setattr__(self, name, value)
 
@@ -259,12 +259,9 @@ def nano_per_million(dollars_per_million: str | int | float | Decimal, most: int
 
 def rates_of(prices: Mapping[str, int]) -> Rates:
     """Rates from nano-dollars per million by kind; tokens without a price of their own cost what contains them."""
-    found = dict(prices)
-    for kind in ("input", "output"):
-        found.setdefault(kind, 0)
+    found = {"input": UNPRICED, "output": UNPRICED, "requests": 0} | dict(prices)
     for kind, container in CONTAINED_IN.items():
         found.setdefault(kind, found[container])
-    found.setdefault("requests", 0)
     return Rates(tuple(found.get(kind, UNPRICED) for kind in KINDS))
 
 
