@@ -116,6 +116,7 @@ async def note_anomaly(parts: Parts, tenant: str) -> None:
     async with unit_in(parts, tenant) as unit:
         await parts.anomaly_rules.put(unit, AnomalyRules(factor="3"))
         await unit.execute(outlook.NOTE_ANOMALY, tenant, "model", f"model-of-{tenant}", NOON, NOON, 2, 1)
+        unit.record("CostAnomalyDetected", scope="model", subject=f"model-of-{tenant}")
 
 
 async def bill(parts: Parts, tenant: str) -> None:

@@ -28,6 +28,8 @@ WHERE p.pronamespace IN ('enfilade'::regnamespace, 'enfilade_shared'::regnamespa
     AND has_function_privilege($1, p.oid, 'EXECUTE')
 """
 FULL, EDIT, READ = "DELETE INSERT SELECT UPDATE", "INSERT SELECT UPDATE", "SELECT"
+BILLED = ("invoices", "invoice_coverage", "credits", "credit_uses")
+BILLERS = ("billing_issuer", "billing_profiles")
 ROLL_UPS = ("spend_hours", "spend_days", "spend_months", "spend_metadata")
 RIGHTS = {
     "enfilade_app": {
@@ -43,6 +45,7 @@ RIGHTS = {
         f"{SCHEMA}.conversations": FULL,
         **{f"{SCHEMA}.{name}": "DELETE INSERT SELECT" for name in ("conversation_items", "responses")},
         **{f"{SCHEMA}.{name}": READ for name in (*ROLL_UPS, "spend_tenants", "spend_progress")},
+        **{f"{SCHEMA}.{name}": READ for name in (*BILLED, *BILLERS)},
         f"{SCHEMA}.anomaly_rules": FULL,
         f"{SCHEMA}.cost_anomalies": "INSERT SELECT",
     },
@@ -63,6 +66,8 @@ RIGHTS = {
         "enfilade.secrets.name": READ,
         "enfilade.secrets.fingerprint": READ,
         f"{SCHEMA}.intents": READ,
+        **{f"{SCHEMA}.{name}": "INSERT" for name in BILLED},
+        **{f"{SCHEMA}.{name}": "DELETE INSERT UPDATE" for name in BILLERS},
     },
     "enfilade_settler": {
         **{f"{SCHEMA}.{name}": "INSERT SELECT" for name in ("ledger", "calls", "events")},
@@ -75,6 +80,7 @@ RIGHTS = {
         f"{SCHEMA}.intents": "DELETE INSERT SELECT",
     },
 }
+READ_BY_TENANTS = {f"{SCHEMA}.{name}" for name in ("revision_counter", "spend_progress", "billing_issuer")}
 WAYS_AROUND = [
     "SET ROLE enfilade",
     "SET ROLE enfilade_settler",
@@ -146,7 +152,7 @@ async def test_no_sign_in_role_can_get_around_the_guard(world: World, role: str)
 @pytest.mark.parametrize("role", [APP, WRITER])
 async def test_these_roles_cannot_read_the_platforms_tables(world: World, role: str) -> None:
     connection = await world.role(role)
-    for name in sorted(NO_ROW_OF_A_TENANT - {"enfilade_shared.revision_counter", "enfilade_shared.spend_progress"}):
+    for name in sorted(NO_ROW_OF_A_TENANT - (READ_BY_TENANTS if role == APP else set())):
         with pytest.raises(REFUSED):
             await connection.fetch(f"SELECT * FROM {name}")
     await connection.close()
