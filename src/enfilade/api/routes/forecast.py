@@ -117,8 +117,16 @@ async def _budgets(context: AdminContext, actor: Actor, query: ForecastQuery) ->
     now_ns, zones = context.clock.now_ns(), zones_of(context, actor.tenant)
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
         rules = await everything(lambda after, count: context.rooms.budgets.page(unit, after, count, actor.tenant))
-    asked = [entry for rule in rules for entry in await _questions(context, rule, zones, now_ns)]
+    asked: list[tuple[BudgetRule, BudgetQuestion]] = []
+    looked_at = 0
+    for rule in rules:
+        # The meters of a budget may have to be filled first: not of those that are not shown.
+        if len(asked) >= query.limit:
+            break
+        asked += await _questions(context, rule, zones, now_ns)
+        looked_at += 1
     shown = asked[: query.limit]
+    left_out = len(asked) - len(shown) + len(rules) - looked_at
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
         found = await forecast_budgets(unit, [entry for _, entry in shown], now_ns, actor.tenant, zones)
         wanted = [(entry.kind, entry.subject) for _, entry in shown] + [("tenant", rule.tenant) for rule, _ in shown]
@@ -127,7 +135,7 @@ async def _budgets(context: AdminContext, actor: Actor, query: ForecastQuery) ->
         _with_budget(rule, question, entry, _view(entry.forecast, rule.period, names, zones), to_datetime(now_ns))
         for (rule, question), entry in zip(shown, found, strict=True)
     ]
-    return ForecastsView(at=to_datetime(now_ns), by="budget", items=items, left_out=len(asked) - len(items))
+    return ForecastsView(at=to_datetime(now_ns), by="budget", items=items, left_out=left_out)
 
 
 async def _questions(
