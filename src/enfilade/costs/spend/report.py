@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,8 @@ WITH_METADATA = ("tenant", "application", "model", *GRAINS[1:])
 MOST_GROUPS = 1000
 FINEST = {"hour": "hour", "day": "day", "week": "day"}
 """Of which parts a period must be put together; of whole months for every other grouping."""
+MOMENTS = {"hour": "%Y-%m-%dT%H:%M:%SZ", "day": "%Y-%m-%d"}
+"""What the moments of pages look like that need not read the whole period."""
 
 Cursor = tuple[str, int, str]
 """What a page ended with: its moment, its amount, and which group it was."""
@@ -85,7 +87,7 @@ async def report_spend(unit: UnitOfWork, question: Question) -> SpendReport:
         *(list(question.zones), list(question.zones.values())),
         *(*keys, _ordering(question)),
         *(question.after or (None, None, None)),
-        *(question.limit + 1 if question.group_by else 0, grain),
+        *(question.limit + 1 if question.group_by else 0, grain, _since(question)),
     ]
     if name is None:
         values += [question.where.get(dimension) for dimension in store.DIMENSIONS]
@@ -141,6 +143,18 @@ def _grains(question: Question) -> list[str]:
 
 def _ordering(question: Question) -> int:
     return question.group_by.index(_grains(question)[0]) + 1 if question.by_time else 0
+
+
+def _since(question: Question) -> datetime | None:
+    """Groups before this moment were on earlier pages; None where that is not known."""
+    ordering = _ordering(question)
+    form = MOMENTS.get(question.group_by[ordering - 1]) if ordering else None
+    if form is None or question.after is None:
+        return None
+    try:
+        return datetime.strptime(question.after[0], form).replace(tzinfo=UTC)
+    except ValueError:  # Somebody else's cursor: all groups are looked at.
+        return None
 
 
 def widened(question: Question, unit: str) -> tuple[datetime, datetime]:
