@@ -20,7 +20,7 @@ Asked = list[dict[str, str]]
 
 def _group(name: str | None, day: str, cost: str, **more: Any) -> dict[str, Any]:
     keys = [{"by": "application", "name": name, "id": "1"}, {"by": "day", "name": day, "id": None}]
-    group = {"keys": keys, "tenant": "acme", "calls": 2, "failures": 1, "tokens": 7, "cost_usd": cost}
+    group = {"keys": keys, "tenant": "acme", "calls": 2, "refused": 0, "failures": 1, "tokens": 7, "cost_usd": cost}
     return group | {"tokens_by_kind": {"input": 7}, "cost_by_kind_usd": {"input": cost}, "quantities": {}} | more
 
 
@@ -64,6 +64,18 @@ def test_a_table_has_the_groups_and_says_that_there_are_more(asked: Asked) -> No
     assert row.split()[:-1] == ["copilot", "2026-11-01", "acme", "2", "1", "7", "$2.00"]
     assert set(row.split()[-1]) == {"█"}
     assert "more groups" in done.stderr
+
+
+def test_refused_calls_are_shown_where_there_are_some(capsys: pytest.CaptureFixture[str]) -> None:
+    groups = [
+        _group("copilot", "2026-11-01", "2.000000000"),
+        _group("review", "2026-11-01", "0.000000000", calls=3, refused=3, failures=0, tokens=0),
+    ]
+    spend.show(["application", "day"], _report(*groups))
+    _, columns, first, second = capsys.readouterr().out.splitlines()
+    assert columns.split() == ["application", "day", "tenant", "calls", "refused", "failures", "tokens", "cost"]
+    assert first.split()[3:7] == ["2", "0", "1", "7"]
+    assert second.split() == ["review", "2026-11-01", "acme", "3", "3", "0", "0", "$0.00"]
 
 
 def test_comma_separated_values_have_all_pages_and_every_kind(asked: Asked) -> None:

@@ -89,14 +89,15 @@ def show(keys: Sequence[str], report: dict[str, Any]) -> None:
     CONSOLE.print(Text.assemble((heading, "dim"), *parts), soft_wrap=True)
     most = max((Decimal(group["cost_usd"]) for group in groups), default=Decimal(0))
     shows_tenant = "tenant" not in keys
-    columns = (*keys, *(["tenant"] if shows_tenant else []), "calls#", "failures#", "tokens#", "cost#", "")
+    # A group that has calls and no tokens is a riddle without it.
+    shows_refused = any(group["refused"] for group in groups)
+    counts = ("calls", *(["refused"] if shows_refused else []), "failures", "tokens")
+    columns = (*keys, *(["tenant"] if shows_tenant else []), *(f"{count}#" for count in counts), "cost#", "")
     rows = (
         (
             *(part["name"] for part in group["keys"]),
             *([group["tenant"]] if shows_tenant else []),
-            group["calls"],
-            group["failures"],
-            group["tokens"],
+            *(group[count] for count in counts),
             money(group["cost_usd"]),
             bar(group, most),
         )
