@@ -53,7 +53,9 @@ class TestServer:
         name = self._free.pop() if self._free else f"t{next(self._numbers)}"
         address = self.at(name)
         async with self.maintenance() as connection:
-            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template or "template0"}"')
+            # Copied file by file: the other strategy writes every page to the log, and takes twice as long.
+            copy = f'TEMPLATE "{template or "template0"}" STRATEGY FILE_COPY'
+            await connection.execute(f'CREATE DATABASE "{name}" {copy}')
             if template is not None and name not in self._with_roles:
                 await ensure_roles(connection, address)
                 self._with_roles.add(name)
