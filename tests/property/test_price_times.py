@@ -114,9 +114,15 @@ def test_whatever_a_declared_price_says_its_worst_case_covers_it_and_shares_scal
             worst = sheet.worst_input(inputs, caching=False) + price_bound(outputs, sheet.worst_output_rate(inputs))
             assert 0 <= sheet.cost(usage) <= worst
             share = Fraction(1_000_000 + discount, 10**6) * Fraction(1_000_000 + markup, 10**6)
-            exact = listed.for_service_tier(name).base.by_kind[0] * share
-            # Each of the two steps rounds a rate by at most a half; the second scales the first one's.
-            assert abs(sheet.base.by_kind[0] - exact) <= Fraction(1, 2) * (1 + Fraction(1_000_000 + markup, 10**6))
+            before = listed.for_service_tier(name).base
+            for kind in KINDS:
+                rate, scaled = before.of(kind), sheet.base.of(kind)
+                if rate is None:
+                    assert scaled is None, "what the price does not know has no share either"
+                    continue
+                assert scaled is not None
+                # Each of the two steps rounds a rate by at most a half; the second scales the first one's.
+                assert abs(scaled - rate * share) <= Fraction(1, 2) * (1 + Fraction(1_000_000 + markup, 10**6))
 
 
 @given(st.integers(0, 86_399), st.integers(0, 86_399), st.integers(0, 86_399))

@@ -115,3 +115,19 @@ def test_what_means_nothing_is_refused_with_the_field_at_fault(price: dict[str, 
         tariff_from(price)
 
     assert refusal.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("prices", "saved_nano"),
+    [
+        ({"input": 10**9, "cached_input": 10**8}, 900),
+        ({"input": 10**9}, 0),
+        ({"cached_input": 10**8}, 0),
+        ({"requests": 10**9}, 0),
+    ],
+    ids=["both", "no price for cached input", "no price for input", "neither"],
+)
+def test_a_cache_saves_only_where_both_prices_are_known(prices: dict[str, int], saved_nano: int) -> None:
+    usage = Usage(input_tokens=1_000_000, cached_input_tokens=1_000_000)
+
+    assert Tariff(prices).sheet("l", NOON).saved(usage) == saved_nano * 10**6

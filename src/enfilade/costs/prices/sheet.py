@@ -229,15 +229,17 @@ class PriceSheet:
         """What the provider's cache saved: what its tokens would have cost beyond what they did, in nano-dollars."""
         if not (usage.cached_input_tokens or usage.cached_audio_input_tokens or usage.cached_image_input_tokens):
             return 0
-        rates = self.rates(usage.input_tokens)
+        rate = self.rates(usage.input_tokens).by_kind
         return rounded(
             sum(
-                quantity * (rates.by_kind[NUMBER[full]] - rates.by_kind[NUMBER[cached]])
+                quantity * (rate[NUMBER[full]] - rate[NUMBER[cached]])
                 for quantity, full, cached in (
                     (usage.cached_input_tokens, "input", "cached_input"),
                     (usage.cached_audio_input_tokens, "audio_input", "cached_audio_input"),
                     (usage.cached_image_input_tokens, "image_input", "cached_image_input"),
                 )
+                # Where the full price is not known, nobody can say what was saved.
+                if UNPRICED not in (rate[NUMBER[full]], rate[NUMBER[cached]])
             )
         )
 
