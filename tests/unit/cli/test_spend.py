@@ -14,6 +14,7 @@ from enfilade.cli.commands import spend
 from enfilade.cli.output import Exit
 from enfilade.cli.remote import Remote
 from enfilade.cli.root import ROOT
+from enfilade.costs.spend import report
 
 Asked = list[dict[str, str]]
 
@@ -64,6 +65,18 @@ def test_a_table_has_the_groups_and_says_that_there_are_more(asked: Asked) -> No
     assert row.split()[:-1] == ["copilot", "2026-11-01", "acme", "2", "1", "7", "$2.00"]
     assert set(row.split()[-1]) == {"█"}
     assert "more groups" in done.stderr
+
+
+def test_what_the_server_groups_by_can_be_asked_for_and_nothing_else(asked: Asked) -> None:
+    for by in (*report.DIMENSIONS, *report.GRAINS, "metadata:team"):
+        assert _run("--by", by, "--json").exit_code == Exit.OK, by
+    assert [question["group_by"] for question in asked] == [*report.DIMENSIONS, *report.GRAINS, "metadata:team"]
+    asked.clear()
+    for by in ("mood", "metadata:", "metadata", "application,day", ""):
+        refused = _run("--by", by)
+        assert refused.exit_code == Exit.USAGE, by
+        assert "metadata:NAME" in refused.stderr
+    assert asked == []
 
 
 def test_refused_calls_are_shown_where_there_are_some(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,16 +24,32 @@ BAR_WIDTH = 24
 Grain = Literal["hour", "day", "week", "month", "quarter"]
 GRAINS = ("hour", "day", "week", "month", "quarter")
 SHORT = {"app": "application", "dept": "department"}
+METADATA = "metadata:"
+DIMENSIONS = (
+    *("tenant", "department", "application", "user", "key", "model", "provider", "deployment"),
+    *("region", "use_case", "prompt"),
+)
 BY = (
     "tenant, department, application (app), user, key, model, provider, deployment, region, use_case, prompt, "
     "metadata:NAME, hour, day, week, month or quarter; twice for both of two."
 )
 
 
+def _groupings(values: list[str] | None) -> list[str] | None:
+    for by in values or ():
+        is_metadata = by.startswith(METADATA) and by != METADATA
+        if not is_metadata and SHORT.get(by, by) not in (*DIMENSIONS, *GRAINS):
+            message = f"{by!r} is no grouping; use one of {', '.join((*DIMENSIONS, 'metadata:NAME', *GRAINS))}."
+            raise typer.BadParameter(message)
+    return values
+
+
 @APP.callback(invoke_without_command=True)
 def spend(
     context: typer.Context,
-    group_by: Annotated[list[str] | None, typer.Option("--by", "-b", help=f"What to sum up by: {BY}")] = None,
+    group_by: Annotated[
+        list[str] | None, typer.Option("--by", "-b", callback=_groupings, help=f"What to sum up by: {BY}")
+    ] = None,
     grain: Annotated[Grain | None, typer.Option(help="The same as --by with a length of time, as time goes.")] = None,
     where: Annotated[
         list[str] | None,
