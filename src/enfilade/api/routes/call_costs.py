@@ -17,7 +17,7 @@ from enfilade.costs.ledger.corrections import Correction, post_correction
 from enfilade.costs.ledger.explanations import Entry, Line, entries_of
 from enfilade.costs.ledger.postings import FLAGS
 from enfilade.costs.prices.units import UNITS, dollars_from_rate
-from enfilade.identity.permissions import CALLS_READ, LEDGER_CORRECT
+from enfilade.identity.permissions import CALLS_READ, LEDGER_WRITE
 
 CallId = Annotated[str, Path(max_length=40)]
 
@@ -80,7 +80,7 @@ class CorrectionBody(BaseModel):
 
 ROUTER = APIRouter(prefix="/calls", tags=["calls and spend"])
 Reader = Annotated[Actor, Depends(Needs(CALLS_READ))]
-Corrector = Annotated[Actor, Depends(Needs(LEDGER_CORRECT, "platform"))]
+Corrector = Annotated[Actor, Depends(Needs(LEDGER_WRITE, "platform"))]
 
 
 @ROUTER.get("/{id}/costs")
