@@ -84,6 +84,9 @@ async def _prepare(server: TestServer) -> None:
     async with server.maintenance() as connection:
         for name in UNSAFE_BUT_FAST:
             await connection.execute(f"ALTER SYSTEM SET {name} = off")
+        # The log of what is thrown away anyhow is kept short: it may stand in memory.
+        await connection.execute("ALTER SYSTEM SET max_wal_size = '128MB'")
+        await connection.execute("ALTER SYSTEM SET min_wal_size = '32MB'")
         await connection.execute("SELECT pg_reload_conf()")
         await connection.execute(f'CREATE DATABASE "{TEMPLATE}"')
     parts = Parts(Ingredients(server.at(TEMPLATE), SystemClock()))
