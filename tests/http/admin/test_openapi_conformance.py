@@ -28,7 +28,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 12
+EXAMPLES = 8
 SETTINGS = hypothesis.settings(
     max_examples=EXAMPLES,
     derandomize=True,
