@@ -1,7 +1,5 @@
 """The face of this room."""
 
-import base64
-import binascii
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +10,7 @@ import msgspec
 
 from enfilade.audit import store
 from enfilade.audit.errors import InvalidCursor, UnknownCall
+from enfilade.core.cursors import read_cursor, write_cursor
 from enfilade.core.ids import id_time_ms
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -139,13 +138,13 @@ def _event(row: Any) -> LoggedEvent:
 
 
 def _make_cursor(*parts: str) -> str:
-    return base64.urlsafe_b64encode("|".join(parts).encode()).decode().rstrip("=")
+    return write_cursor("|".join(parts).encode())
 
 
 def _read_cursor(cursor: str, count: int) -> list[str]:
     try:
-        parts = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split("|")
-    except (binascii.Error, ValueError):
+        parts = read_cursor(cursor).decode().split("|")
+    except ValueError:
         parts = []
     if len(parts) != count:
         raise _invalid_cursor()

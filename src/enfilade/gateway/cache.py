@@ -41,6 +41,11 @@ class KeptAnswer:
         return ANSWER_BYTES + len(self.given.body)
 
 
+def is_repeatable(call: Call) -> bool:
+    """Whether one answer can serve two identical requests: each that is kept to be continued is one of its own."""
+    return not call.request.keeps and call.request.previous is None
+
+
 class ReplyCache:
     """Least recently used answers go first."""
 
@@ -60,8 +65,8 @@ class ReplyCache:
         application = call.principal.application
         if application is None or application.spec.settings.cache_ttl_s <= 0:
             return None
-        if call.request.keeps or call.request.previous is not None:
-            return None  # Each answer that is kept is one of its own.
+        if not is_repeatable(call):
+            return None
         request = call.request
         body = call.dialect.render_request(request, model, max_output=None)
         # Some dialects ask for a stream, and for its form, in the address.

@@ -1,6 +1,7 @@
 """Questions that were asked before, word for word, where no reply cache is on: what one would have saved."""
 
 from enfilade.core.clock import Clock
+from enfilade.gateway.cache import is_repeatable
 from enfilade.gateway.types import Call
 
 REMEMBERED = 50_000
@@ -23,10 +24,10 @@ class Repeats:
     def seen(self, call: Call, model: str) -> bool:
         """Whether the caller's application has asked this lately, of the same model; from now on it has.
 
-        Only what a reply cache could answer counts: see `ReplyCache.key`.
+        Only what a reply cache could answer counts.
         """
         request, application = call.request, call.scope.application
-        if application is None or request.keeps or request.previous is not None or request.size > MAX_SIZE:
+        if application is None or request.size > MAX_SIZE or not is_repeatable(call):
             return False
         if len(self._recent) >= REMEMBERED or self._clock.monotonic() - self._began > GENERATION_S:
             self._earlier, self._recent = self._recent, set()

@@ -1,7 +1,5 @@
 """What the routes share: pages, versions, money."""
 
-import base64
-import binascii
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -12,6 +10,7 @@ from fastapi import Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from enfilade.audit.errors import InvalidCursor
+from enfilade.core.cursors import read_cursor, write_cursor
 from enfilade.core.errors import InvalidRequest
 from enfilade.identity.errors import VersionMismatch
 
@@ -68,7 +67,7 @@ async def page_of(
     rows = await fetch(_after(cursor), limit + 1)
     following = None
     if len(rows) > limit:
-        following = base64.urlsafe_b64encode(rows[limit - 1].id.encode()).decode().rstrip("=")
+        following = write_cursor(rows[limit - 1].id.encode())
     return Page(items=[show(row) for row in rows[:limit]], next=following)
 
 
@@ -76,8 +75,8 @@ def _after(cursor: str | None) -> str | None:
     if cursor is None:
         return None
     try:
-        return str(UUID(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()))
-    except (binascii.Error, ValueError):
+        return str(UUID(read_cursor(cursor).decode()))
+    except ValueError:
         message = "This is no cursor of this list."
         raise InvalidCursor(message, param="cursor") from None
 

@@ -1,7 +1,5 @@
 """Who spent what."""
 
-import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -16,6 +14,7 @@ from enfilade.api.admin.subjects import subject_id
 from enfilade.api.admin.views import Money, Period, View
 from enfilade.audit.errors import InvalidCursor
 from enfilade.core.clock import to_datetime
+from enfilade.core.cursors import read_cursor, write_cursor
 from enfilade.core.money import format_usd
 from enfilade.costs.prices.kinds import KINDS, REQUESTS
 from enfilade.costs.spend.measures import Sums
@@ -261,7 +260,7 @@ def _sums(sums: Sums) -> dict[str, object]:
 
 
 def _encoded(cursor: Cursor) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
+    return write_cursor(msgspec.json.encode(cursor))
 
 
 def _decoded(cursor: str | None) -> Cursor | None:
@@ -269,10 +268,8 @@ def _decoded(cursor: str | None) -> Cursor | None:
         return None
     try:
         # Which number fits a column is not for the database to find out.
-        moment, nano, name = msgspec.json.decode(
-            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=Cursor
-        )
-    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError):
+        moment, nano, name = msgspec.json.decode(read_cursor(cursor), type=Cursor)
+    except (msgspec.DecodeError, ValueError):
         raise _no_cursor() from None
     if not -(2**63) <= nano < 2**63:
         raise _no_cursor()

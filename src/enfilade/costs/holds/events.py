@@ -7,6 +7,7 @@ from enfilade.costs.holds.budget_meter import BudgetMeter
 from enfilade.costs.holds.hold import Alert
 
 ACTOR = "system:costs"
+"""Who tells what this room tells by itself."""
 
 
 def threshold_crossed(alert: Alert, at_ns: int) -> Event:

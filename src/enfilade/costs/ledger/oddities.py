@@ -4,9 +4,9 @@ from enfilade.core.clock import NANOSECONDS
 from enfilade.core.events import Event
 from enfilade.core.money import format_usd
 from enfilade.core.scope import Scope
+from enfilade.costs.holds.events import ACTOR
 from enfilade.costs.ledger.postings import OVERRUN, UNPRICED
 
-ACTOR = "system:costs"
 HOUR_NS = 3600 * NANOSECONDS
 MAX_TOLD = 10_000
 TYPES = {UNPRICED: "UnpricedSettlement", OVERRUN: "OverrunSettlement"}

@@ -1,7 +1,5 @@
 """Alerts: the events about money that somebody should see, in one list."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from enfilade.core.cursors import read_cursor, write_cursor
 from enfilade.costs.errors import InvalidAlertQuery
 from enfilade.costs.outlook import store
 from enfilade.storage.unit_of_work import UnitOfWork
@@ -139,7 +138,7 @@ async def page_alerts(
     if len(rows) > limit:
         last = rows[limit - 1]
         text = f"{last['at'].isoformat()}|{last['tenant_id']}|{last['seq']}"
-        following = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        following = write_cursor(text.encode())
     return [_alert(row) for row in rows[:limit]], following
 
 
@@ -150,9 +149,9 @@ def _alert(row: Any) -> Alert:
 
 def _read_cursor(cursor: str) -> tuple[datetime, str, int]:
     try:
-        moment, tenant, seq = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split("|")
+        moment, tenant, seq = read_cursor(cursor).decode().split("|")
         found = (datetime.fromisoformat(moment).astimezone(UTC), str(UUID(tenant)), int(seq))
-    except (binascii.Error, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         found = None
     if found is None or not 0 <= found[2] <= MAX_SEQ:
         message = "This is no cursor of this list."

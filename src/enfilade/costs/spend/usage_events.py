@@ -1,12 +1,11 @@
 """Usage as CloudEvents, for billing systems outside: each entry of the ledger once, in the order of its commit."""
 
-import base64
-import binascii
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
+from enfilade.core.cursors import read_cursor, write_cursor
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.core.money import format_usd
 from enfilade.costs.spend.exports import store
@@ -33,16 +32,15 @@ class Position:
 
     def cursor(self) -> str:
         """As text for the reader to keep."""
-        text = f"{self.xact}|{self.call_id}|{self.line}"
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        return write_cursor(f"{self.xact}|{self.call_id}|{self.line}".encode())
 
     @classmethod
     def of_cursor(cls, cursor: str) -> "Position":
         """The position that `cursor` gave out. Raises ValueError for anything else."""
         try:
-            xact, call_id, line = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split("|")
+            xact, call_id, line = read_cursor(cursor).decode().split("|")
             found = cls(int(xact), str(UUID(call_id)), int(line))
-        except (binascii.Error, ValueError):
+        except ValueError:
             found = None
         # Python reads digits, blanks and underscores that were never written, so what was read is written again.
         if found is None or found.cursor() != cursor or not (0 <= found.xact <= MAX_XACT and -1 <= found.line < 2**15):
