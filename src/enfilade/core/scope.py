@@ -22,6 +22,8 @@ class Scope:
     application: str | None = None
     user: str | None = None
     key: str | None = None
+    roles: frozenset[str] = frozenset()
+    """The roles that the permissions come from, for policies that speak of them."""
 
     @property
     def is_platform(self) -> bool:

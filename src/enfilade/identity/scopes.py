@@ -26,7 +26,7 @@ def key_scope(
 ) -> Scope:
     """The scope of whoever presented a key."""
     permissions = permissions_of(roles, platform=tenant == PLATFORM_ID)
-    return Scope(tenant, f"key:{key}", permissions, department, application, user, key)
+    return Scope(tenant, f"key:{key}", permissions, department, application, user, key, frozenset(roles))
 
 
 def narrowed_to(scope: Scope, tenant: str) -> Scope:
@@ -39,7 +39,7 @@ def narrowed_to(scope: Scope, tenant: str) -> Scope:
     if not scope.is_platform:
         message = "only the platform may act in a tenant that is not its own"
         raise PermissionError(message)
-    return Scope(tenant, scope.actor, scope.permissions, key=scope.key)
+    return Scope(tenant, scope.actor, scope.permissions, key=scope.key, roles=scope.roles)
 
 
 def with_user(scope: Scope, user: str, department: str | None) -> Scope:
@@ -52,4 +52,5 @@ def with_user(scope: Scope, user: str, department: str | None) -> Scope:
         scope.application,
         user,
         scope.key,
+        scope.roles,
     )

@@ -1,0 +1,1 @@
+-- Cells: where revisions are counted, and tenants that have gone elsewhere.

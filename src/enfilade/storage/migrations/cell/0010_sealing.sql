@@ -1,0 +1,1 @@
+-- Subject keys: what people's contents are sealed under.

@@ -1,0 +1,1 @@
+-- Sign-in: issuers, sessions, devices that wait for their owner.

@@ -1,0 +1,1 @@
+-- People: local accounts, second factors, groups, provisioning.

@@ -1,0 +1,1 @@
+-- Roles of a tenant's own, and to whom they are given.

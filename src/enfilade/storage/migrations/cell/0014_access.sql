@@ -1,0 +1,1 @@
+-- Access: policies in versions, use cases, decisions on calls.

@@ -1,0 +1,1 @@
+-- Approvals, and reviews of who may do what.

@@ -1,0 +1,1 @@
+-- Moves: what changed while a tenant is copied to another cell.

@@ -1,0 +1,1 @@
+-- Cells: the servers that tenants can live on, and where each tenant is.

@@ -1,0 +1,1 @@
+-- Sealing: master keys and tenants' keys.
