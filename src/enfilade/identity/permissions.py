@@ -29,6 +29,13 @@ CONFIGURATION_READ = "configuration:read"
 CONFIGURATION_WRITE = "configuration:write"
 REPLICAS_READ = "replicas:read"
 METRICS_READ = "metrics:read"
+ROLES_READ = "roles:read"
+ROLES_WRITE = "roles:write"
+SECURITY_READ = "security:read"
+SECURITY_WRITE = "security:write"
+BREAK_GLASS_READ = "break_glass:read"
+BREAK_GLASS_WRITE = "break_glass:write"
+BREAK_GLASS_MANAGE = "break_glass:manage"
 
 _READ = frozenset(
     {
@@ -53,23 +60,40 @@ _TENANT_ADMIN = _READ | {
     BILLING_READ,
     AUDIT_READ,
     CONFIGURATION_READ,
+    ROLES_READ,
+    ROLES_WRITE,
+    SECURITY_READ,
+    BREAK_GLASS_READ,
 }
+_OWNERS_ONLY = frozenset({SECURITY_WRITE, BREAK_GLASS_WRITE})
+"""What a tenant's administrators lack, and therefore cannot give to anybody, not even to themselves."""
+BREAK_GLASS_RIGHTS = _TENANT_ADMIN - {PEOPLE_WRITE, KEYS_WRITE, ROLES_WRITE, BREAK_GLASS_READ}
+"""What breaking the glass opens: nothing by which a right could be had that outlasts it."""
 
 TENANT_ROLES: dict[str, frozenset[str]] = {
+    "owner": _TENANT_ADMIN | _OWNERS_ONLY,
     "admin": _TENANT_ADMIN,
     "developer": frozenset({APPLICATIONS_READ, CATALOGUE_READ, CALLS_READ, SPEND_READ, BUDGETS_READ, LIMITS_READ}),
     "operator": _READ | {KEYS_WRITE, LIMITS_WRITE},
-    "auditor": _READ | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ},
+    "auditor": _READ | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ, ROLES_READ, SECURITY_READ, BREAK_GLASS_READ},
     "member": frozenset(),
 }
 PLATFORM_ROLES: dict[str, frozenset[str]] = {
     "owner": _TENANT_ADMIN
+    | _OWNERS_ONLY
+    | {BREAK_GLASS_MANAGE}
     | {TENANTS_MANAGE, LEDGER_WRITE, BILLING_WRITE, CATALOGUE_WRITE, CONFIGURATION_WRITE, REPLICAS_READ, METRICS_READ}
     | {RECONCILIATIONS_READ, RECONCILIATIONS_WRITE},
     "operator": _READ | {KEYS_WRITE, LIMITS_WRITE, REPLICAS_READ, METRICS_READ},
-    "auditor": _READ | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ, REPLICAS_READ, RECONCILIATIONS_READ},
+    "auditor": _READ
+    | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ, REPLICAS_READ, RECONCILIATIONS_READ}
+    | {ROLES_READ, SECURITY_READ, BREAK_GLASS_READ},
     "monitor": frozenset({METRICS_READ, REPLICAS_READ}),
+    # No standing rights in any tenant: it opens them for a time, and every act is then an event there.
+    "break_glass": frozenset({BREAK_GLASS_MANAGE, BREAK_GLASS_READ}),
 }
+TENANT_PERMISSIONS = frozenset().union(*TENANT_ROLES.values())
+"""What a tenant's own roles can be made of."""
 ALL_PERMISSIONS = frozenset().union(*TENANT_ROLES.values(), *PLATFORM_ROLES.values())
 
 

@@ -1,0 +1,1 @@
+"""Roles of a tenant's own, who has which and where, and what they add up to."""
