@@ -54,8 +54,10 @@ from enfilade.gateway.resolve import resolve
 from enfilade.gateway.stored.retention import Retention
 from enfilade.gateway.stored.service import Stored
 from enfilade.identity.directory import Directory
+from enfilade.identity.entrance import Entrance
 from enfilade.identity.principals import Principals
 from enfilade.identity.service import Identity
+from enfilade.identity.sign_in.sessions import Sessions
 from enfilade.providers.credentials import SecretSources
 from enfilade.providers.service import Providers
 from enfilade.providers.transport.client import HttpClient
@@ -115,6 +117,8 @@ class Parts:
         # identity
         self.identity = Identity(ids, clock)
         self.principals = Principals()
+        self.sessions = Sessions(ids, clock)
+        self.entrance = Entrance(self.principals, self.storage, self.sessions, clock)
         self._add_middle_rooms(given, clock, ids)
         self._add_upper_rooms(given, clock, ids)
         self._watch()
@@ -212,6 +216,8 @@ class Parts:
             storage=self.storage,
             database=self.database,
             principals=self.principals,
+            entrance=self.entrance,
+            sessions=self.sessions,
             rooms=self.rooms,
             configuration=self.configuration,
             costs=self.costs,

@@ -2,7 +2,7 @@
 
 import hashlib
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from enfilade.core.clock import to_ns
@@ -12,7 +12,7 @@ from enfilade.identity import store
 from enfilade.identity.directory import Install
 from enfilade.identity.errors import AddressRefused, ExpiredKey, InvalidKey, UnknownUser
 from enfilade.identity.rows import application_of, department_of, tenant_of, text_id, user_of
-from enfilade.identity.scopes import key_scope, with_user
+from enfilade.identity.scopes import key_scope, person_scope, with_user
 from enfilade.identity.types import Application, Department, Tenant, User
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -107,6 +107,22 @@ class Principals:
         if principal.networks or principal.expires_ns <= now_ns:
             principal.check(address, now_ns)
         return principal
+
+    def person(self, tenant: str, identifier: str) -> User | None:
+        """A user by id."""
+        entry = self._tenants.get(tenant)
+        return entry.users.get(identifier) if entry else None
+
+    def of_person(
+        self, tenant: str, identifier: str, *, name: str, expires_ns: int, roles: Iterable[str] = ()
+    ) -> Principal | None:
+        """A person with the rights that they have now, and those of further `roles`; None for nobody of the tenant."""
+        entry = self._tenants.get(tenant)
+        user = entry.users.get(identifier) if entry else None
+        if entry is None or user is None:
+            return None
+        scope = person_scope(tenant, user.id, (*user.spec.roles, *roles), department=user.department_id)
+        return Principal(scope, entry.tenant, name, None, expires_ns, (), entry.users_by_email)
 
     def tenant(self, identifier: str) -> Tenant | None:
         """The live tenant with that id."""

@@ -1,5 +1,7 @@
 """Where scopes come from."""
 
+from collections.abc import Iterable
+
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.core.scope import Scope
 from enfilade.identity.permissions import ALL_PERMISSIONS, permissions_of
@@ -27,6 +29,13 @@ def key_scope(
     """The scope of whoever presented a key."""
     permissions = permissions_of(roles, platform=tenant == PLATFORM_ID)
     return Scope(tenant, f"key:{key}", permissions, department, application, user, key, frozenset(roles))
+
+
+def person_scope(tenant: str, user: str, roles: Iterable[str], *, department: str | None = None) -> Scope:
+    """The scope of a person who signed in, or for whom an issuer vouches."""
+    held = frozenset(roles)
+    permissions = permissions_of(held, platform=tenant == PLATFORM_ID)
+    return Scope(tenant, f"user:{user}", permissions, department, None, user, None, held)
 
 
 def narrowed_to(scope: Scope, tenant: str) -> Scope:

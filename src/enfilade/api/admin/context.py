@@ -16,7 +16,9 @@ from enfilade.costs.reconciliation.service import Reconciliations
 from enfilade.costs.service import Costs
 from enfilade.costs.spend.exports.service import Exports
 from enfilade.identity.directory import Directory
+from enfilade.identity.entrance import Entrance
 from enfilade.identity.principals import Principals
+from enfilade.identity.sign_in.sessions import Sessions
 from enfilade.storage.database import Database
 from enfilade.storage.unit_of_work import Storage
 
@@ -28,6 +30,8 @@ class AdminContext:
     storage: Storage
     database: Database
     principals: Principals
+    entrance: Entrance
+    sessions: Sessions
     rooms: Rooms
     configuration: ConfigurationService
     costs: Costs

@@ -127,7 +127,7 @@ class Envelope:
 
     async def _once(self, scope: Scope, replay: "_Replay | _Arriving", send: Send, key: str) -> None:
         """Work on a request unless one with the same key was answered; then give the same reply."""
-        actor = authenticate(self._context, scope).scope
+        actor = (await authenticate(self._context, scope))[0].scope
         parts = (scope["method"], scope["path"], scope["query_string"].decode("latin-1"))
         digest = hashlib.sha256("\x00".join(parts).encode() + b"\x00" + replay.body).digest()
         async with self._context.storage.unit_of_work(actor) as unit:

@@ -1,5 +1,8 @@
-"""Who may call a route. Each declares a permission; one that does not keeps the server from starting."""
+"""Who may call a route. Each declares a permission, or that it is public; one that does neither keeps the server from
+starting.
+"""
 
+import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -9,12 +12,20 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from enfilade.api.admin.context import AdminContext
-from enfilade.api.headers import client_address, collect, credential
+from enfilade.api.admin.cookies import read_cookie
+from enfilade.api.headers import CREDENTIALS, client_address, collect, credential
 from enfilade.core.errors import InternalError, InvalidRequest
 from enfilade.core.scope import Scope
 from enfilade.identity.errors import PermissionMissing, UnknownTenant
 from enfilade.identity.principals import Principal
 from enfilade.identity.scopes import narrowed_to
+from enfilade.identity.sign_in.errors import CsrfRefused
+from enfilade.identity.sign_in.sessions import csrf_of
+from enfilade.identity.sign_in.types import Session
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing: the browser's cookie alone is enough for them."""
+CSRF_HEADER = b"x-csrf-token"
 
 Reach = Literal["one", "any", "platform"]
 """Whom a route concerns: one tenant (the platform says which), any that the caller sees, or the platform alone."""
@@ -36,6 +47,19 @@ class Actor:
     """The rights under which the route works: already confined to the tenant, where there is one."""
     tenant: str | None
     """The tenant's id; None when the platform asks about all of them."""
+    session: Session | None = None
+    """The session by which they came in, if it was one."""
+
+
+class Public:
+    """A dependency that does nothing: it declares that a route is for everybody, and why."""
+
+    def __init__(self, because: str) -> None:
+        """Say why nobody has to be known here."""
+        self.because = because
+
+    def __call__(self) -> None:
+        """Let everybody pass."""
 
 
 class Needs:
@@ -46,7 +70,7 @@ class Needs:
         self.permission = permission
         self.reach = reach
 
-    def __call__(
+    async def __call__(
         self,
         request: Request,
         tenant: Annotated[
@@ -55,7 +79,7 @@ class Needs:
     ) -> Actor:
         """Authenticate and authorise. Raises Unauthenticated, Forbidden, UnknownTenant, TenantRequired."""
         context: AdminContext = request.app.state.context
-        principal = authenticate(context, request.scope)
+        principal, session = await authenticate(context, request.scope)
         if self.permission is not None and not principal.scope.may(self.permission):
             message = f"The key's roles do not include `{self.permission}`."
             raise PermissionMissing(message, details={"permission": self.permission})
@@ -63,16 +87,16 @@ class Needs:
             if self.reach == "platform":
                 message = "This belongs to the platform; a tenant's key cannot reach it."
                 raise PermissionMissing(message, details={"permission": self.permission})
-            return Actor(principal, principal.scope, _own_tenant(principal, tenant))
+            return Actor(principal, principal.scope, _own_tenant(principal, tenant), session)
         if tenant is None or self.reach == "platform":
             if self.reach == "one":
                 message = "Say which tenant is meant."
                 raise TenantRequired(message, param="tenant")
-            return Actor(principal, principal.scope, None)
+            return Actor(principal, principal.scope, None, session)
         found = context.principals.tenant_named(tenant)
         if found is None or found.id == principal.scope.tenant:
             raise _unknown(tenant)
-        return Actor(principal, narrowed_to(principal.scope, found.id), found.id)
+        return Actor(principal, narrowed_to(principal.scope, found.id), found.id, session)
 
 
 def _context(request: Request) -> AdminContext:
@@ -84,11 +108,27 @@ Context = Annotated[AdminContext, Depends(_context)]
 """The rooms, for a route that asks for them."""
 
 
-def authenticate(context: AdminContext, scope: Any) -> Principal:
-    """The principal behind a request. Raises Unauthenticated, AddressRefused."""
+async def authenticate(context: AdminContext, scope: Any) -> tuple[Principal, Session | None]:
+    """The principal behind a request, and their session if they came by one.
+
+    Raises Unauthenticated, AddressRefused, CsrfRefused.
+    """
     found = collect(scope["headers"])
+    if not any(name in found for name in CREDENTIALS) and (token := read_cookie(scope)) is not None:
+        if scope["method"] not in SAFE:
+            _check_csrf(token.encode("latin-1"), found.get(CSRF_HEADER, b""))
+        return await context.entrance.by_session(token.encode("latin-1"))
+    given = credential(found)
+    if context.entrance.is_session(given):
+        return await context.entrance.by_session(given)
     address = client_address(scope.get("client"), found, context.trusted_proxies)
-    return context.principals.authenticate(credential(found), address, context.clock.now_ns())
+    return context.entrance.by_key(given, address), None
+
+
+def _check_csrf(token: bytes, given: bytes) -> None:
+    if not hmac.compare_digest(csrf_of(token).encode(), given):
+        message = "A change by a browser's session needs the session's `x-csrf-token`."
+        raise CsrfRefused(message)
 
 
 def _own_tenant(principal: Principal, asked: str | None) -> str:
@@ -106,18 +146,23 @@ def _unknown(name: str) -> UnknownTenant:
 
 def require_permission(route: APIRoute) -> None:
     """Refuse to start with a route that declares no permission. Raises InternalError naming it."""
-    if permission_of(route) is None:
+    if permission_of(route) is None and not is_public(route):
         message = f"The route {route.path} declares no permission."
         raise InternalError(message)
 
 
 def permission_of(route: APIRoute) -> Needs | None:
     """The permission that a route declares."""
-    return next(iter(_needs(route.dependant)), None)
+    return next((found for found in _declared(route.dependant) if isinstance(found, Needs)), None)
 
 
-def _needs(dependant: Dependant) -> Iterable[Needs]:
+def is_public(route: APIRoute) -> bool:
+    """Whether a route declares that it is for everybody."""
+    return any(isinstance(found, Public) for found in _declared(route.dependant))
+
+
+def _declared(dependant: Dependant) -> Iterable[Needs | Public]:
     for child in dependant.dependencies:
-        if isinstance(child.call, Needs):
+        if isinstance(child.call, Needs | Public):
             yield child.call
-        yield from _needs(child)
+        yield from _declared(child)

@@ -1,0 +1,1 @@
+"""How people come in: sessions, OpenID Connect, command lines that wait to be confirmed."""
