@@ -50,6 +50,47 @@ class Settings(BaseSettings):
         description="Directories (separated by commas) with files to which providers' keys may refer; the data "
         "directory's `secrets` is one more.",
     )
+    secret_vault: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Paths in Vault (patterns, separated by commas, e.g. secret/enfilade/*) to which providers' keys may "
+        "refer; without any, none.",
+    )
+    secret_grace_hours: float = Field(
+        24.0,
+        ge=0,
+        le=720,
+        description="How long the former content of a file or of a secret in Vault still serves where a provider refuses "
+        "the new one.",
+    )
+    vault_addr: str | None = Field(None, description="A HashiCorp Vault, e.g. https://vault.example:8200.")
+    vault_namespace: str | None = Field(None, description="The namespace there, e.g. teams/platform.")
+    vault_ca_file: Path | None = Field(None, description="Certificate authorities (PEM) of Vault's own.")
+    vault_allow_http: bool = Field(
+        default=False, description="May Vault be asked over plain HTTP elsewhere than on loopback? Secrets travel there."
+    )
+    vault_token: SecretStr | None = Field(None, description="A token to ask Vault with. Better: a file, or a login.")
+    vault_token_file: Path | None = Field(None, description="A file with the token, read again when it changes.")
+    vault_role_id: str | None = Field(None, description="The AppRole to log in to Vault with.")
+    vault_secret_id: SecretStr | None = Field(None, description="The AppRole's secret id. Better: a file.")
+    vault_secret_id_file: Path | None = Field(
+        None, description="A file with the AppRole's secret id, read again when it changes."
+    )
+    vault_kubernetes_role: str | None = Field(
+        None, description="The role to log in to Vault with as the pod's service account."
+    )
+    vault_kubernetes_token_file: Path = Field(
+        Path("/var/run/secrets/kubernetes.io/serviceaccount/token"),
+        description="The service account's token for that login, read again when it changes.",
+    )
+    vault_auth_path: str | None = Field(
+        None, description="Where the login is mounted in Vault, if not at `approle` or `kubernetes`."
+    )
+    vault_refresh_seconds: float = Field(
+        60.0, ge=5, le=86_400, description="How often secrets without a lease are read from Vault again."
+    )
+    vault_keep_hours: float = Field(
+        72.0, ge=0, le=8760, description="How long the last good value of a secret serves while Vault does not give it."
+    )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="Networks (separated by commas) of the proxies whose `x-forwarded-for` is believed."
     )
@@ -73,7 +114,7 @@ class Settings(BaseSettings):
     url: str = Field("http://127.0.0.1:8080", description="The server that the command line's commands talk to.")
     key: SecretStr | None = Field(None, description="The key that they use.")
 
-    @field_validator("secret_env", "secret_dirs", "trusted_proxies", mode="before")
+    @field_validator("secret_env", "secret_dirs", "secret_vault", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

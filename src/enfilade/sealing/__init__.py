@@ -1,0 +1,1 @@
+"""Secrets at rest, and where secrets come from."""

@@ -1,0 +1,1 @@
+"""HashiCorp Vault: a small client, its logins, and secrets that are kept fresh."""
