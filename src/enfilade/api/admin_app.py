@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from enfilade import __version__
+from enfilade.api import auth as auth_family
 from enfilade.api import routes as family
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.envelope import Envelope
@@ -17,6 +18,7 @@ from enfilade.core.errors import InternalError
 from enfilade.core.families import members
 
 PREFIX = "/api/v1"
+AUTH_PREFIX = "/auth"
 
 CHANGING = {"post", "put", "delete"}
 IDEMPOTENCY_KEY = {
@@ -56,6 +58,9 @@ def build_fastapi(context: AdminContext) -> FastAPI:
     install_problems(app)
     for router in admin_routers():
         app.include_router(router, prefix=PREFIX)
+    for router in auth_routers():
+        # Browsers and command lines are led there: it is no part of the API that programs are written against.
+        app.include_router(router, prefix=AUTH_PREFIX, include_in_schema=False)
     _describe_envelope(app)
     return app
 
@@ -81,7 +86,15 @@ def _describe_envelope(app: FastAPI) -> None:
 
 def admin_routers() -> list[APIRouter]:
     """The family's routers, described. Raises InternalError for a route without a permission."""
-    routers: dict[str, APIRouter] = members(family, "ROUTER")
+    return _checked(members(family, "ROUTER"))
+
+
+def auth_routers() -> list[APIRouter]:
+    """The routers under `/auth`. Raises InternalError for a route that is not declared to be public either."""
+    return _checked(members(auth_family, "ROUTER"))
+
+
+def _checked(routers: dict[str, APIRouter]) -> list[APIRouter]:
     for name in sorted(routers):
         for route in routers[name].routes:
             # FastAPI includes a router as it is and resolves it at each request, so its own routes are what counts.

@@ -14,7 +14,7 @@ from enfilade.core.errors import EnfiladeError, MethodNotAllowed, NotFound
 from enfilade.dialects.types import Registry
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
-ADMIN_PREFIX = "/api/"
+ADMIN_PREFIXES = ("/api/", "/auth/")
 
 
 class Application:
@@ -59,7 +59,7 @@ class Application:
         if dialect is not None:
             await _refuse_method(send, b"POST")
             return
-        if path.startswith(ADMIN_PREFIX):
+        if path.startswith(ADMIN_PREFIXES):
             await self._admin(scope, receive, send)
             return
         handler = self._gets.get(path) or (

@@ -29,6 +29,10 @@ CONFIGURATION_READ = "configuration:read"
 CONFIGURATION_WRITE = "configuration:write"
 REPLICAS_READ = "replicas:read"
 METRICS_READ = "metrics:read"
+SESSIONS_READ = "sessions:read"
+SESSIONS_WRITE = "sessions:write"
+ISSUERS_READ = "issuers:read"
+ISSUERS_WRITE = "issuers:write"
 ROLES_READ = "roles:read"
 ROLES_WRITE = "roles:write"
 SECURITY_READ = "security:read"
@@ -48,6 +52,8 @@ _READ = frozenset(
         CATALOGUE_READ,
         CALLS_READ,
         SPEND_READ,
+        SESSIONS_READ,
+        ISSUERS_READ,
     }
 )
 _TENANT_ADMIN = _READ | {

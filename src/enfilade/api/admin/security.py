@@ -114,15 +114,29 @@ async def authenticate(context: AdminContext, scope: Any) -> tuple[Principal, Se
     Raises Unauthenticated, AddressRefused, CsrfRefused.
     """
     found = collect(scope["headers"])
-    if not any(name in found for name in CREDENTIALS) and (token := read_cookie(scope)) is not None:
+    if (token := _cookie_token(scope, found)) is not None:
         if scope["method"] not in SAFE:
-            _check_csrf(token.encode("latin-1"), found.get(CSRF_HEADER, b""))
-        return await context.entrance.by_session(token.encode("latin-1"))
+            _check_csrf(token, found.get(CSRF_HEADER, b""))
+        return await context.entrance.by_session(token)
     given = credential(found)
     if context.entrance.is_session(given):
         return await context.entrance.by_session(given)
     address = client_address(scope.get("client"), found, context.trusted_proxies)
     return context.entrance.by_key(given, address), None
+
+
+def session_csrf(scope: Any) -> str:
+    """What goes with the session's token that a request carries."""
+    found = collect(scope["headers"])
+    return csrf_of(_cookie_token(scope, found) or credential(found))
+
+
+def _cookie_token(scope: Any, found: dict[bytes, bytes]) -> bytes | None:
+    """The session's token in the browser's cookie. A credential in a header goes before: no page can make one come."""
+    if any(name in found for name in CREDENTIALS):
+        return None
+    token = read_cookie(scope)
+    return None if token is None else token.encode("latin-1")
 
 
 def _check_csrf(token: bytes, given: bytes) -> None:
