@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from enfilade.configuration.part import StrictPart
+from enfilade.configuration.people_parts import Group, User
 from enfilade.configuration.price_parts import Discount, ExchangeRate, Markup, Price, PriceChange
 from enfilade.configuration.values import (
     Amount,
@@ -152,17 +153,6 @@ class Department(Part):
 
     name: Name
     """The department's name."""
-
-
-class User(Part):
-    """A person."""
-
-    email: Annotated[str, Field(min_length=3, max_length=255)]
-    """Names the user."""
-    department: Name | None = None
-    """The user's department."""
-    roles: list[str] = []
-    """admin, operator, auditor, developer, member."""
 
 
 class Cache(Part):
@@ -358,6 +348,8 @@ class Tenant(TenantBase):
     """Its parts."""
     users: list[User] = []
     """Its people."""
+    groups: list[Group] = []
+    """Some of its people, under one name."""
     applications: list[Application] = []
     """Its programs."""
     keys: list[Key] = []

@@ -7,6 +7,7 @@ from enfilade.configuration import specs
 from enfilade.configuration.anomalies import anomaly_fields
 from enfilade.configuration.billing import issuer_fields, profile_fields
 from enfilade.configuration.listing import everything
+from enfilade.configuration.people import user_fields
 from enfilade.configuration.prices import adjustment_fields, own_prices, rate_fields
 from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.subjects import scope_text, subject_names
@@ -60,6 +61,7 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
     names = await subject_names(rooms, unit, tenant.id)
     departments = await everything(lambda a, n: identity.departments.page(unit, a, n, tenant.id))
     users = await everything(lambda a, n: identity.users.page(unit, a, n, tenant.id))
+    groups = await everything(lambda a, n: identity.groups.page(unit, a, n, tenant.id))
     applications = await everything(lambda a, n: identity.applications.page(unit, a, n, tenant.id))
     keys = await everything(lambda a, n: identity.keys.page(unit, a, n, tenant.id))
     limits = await everything(lambda a, n: rooms.limits.page(unit, a, n, tenant.id))
@@ -68,10 +70,8 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
     anomalies = await rooms.anomalies.find(unit, tenant.id)
     return specs.tenant_fields(tenant) | {
         "departments": [{"name": department.name} for department in departments],
-        "users": [
-            {"email": user.spec.email, "department": user.spec.department, "roles": list(user.spec.roles)}
-            for user in users
-        ],
+        "users": [user_fields(user) for user in users],
+        "groups": [{"name": group.spec.name, "members": list(group.spec.members)} for group in groups],
         "applications": [specs.application_fields(application) for application in applications],
         "keys": [_key(key) for key in keys],
         "limits": [specs.limit_fields(rule, scope_text(rule.subject, names)) for rule in limits],

@@ -11,6 +11,7 @@ from enfilade.configuration.specs import limit_spec
 from enfilade.configuration.subjects import scope_text, subject_names
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.costs.holds.types import BudgetRule, LimitRule
+from enfilade.identity.types import LOCAL
 from enfilade.storage.unit_of_work import UnitOfWork
 
 Removed = tuple[str, str, str | None]
@@ -98,10 +99,19 @@ class Pruner:
             lambda unit, application: identity.applications.remove(unit, application.id),
             lambda application: application.spec.name,
         )
+        groups = {group.name for group in part.groups}
+        # Whom a directory provisions, or an issuer introduced, no document has to name.
+        await prune(
+            "group",
+            identity.groups.page,
+            lambda group: group.spec.name in groups or group.origin.source != LOCAL,
+            lambda unit, group: identity.groups.remove(unit, group.id),
+            lambda group: group.spec.name,
+        )
         await prune(
             "user",
             identity.users.page,
-            lambda user: user.spec.email in users,
+            lambda user: user.spec.email in users or user.origin.source != LOCAL,
             lambda unit, user: identity.users.remove(unit, user.id),
             lambda user: user.spec.email,
         )

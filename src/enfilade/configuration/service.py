@@ -1,6 +1,6 @@
 """Applying a document: everything in one transaction, or nothing. A plan is an application that is taken back."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -14,6 +14,8 @@ from enfilade.configuration.anomalies import anomaly_rules_of
 from enfilade.configuration.billing import issuer_of, profile_of
 from enfilade.configuration.errors import InvalidDocument
 from enfilade.configuration.faults import message_of, path_of
+from enfilade.configuration.people import group_spec, managers_first, user_spec
+from enfilade.configuration.people_parts import User as UserPart
 from enfilade.configuration.price_parts import Discount, Markup
 from enfilade.configuration.prices import adjustment_name, put_adjustment, put_prices, put_rate
 from enfilade.configuration.pruning import Pruner
@@ -154,14 +156,20 @@ class ConfigurationService:
         _note(result, outcome, "tenant", part.name)
         await unit.act_in(tenant.id)
 
-        async def each(kind: str, parts: list[Any], put: Callable[[Any], Awaitable[tuple[Any, Outcome]]]) -> None:
-            for position, entry in enumerate(parts):
+        async def each(
+            kind: str,
+            parts: Iterable[Any],
+            put: Callable[[Any], Awaitable[tuple[Any, Outcome]]],
+            order: Callable[[Any], Iterable[tuple[int, Any]]] = enumerate,
+        ) -> None:
+            for position, entry in order(parts):
                 with _at(f"{path}.{kind}s[{position}]"):
                     _, done = await put(entry)
                 _note(result, done, kind, _name_of(entry), part.name)
 
         await each("department", part.departments, lambda d: identity.departments.put(unit, d.name))
-        await each("user", part.users, lambda u: identity.users.put(unit, specs.user_spec(u)))
+        await each("user", part.users, lambda u: identity.users.put(unit, user_spec(u)), managers_first)
+        await each("group", part.groups, lambda group: identity.groups.put(unit, group_spec(group)))
         await each(
             "application", part.applications, lambda a: identity.applications.put(unit, specs.application_spec(a))
         )
@@ -257,7 +265,7 @@ def _name_of(part: Any) -> str:
         return f"{part.scope} {spec.measure}" + (f" per {part.per}" if part.per else "")
     if isinstance(part, doc.Budget):
         return f"{part.scope} per {part.window}"
-    name: str = part.email if isinstance(part, doc.User) else part.name
+    name: str = part.email if isinstance(part, UserPart) else part.name
     return name
 
 

@@ -18,7 +18,6 @@ from enfilade.identity.types import (
     KeySpec,
     Tenant,
     TenantSpec,
-    UserSpec,
 )
 from enfilade.providers.types import ProviderSpec, SecretReference, TimeoutSpec
 
@@ -48,11 +47,6 @@ def tenant_fields(tenant: Tenant) -> dict[str, Any]:
         "allowed_models": list(spec.allowed_models),
         "max_tokens_per_request": spec.max_tokens_per_request,
     }
-
-
-def user_spec(part: doc.User) -> UserSpec:
-    """What identity needs of a user."""
-    return UserSpec(part.email, part.department, tuple(part.roles))
 
 
 def application_spec(part: doc.Application) -> ApplicationSpec:

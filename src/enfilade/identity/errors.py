@@ -94,6 +94,19 @@ class AlreadyExists(Conflict):
     remedy = "Choose another name, or change what is there."
 
 
+class ManagedElsewhere(Conflict):
+    """It came by SCIM, and is changed where it came from."""
+
+    code = "managed_elsewhere"
+    remedy = "Change it in the directory that provisions it; roles and departments are given here."
+
+
+class UnknownGroup(NotFound):
+    """There is no such group in the tenant."""
+
+    code = "group_not_found"
+
+
 class VersionMismatch(Conflict):
     """It was changed since it was read."""
 

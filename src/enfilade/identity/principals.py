@@ -83,8 +83,17 @@ class _TenantEntry:
     applications: dict[str, Application] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
     users_by_email: dict[str, User] = field(default_factory=dict)
+    inactive_emails: dict[str, str] = field(default_factory=dict)
+    """The addresses by id of users who may not come in: reports name them still, and nothing else finds them."""
     principals: dict[bytes, Principal] = field(default_factory=dict)
     key_names: dict[str, str] = field(default_factory=dict)
+
+    def add_user(self, user: User) -> None:
+        """Let a user be found, unless they may not come in."""
+        if user.spec.active:
+            self.users[user.id] = self.users_by_email[user.spec.email] = user
+        else:
+            self.inactive_emails[user.id] = user.spec.email
 
 
 class Principals:
@@ -154,7 +163,7 @@ class Principals:
             return entry.key_names.get(identifier)
         if kind == "user":
             user = entry.users.get(identifier)
-            return user.spec.email if user else None
+            return user.spec.email if user else entry.inactive_emails.get(identifier)
         if kind == "department":
             department = entry.departments.get(identifier)
             return department.name if department else None
@@ -178,8 +187,7 @@ class Principals:
                 entry.applications[application.id] = application
         for row in await unit.fetch(store.LOAD_USERS, wanted):
             if entry := entries.get(str(row["tenant_id"])):
-                user = user_of(row)
-                entry.users[user.id] = entry.users_by_email[user.spec.email] = user
+                entry.add_user(user_of(row))
         for row in await unit.fetch(store.LOAD_KEYS, wanted):
             if entry := entries.get(str(row["tenant_id"])):
                 _add_principal(entry, row)

@@ -15,8 +15,11 @@ from enfilade.identity.types import (
     ApplicationSettings,
     ApplicationSpec,
     Department,
+    Group,
+    GroupSpec,
     Key,
     KeySpec,
+    Origin,
     Tenant,
     TenantSpec,
     User,
@@ -58,8 +61,33 @@ def department_of(row: Any) -> Department:
 
 def user_of(row: Any) -> User:
     """A user from its row."""
-    spec = UserSpec(row["email"], row["department"], tuple(row["roles"]))
-    return User(str(row["id"]), str(row["tenant_id"]), spec, text_id(row["department_id"]), row["version"])
+    attributes = row["attributes"]
+    spec = UserSpec(
+        row["email"],
+        row["department"],
+        tuple(row["roles"]),
+        row["display_name"],
+        row["manager"],
+        # Most people have none, and there are many people.
+        {} if attributes == "{}" else msgspec.json.decode(attributes),
+        row["active"],
+    )
+    return User(
+        str(row["id"]),
+        str(row["tenant_id"]),
+        spec,
+        text_id(row["department_id"]),
+        row["version"],
+        text_id(row["manager_id"]),
+        Origin(row["source"], row["external_id"]),
+    )
+
+
+def group_of(row: Any) -> Group:
+    """A group from its row."""
+    spec = GroupSpec(row["name"], tuple(row["members"]))
+    origin = Origin(row["source"], row["external_id"])
+    return Group(str(row["id"]), str(row["tenant_id"]), spec, row["version"], origin)
 
 
 def application_of(row: Any) -> Application:

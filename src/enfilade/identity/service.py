@@ -8,18 +8,20 @@ from enfilade.identity import store
 from enfilade.identity.applications import Applications
 from enfilade.identity.keys import Keys
 from enfilade.identity.people import Departments, Users
+from enfilade.identity.provisioning.groups import Groups
 from enfilade.identity.tenants import Tenants
 from enfilade.storage.unit_of_work import UnitOfWork
 
 
 class Identity:
-    """The use cases around tenants, departments, users, applications and keys, one attribute each."""
+    """The use cases around tenants, departments, users, groups, applications and keys, one attribute each."""
 
     def __init__(self, ids: IdFactory, clock: Clock) -> None:
         """Name new things with `ids`."""
         self.tenants = Tenants(ids)
         self.departments = Departments(ids)
-        self.users = Users(ids, self.departments)
+        self.users = Users(ids, clock, self.departments)
+        self.groups = Groups(ids, clock)
         self.applications = Applications(ids, self.departments)
         self.keys = Keys(ids, clock, self.applications, self.users)
 

@@ -42,8 +42,11 @@ SELECT EXISTS (SELECT FROM applications WHERE tenant_id = $1 AND department_id =
 
 # Users.
 _USER = """
-SELECT u.tenant_id, u.id, u.email, u.roles, u.version, u.department_id, d.name AS department
-FROM users u LEFT JOIN departments d ON d.tenant_id = u.tenant_id AND d.id = u.department_id
+SELECT u.tenant_id, u.id, u.email, u.roles, u.version, u.department_id, d.name AS department, u.display_name, u.active,
+    u.manager_id, m.email AS manager, u.attributes, u.external_id, u.source
+FROM users u
+LEFT JOIN departments d ON d.tenant_id = u.tenant_id AND d.id = u.department_id
+LEFT JOIN users m ON m.tenant_id = u.tenant_id AND m.id = u.manager_id
 """
 LIST_USERS = (
     _USER
@@ -57,11 +60,30 @@ FIND_USER = (
 WHERE u.removed_at IS NULL AND u.tenant_id = $2 AND (u.email = $1 OR u.id::text = $1) ORDER BY (u.email = $1) DESC LIMIT 1
 """
 )
-INSERT_USER = "INSERT INTO users (tenant_id, id, email, department_id, roles) VALUES ($1, $2, $3, $4, $5)"
+INSERT_USER = """
+INSERT INTO users (tenant_id, id, email, department_id, roles, display_name, manager_id, attributes, active, source,
+    external_id, changed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12)
+"""
 UPDATE_USER = """
-UPDATE users SET department_id = $3, roles = $4, version = version + 1 WHERE tenant_id = $1 AND id = $2
+UPDATE users SET email = $3, department_id = $4, roles = $5, display_name = $6, manager_id = $7, attributes = $8::jsonb,
+    active = $9, source = $10, external_id = $11, changed_at = $12, version = version + 1
+WHERE tenant_id = $1 AND id = $2
 """
 REMOVE_USER = "UPDATE users SET removed_at = now(), version = version + 1 WHERE tenant_id = $1 AND id = $2"
+LEAVE_MANAGER = """
+UPDATE users SET manager_id = NULL, version = version + 1 WHERE tenant_id = $1 AND manager_id = $2
+"""
+LEAVE_GROUPS = "DELETE FROM group_members WHERE tenant_id = $1 AND user_id = $2"
+# Whether making $3 the manager of $2 would close a circle: $2 is $3, or above $3 already.
+IS_ABOVE = """
+WITH RECURSIVE above AS (
+    SELECT id, manager_id FROM users WHERE tenant_id = $1 AND id = $3
+    UNION
+    SELECT u.id, u.manager_id FROM users u JOIN above a ON u.id = a.manager_id WHERE u.tenant_id = $1
+)
+SELECT EXISTS (SELECT FROM above WHERE id = $2)
+"""
 
 # Applications.
 _APPLICATION = """
@@ -148,6 +170,7 @@ NAMES = {
     "department": "SELECT id, name FROM departments WHERE id = ANY ($1)",
     "application": "SELECT id, name FROM applications WHERE id = ANY ($1)",
     "user": "SELECT id, email AS name FROM users WHERE id = ANY ($1)",
+    "group": "SELECT id, name FROM groups WHERE id = ANY ($1)",
     "key": "SELECT id, name FROM keys WHERE id = ANY ($1)",
 }
 

@@ -6,6 +6,12 @@ from enum import StrEnum
 
 import msgspec
 
+LOCAL = "local"
+SCIM = "scim"
+
+Attribute = str | int | bool | list[str]
+Attributes = dict[str, Attribute]
+
 
 class ApplicationSettings(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=False):
     """What an application may switch on."""
@@ -67,6 +73,21 @@ class UserSpec:
     email: str
     department: str | None = None
     roles: tuple[str, ...] = ()
+    display_name: str | None = None
+    manager: str | None = None
+    """The e-mail address of another user."""
+    attributes: Attributes = field(default_factory=dict)
+    """What policies may ask about them."""
+    active: bool = True
+    """Whether they may sign in, and whether what was issued to them works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who looks after a user or a group, and what they call it."""
+
+    source: str = LOCAL
+    external_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +99,28 @@ class User:
     spec: UserSpec
     department_id: str | None
     version: int
+    manager_id: str | None = None
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """What an administrator says of a group."""
+
+    name: str
+    members: tuple[str, ...] = ()
+    """E-mail addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some of a tenant's people, under one name."""
+
+    id: str
+    tenant: str
+    spec: GroupSpec
+    version: int
+    origin: Origin = Origin()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Response
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, expected_version, page_of, tag
-from enfilade.configuration.document import User as UserBody
-from enfilade.configuration.specs import user_spec
+from enfilade.configuration.people import user_fields, user_spec
+from enfilade.configuration.people_parts import User as UserBody
 from enfilade.core.errors import InvalidRequest
 from enfilade.identity.permissions import PEOPLE_READ, PEOPLE_WRITE
 from enfilade.identity.types import User
@@ -20,6 +20,10 @@ class UserView(UserBody):
     id: str
     tenant: str
     version: int
+    source: str
+    """Who looks after them: `local`, `scim`, or `oidc:` and an issuer's name."""
+    external_id: str | None
+    """What that calls them."""
 
 
 ROUTER = APIRouter(prefix="/users", tags=["people"])
@@ -32,12 +36,12 @@ def show(context: AdminContext, user: User) -> UserView:
     """As it is shown."""
     tenant = context.principals.tenant(user.tenant)
     return UserView(
-        email=user.spec.email,
-        department=user.spec.department,
-        roles=list(user.spec.roles),
+        **user_fields(user),
         id=user.id,
         tenant=tenant.name if tenant else user.tenant,
         version=user.version,
+        source=user.origin.source,
+        external_id=user.origin.external_id,
     )
 
 

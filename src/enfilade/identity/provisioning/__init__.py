@@ -1,0 +1,1 @@
+"""Groups, and people who are looked after by a directory elsewhere (SCIM)."""
