@@ -97,6 +97,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(32_000_000, ge=1024, description="The largest request body.")
     cache_bytes: int = Field(64_000_000, ge=0, description="How much memory the reply cache may use.")
     drain_seconds: float = Field(30.0, ge=0, description="How long running calls may take to finish at shutdown.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#@\s]+$",
+        description="The address at which people reach this installation, e.g. https://ai.example.com: security keys are "
+        "bound to it. Without it, that of the server itself.",
+    )
     tls_cert: Path | None = Field(None, description="A certificate chain (PEM) to serve HTTPS with.")
     tls_key: Path | None = Field(None, description="The certificate's key (PEM).")
     log_style: Literal["auto", "json", "console"] = Field(

@@ -101,6 +101,7 @@ def ingredients(settings: Settings, address: Address, writer: LineWriter | None)
         trusted_proxies=settings.trusted_proxies,
         max_body_bytes=settings.max_body_bytes,
         cache_bytes=settings.cache_bytes,
+        public_url=settings.public_url,
         tracer=_tracer(settings),
     )
 
