@@ -107,5 +107,5 @@ class Decision(msgspec.Struct, frozen=True):
     """permitted, forbidden, no_permit, default, error, prohibited, department, no_policies."""
 
 
-NO_POLICIES = Decision(True, reason="no_policies")
+NO_POLICIES = Decision(allowed=True, reason="no_policies")
 """A tenant that has none is bound by `allowed_models` alone."""
