@@ -35,8 +35,8 @@ class Extent:
         return self.everywhere or department in self.departments or application in self.applications
 
 
-EVERYWHERE = Extent(True)
-NOWHERE = Extent(False)
+EVERYWHERE = Extent(everywhere=True)
+NOWHERE = Extent(everywhere=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ class Scope:
             return NOWHERE
         held = [part for part in self.confined if permission in part.permissions]
         return Extent(
-            False,
-            frozenset(part.id for part in held if part.kind == "department"),
-            frozenset(part.id for part in held if part.kind == "application"),
+            everywhere=False,
+            departments=frozenset(part.id for part in held if part.kind == "department"),
+            applications=frozenset(part.id for part in held if part.kind == "application"),
         )
 
     def may_in(self, permission: str, department: str | None, application: str | None = None) -> bool:

@@ -50,6 +50,15 @@ class RightsExceeded(Forbidden):
     remedy = "Ask somebody who holds these rights to grant them."
 
 
+class BreakGlassRequired(Forbidden):
+    """The tenant lets the platform's people in by breaking the glass only."""
+
+    code = "break_glass_required"
+    remedy = (
+        "`enfilade break-glass open --tenant NAME --reason TEXT` lets you in for a time; every act is an event there."
+    )
+
+
 class UnknownUser(Forbidden):
     """The end user named in the request is not a user of the tenant."""
 
@@ -105,6 +114,37 @@ class UnknownGroup(NotFound):
     """There is no such group in the tenant."""
 
     code = "group_not_found"
+
+
+class UnknownRole(NotFound):
+    """There is no such role in the tenant."""
+
+    code = "role_not_found"
+
+
+class UnknownAssignment(NotFound):
+    """There is no such assignment of a role in the tenant."""
+
+    code = "assignment_not_found"
+
+
+class UnknownSubject(NotFound):
+    """There is no such user, group, department or application in the tenant."""
+
+    code = "subject_not_found"
+
+
+class UnknownBreakGlass(NotFound):
+    """The glass was not broken so, as far as the caller may see."""
+
+    code = "break_glass_not_found"
+
+
+class NotYetOver(Conflict):
+    """What is still going on cannot be reviewed."""
+
+    code = "break_glass_open"
+    remedy = "End it first: `enfilade break-glass end ID`."
 
 
 class VersionMismatch(Conflict):
