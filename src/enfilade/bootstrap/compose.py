@@ -64,11 +64,12 @@ from enfilade.providers.transport.client import HttpClient
 from enfilade.storage.address import Address
 from enfilade.storage.cells import CellDirectory
 from enfilade.storage.database import Database
-from enfilade.storage.group_commit import GroupCommit
+from enfilade.storage.making import CellMaker
 from enfilade.storage.partitions import Partitions
 from enfilade.storage.replicas import ReplicaPresence
 from enfilade.storage.sealing import Sealer
 from enfilade.storage.unit_of_work import Storage
+from enfilade.storage.writers import Writers
 from enfilade.telemetry import names
 from enfilade.telemetry.logs import LineWriter
 from enfilade.telemetry.metrics import Metrics
@@ -93,6 +94,7 @@ class Ingredients:
     trusted_proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
     max_body_bytes: int = 32_000_000
     cache_bytes: int = 64_000_000
+    public_url: str | None = None
     tracer: CallTracer = field(default_factory=NoTracer)
 
 
@@ -111,11 +113,13 @@ class Parts:
         self.database = Database(given.address)
         self.cells = CellDirectory(self.database)
         self.storage = Storage(self.cells, clock)
-        self.writer = GroupCommit(self.cells.shared, clock)
+        self.cell_maker = CellMaker(self.cells, clock)
+        self.writers = Writers(self.cells, clock)
+        self.writer = self.writers.home
         self.presence = ReplicaPresence(self.database, self.replica, __version__, clock)
         self.partitions = Partitions(self.cells, clock)
         # identity
-        self.identity = Identity(ids, clock)
+        self.identity = Identity(ids, clock, self.cell_maker)
         self.principals = Principals()
         self.sessions = Sessions(ids, clock)
         self.entrance = Entrance(self.principals, self.storage, self.sessions, clock)
@@ -126,7 +130,7 @@ class Parts:
     def _add_middle_rooms(self, given: Ingredients, clock: Clock, ids: IdFactory) -> None:
         # costs, audit, providers
         self.meter_book = MeterBook(clock)
-        self.seeder = Seeder(self.meter_book, self.storage, self.writer, clock)
+        self.seeder = Seeder(self.meter_book, self.storage, self.writers, clock)
         self.costs = Costs(self.meter_book, self.seeder, clock)
         self.exports = Exports(self.storage)
         self.limits = Limits(ids, self.identity)
@@ -136,7 +140,7 @@ class Parts:
         self.billing = Billing(ids, clock, self.billing_profiles, Credits(ids, clock), self.prices.currencies)
         self.recovery = Recovery(
             self.storage,
-            self.writer,
+            self.writers,
             clock,
             self.replica,
             recovered_event,
@@ -166,7 +170,7 @@ class Parts:
         self.catalogue = Catalogue(ids, clock, self.providers, self.prices, given.random)
         self.cache = ReplyCache(clock, given.cache_bytes)
         observer = CallObserver(self.metrics, given.tracer, given.log, given.log_style)
-        desk = Desk(self.costs, self.writer, clock, observer, self.replica)
+        desk = Desk(self.costs, self.writers, clock, observer, self.replica)
         translator = Translator(self.dialects)
         dispatcher = Dispatcher(translator, clock, given.random, self.metrics)
         relay = Relay(clock, self.cache)
@@ -239,6 +243,7 @@ class Parts:
         return [
             self.sweeper.run,
             self.writer.run,
+            self.writers.run,
             self.presence.run,
             self.directory.run,
             self.meter_book.prune,
@@ -254,7 +259,7 @@ class Parts:
         metrics, statistics = self.metrics, self.writer.statistics
         metrics.watch(names.RUNNING, lambda: len(self.meter_book.holds))
         metrics.watch(names.HELD, lambda: sum(hold.nano for hold in self.meter_book.holds.values()) / NANO_PER_USD)
-        metrics.watch(names.BACKLOG, lambda: self.writer.backlog)
+        metrics.watch(names.BACKLOG, lambda: self.writers.backlog)
         metrics.watch(names.COMMITS, lambda: statistics.transactions)
         metrics.watch(names.COMMIT_SECONDS, lambda: statistics.seconds)
         metrics.watch(names.SETTLED, lambda: statistics.settled)

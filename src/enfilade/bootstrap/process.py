@@ -72,7 +72,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         finally:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FLUSH_DEADLINE_S):
-                    await parts.writer.flush()
+                    await parts.writers.flush()
             for task in tasks:
                 task.cancel()
 
@@ -85,6 +85,7 @@ async def shut(parts: Parts) -> None:
     """Let go of everything that `bring_up` took."""
     parts.client.close()
     await parts.presence.leave()
+    await parts.cells.close()
     await parts.database.close()
     parts.given.tracer.close()
 

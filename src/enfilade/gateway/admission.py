@@ -34,7 +34,7 @@ from enfilade.gateway.records import (
 )
 from enfilade.gateway.types import Call, Target
 from enfilade.providers.types import Outgoing
-from enfilade.storage.group_commit import GroupCommit
+from enfilade.storage.writers import Writers
 
 US = 1_000_000
 
@@ -46,7 +46,7 @@ class Desk:
     """What admissions work with; one per process."""
 
     costs: Costs
-    writer: GroupCommit
+    writers: Writers
     clock: Clock
     observer: CallObserver
     replica: str
@@ -110,7 +110,7 @@ class Admission:
     async def __aenter__(self) -> "Admission":
         """Note the intent, from which a crash is settled."""
         call = self.call
-        self._desk.writer.intend(call.id, self._intent)
+        self._desk.writers.of(call.scope.tenant).intend(call.id, self._intent)
         return self
 
     async def __aexit__(
@@ -174,7 +174,7 @@ class Admission:
         data = self._data(outcome, overrun, flags)
         body = encode_event(self.call, data, desk.clock.now_ns())
         desk.observer.ended(self.call, data, body)
-        return desk.writer.settle(self.call.id, body, alerts)
+        return desk.writers.of(self.call.scope.tenant).settle(self.call.id, body, alerts)
 
     def _data(self, outcome: Outcome, overrun: int, flags: tuple[str, ...]) -> CallData:
         call, candidate = self.call, self.answered_by
@@ -272,4 +272,4 @@ def record_refusal(desk: Desk, call: Call, error: EnfiladeError) -> "asyncio.Fut
     data = call_data(call, refused(call, error), Circumstances(latency_us, model=call.request.model))
     body = encode_event(call, data, desk.clock.now_ns(), REFUSED)
     desk.observer.ended(call, data, body)
-    return desk.writer.settle(call.id, body, alerts)
+    return desk.writers.of(call.scope.tenant).settle(call.id, body, alerts)

@@ -49,6 +49,8 @@ class Entry:
 class Catalogue:
     """The use cases of models and aliases, and the section of the directory that resolves names."""
 
+    of_platform = True
+
     def __init__(
         self, ids: IdFactory, clock: Clock, providers: Providers, prices: PriceCatalogue, random: Random
     ) -> None:

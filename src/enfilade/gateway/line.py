@@ -20,10 +20,6 @@ from enfilade.gateway.types import Call, Target
 from enfilade.storage.errors import DatabaseUnavailable
 from enfilade.telemetry import names
 
-WRITER_PATIENCE_S = 5.0
-"""When records have not been written for this long, new calls are refused: they could not be answered either."""
-
-
 Finder = Callable[[Call], list[Target]]
 """See `resolve`."""
 
@@ -85,7 +81,7 @@ class Line:
 
     async def _admit(self, call: Call) -> Admission:
         try:
-            self._require_writer()
+            self._desk.writers.require(call.scope.tenant)
             return await admit(self._desk, call, self._find(call))
         except EnfiladeError as refusal:
             await self._record(call, refusal)
@@ -94,11 +90,6 @@ class Line:
     async def _record(self, call: Call, refusal: EnfiladeError) -> None:
         if not isinstance(refusal, DatabaseUnavailable):
             await record_refusal(self._desk, call, refusal)
-
-    def _require_writer(self) -> None:
-        if self._desk.writer.failing_for() > WRITER_PATIENCE_S:
-            message = "Calls cannot be recorded at the moment, so they are not made."
-            raise DatabaseUnavailable(message, retry_after=2)
 
     def _find_answer(self, call: Call, key: bytes) -> GivenAnswer | None:
         found = self._cache.find(key) if call.may_read_cache else None

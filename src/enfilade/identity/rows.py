@@ -51,7 +51,9 @@ def tenant_of(row: Any) -> Tenant:
         allowed_models=tuple(row["allowed_models"]),
         max_tokens_per_request=row["max_tokens_per_request"],
     )
-    return Tenant(str(row["id"]), spec, row["version"], row["created_at"])
+    return Tenant(
+        str(row["id"]), spec, row["version"], row["created_at"], row["cell"], row["state"], row["state_reason"]
+    )
 
 
 def department_of(row: Any) -> Department:

@@ -10,15 +10,16 @@ from enfilade.identity.keys import Keys
 from enfilade.identity.people import Departments, Users
 from enfilade.identity.provisioning.groups import Groups
 from enfilade.identity.tenants import Tenants
+from enfilade.storage.making import CellMaker
 from enfilade.storage.unit_of_work import UnitOfWork
 
 
 class Identity:
     """The use cases around tenants, departments, users, groups, applications and keys, one attribute each."""
 
-    def __init__(self, ids: IdFactory, clock: Clock) -> None:
-        """Name new things with `ids`."""
-        self.tenants = Tenants(ids)
+    def __init__(self, ids: IdFactory, clock: Clock, maker: CellMaker) -> None:
+        """Name new things with `ids`, and have tenants' cells made by `maker`."""
+        self.tenants = Tenants(ids, maker)
         self.departments = Departments(ids)
         self.users = Users(ids, clock, self.departments)
         self.groups = Groups(ids, clock)

@@ -3,8 +3,8 @@ platform's operators, lets it read all of them.
 """
 
 # Tenants. The platform's own row, the one with the nil UUID, is nobody's customer and is left out of lists.
-_TENANT_COLUMNS = """id, name, isolation, region, security_level, time_zone, allowed_models, max_tokens_per_request,
-    version, created_at"""
+_TENANT_COLUMNS = """id, name, isolation, cell, region, security_level, time_zone, allowed_models, max_tokens_per_request,
+    state, state_reason, version, created_at"""
 LIST_TENANTS = f"""
 SELECT {_TENANT_COLUMNS} FROM tenants
 WHERE removed_at IS NULL AND id > $1 ORDER BY id LIMIT $2
@@ -14,8 +14,20 @@ SELECT {_TENANT_COLUMNS} FROM tenants
 WHERE removed_at IS NULL AND (name = $1 OR id::text = $1) ORDER BY (name = $1) DESC LIMIT 1
 """
 INSERT_TENANT = """
-INSERT INTO tenants (id, name, isolation, region, security_level, time_zone, allowed_models, max_tokens_per_request)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO tenants (id, name, isolation, cell, region, security_level, time_zone, allowed_models,
+    max_tokens_per_request)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+READ_TENANT = f"SELECT {_TENANT_COLUMNS}, removed_at FROM tenants WHERE id = $1"
+# In a database that is not the installation's own: the same row as in the registry.
+MIRROR_TENANT = f"""
+INSERT INTO tenants ({_TENANT_COLUMNS}, removed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, isolation = excluded.isolation, cell = excluded.cell,
+    region = excluded.region, security_level = excluded.security_level, time_zone = excluded.time_zone,
+    allowed_models = excluded.allowed_models, max_tokens_per_request = excluded.max_tokens_per_request,
+    state = excluded.state, state_reason = excluded.state_reason, version = excluded.version,
+    created_at = excluded.created_at, removed_at = excluded.removed_at
 """
 UPDATE_TENANT = """
 UPDATE tenants SET region = $2, security_level = $3, time_zone = $4, allowed_models = $5, max_tokens_per_request = $6,
@@ -190,6 +202,9 @@ SELECT k.tenant_id, k.id, k.name, k.application_id, k.user_id, k.roles, k.expire
 FROM keys k JOIN key_secrets s ON s.tenant_id = k.tenant_id AND s.key_id = k.id
 WHERE k.revoked_at IS NULL AND (s.valid_until IS NULL OR s.valid_until > now())
     AND ($1::uuid[] IS NULL OR k.tenant_id = ANY ($1))
+"""
+LOAD_PLACEMENTS = """
+SELECT id, isolation, cell FROM tenants WHERE removed_at IS NULL AND ($1::uuid[] IS NULL OR id = ANY ($1))
 """
 READ_REVISIONS = "SELECT tenant_id, revision FROM tenant_revisions WHERE revision > $1"
 READ_REVISION = "SELECT revision FROM revision_counter"

@@ -1,5 +1,7 @@
 """Tenants: made, changed and removed by the platform's operators."""
 
+from dataclasses import replace
+
 from enfilade.core.ids import PLATFORM_ID, IdFactory
 from enfilade.identity import store
 from enfilade.identity.errors import InvalidSpecification, UnknownTenant
@@ -13,15 +15,18 @@ from enfilade.identity.rows import (
     tenant_of,
 )
 from enfilade.identity.types import Outcome, Tenant, TenantSpec
+from enfilade.storage.cells import HOME, ISOLATIONS, Placement
+from enfilade.storage.making import CellMaker
 from enfilade.storage.unit_of_work import UnitOfWork
 
 
 class Tenants:
     """The use cases of tenants."""
 
-    def __init__(self, ids: IdFactory) -> None:
-        """Name new tenants with `ids`."""
+    def __init__(self, ids: IdFactory, maker: CellMaker) -> None:
+        """Name new tenants with `ids`, and have their cells made by `maker`."""
         self._ids = ids
+        self._maker = maker
 
     async def page(self, unit: UnitOfWork, after: str | None, limit: int) -> list[Tenant]:
         """Tenants in the order of their making, after the one with the id `after`."""
@@ -49,17 +54,13 @@ class Tenants:
         _check(spec)
         present = await self.find(unit, spec.name)
         if present is None:
-            identifier = self._ids.new_id()
-            await unit.execute(
-                store.INSERT_TENANT,
-                *(identifier, spec.name, spec.isolation, spec.region, spec.security_level, spec.time_zone),
-                *(list(spec.allowed_models), spec.max_tokens_per_request),
-            )
+            identifier = await self._make(unit, spec)
             outcome = Outcome.CREATED
         else:
             identifier = present.id
             check_version(expected, present.version)
-            if present.spec == spec:
+            spec = replace(spec, cell=spec.cell and present.cell)
+            if present.spec == replace(spec, cell=None):
                 return present, Outcome.UNCHANGED
             _check_change(present.spec, spec)
             await unit.execute(
@@ -68,17 +69,39 @@ class Tenants:
                 *(list(spec.allowed_models), spec.max_tokens_per_request),
             )
             outcome = Outcome.CHANGED
-        await unit.act_in(identifier)
+        await self.enter(unit, identifier)
         unit.record("TenantCreated" if outcome is Outcome.CREATED else "TenantChanged", name=spec.name)
         unit.changed()
         return await self.get(unit, spec.name), outcome
+
+    async def _make(self, unit: UnitOfWork, spec: TenantSpec) -> str:
+        identifier = self._ids.new_id()
+        placement = Placement(spec.isolation, spec.cell or HOME)
+        if not unit.rehearses:
+            # Outside of this transaction: should it fail, an empty cell is left, which `enfilade doctor` names.
+            await self._maker.make(identifier, placement)
+            self._maker.cells.place(identifier, placement)
+        await unit.execute(
+            store.INSERT_TENANT,
+            *(identifier, spec.name, spec.isolation, placement.host, spec.region, spec.security_level, spec.time_zone),
+            *(list(spec.allowed_models), spec.max_tokens_per_request),
+        )
+        return identifier
+
+    async def enter(self, unit: UnitOfWork, identifier: str) -> None:
+        """Act in a tenant whose row has changed; where it lives in another database, the copy there changes too."""
+        row = await unit.fetch_row(store.READ_TENANT, identifier)
+        assert row is not None, "the row was written just now"
+        await unit.act_in(identifier)
+        if unit.is_away:
+            await unit.execute(store.MIRROR_TENANT, *row.values())
 
     async def remove(self, unit: UnitOfWork, name: str, expected: int | None = None) -> None:
         """Remove a tenant: its keys die at once, its records stay until retention or erasure takes them."""
         tenant = await self.get(unit, name)
         check_version(expected, tenant.version)
         await unit.execute(store.REMOVE_TENANT, tenant.id)
-        await unit.act_in(tenant.id)
+        await self.enter(unit, tenant.id)
         unit.record("TenantRemoved", name=tenant.name)
         unit.changed()
 
@@ -90,8 +113,8 @@ def _check(spec: TenantSpec) -> None:
         raise InvalidSpecification(message, param="name")
     check_models(spec.allowed_models)
     check_time_zone(spec.time_zone)
-    if spec.isolation != "row":
-        message = f"isolation {spec.isolation!r} is not offered by this version, which keeps tenants apart by 'row'"
+    if spec.isolation not in ISOLATIONS:
+        message = f"isolation must be one of {', '.join(ISOLATIONS)}, not {spec.isolation!r}"
         raise InvalidSpecification(message, param="isolation")
     if spec.max_tokens_per_request is not None and spec.max_tokens_per_request < 1:
         message = "max_tokens_per_request must be at least 1"
@@ -100,5 +123,5 @@ def _check(spec: TenantSpec) -> None:
 
 def _check_change(present: TenantSpec, wanted: TenantSpec) -> None:
     if present.isolation != wanted.isolation:
-        message = "the isolation of a tenant cannot be changed in place"
+        message = "a tenant changes its isolation by moving: see `enfilade tenant move`"
         raise InvalidSpecification(message, param="isolation")

@@ -39,6 +39,8 @@ class TenantSpec:
     time_zone: str = "UTC"
     allowed_models: tuple[str, ...] = ("*",)
     max_tokens_per_request: int | None = None
+    cell: str | None = None
+    """The host that it is to live on; None leaves the choice to the installation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class Tenant:
     spec: TenantSpec
     version: int
     created_at: datetime
+    cell: str = "home"
+    """The host that it lives on."""
+    state: str = "active"
+    state_reason: str | None = None
 
     @property
     def name(self) -> str:

@@ -33,6 +33,8 @@ log = structlog.get_logger("enfilade.providers")
 class Providers:
     """The use cases of providers, and the section of the directory that keeps them ready."""
 
+    of_platform = True
+
     def __init__(
         self, ids: IdFactory, clock: Clock, client: HttpClient, sources: SecretSources, sealer: Sealer, home: Database
     ) -> None:

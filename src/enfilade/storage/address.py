@@ -2,8 +2,8 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qs, quote, unquote, urlsplit, urlunsplit
 
 from enfilade.storage.errors import StorageFault
 
@@ -33,6 +33,10 @@ class Address:
         user = f"{self.database}_{role}_login"
         password = hmac.new(self.role_secret.encode(), f"enfilade role {user}".encode(), hashlib.sha256)
         return user, password.hexdigest()
+
+    def at(self, database: str) -> "Address":
+        """The address of another database on the same server."""
+        return replace(self, url=urlunsplit(urlsplit(self.url)._replace(path=f"/{quote(database)}")))
 
     def redacted(self) -> str:
         """The address without its password, for people and logs."""

@@ -1,6 +1,6 @@
 """Connections to one PostgreSQL database, by role. No other module opens one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -54,15 +54,19 @@ async def translated_faults() -> AsyncIterator[None]:
 class Database:
     """One database: pools for the roles that serve requests, single connections for the others."""
 
-    def __init__(self, address: Address) -> None:
-        """Remember where it is; `open` connects."""
+    def __init__(
+        self, address: Address, pool_sizes: Mapping[str, int] = POOL_SIZES, *, opens_itself: bool = False
+    ) -> None:
+        """Remember where it is; `open` connects, or with `opens_itself` the first use."""
         self.address = address
+        self._sizes = pool_sizes
+        self._opens_itself = opens_itself
         self._pools: dict[str, asyncpg.Pool] = {}
 
     async def open(self) -> None:
-        """Open the pools. Raises DatabaseUnavailable."""
+        """Make the pools; the first connections are made when they are asked for. Raises DatabaseUnavailable."""
         async with translated_faults():
-            for role, size in POOL_SIZES.items():
+            for role, size in self._sizes.items():
                 user, password = self.address.login(role)
                 self._pools[role] = await asyncpg.create_pool(
                     self.address.url,
@@ -84,6 +88,8 @@ class Database:
     @asynccontextmanager
     async def transaction(self, role: str, *, readonly: bool = False) -> AsyncIterator[asyncpg.Connection]:
         """A transaction as `app` or `operator`; read-only ones see one consistent snapshot."""
+        if not self._pools and self._opens_itself:
+            await self.open()
         pool = self._pools.get(role)
         if pool is None:
             message = "The database is not open."

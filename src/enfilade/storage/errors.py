@@ -10,6 +10,15 @@ class DatabaseUnavailable(Unavailable):
     remedy = "Try again; nothing was lost. Operators: `enfilade doctor` says what is wrong."
 
 
+class CellUnavailable(DatabaseUnavailable):
+    """The place where a tenant's data lives cannot be used now; other tenants are not concerned."""
+
+    code = "cell_unavailable"
+    remedy = (
+        "Try again after `retry-after`; if it persists, `enfilade doctor` names the cell and what is wrong with it."
+    )
+
+
 class StorageFault(EnfiladeError):
     """The database or its embedded server is not in a state in which Enfilade may serve."""
 

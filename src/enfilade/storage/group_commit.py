@@ -6,7 +6,7 @@ caller's last byte waits for the future that `settle` returns.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import asyncpg
 import structlog
@@ -14,29 +14,23 @@ import structlog
 from enfilade.core.clock import Clock, to_datetime
 from enfilade.core.events import Event
 from enfilade.storage.address import WRITER
+from enfilade.storage.batches import Batch, Fact, Note, Settlement
 from enfilade.storage.cells import Cell
 from enfilade.storage.database import is_connection_fault
-from enfilade.storage.errors import DatabaseUnavailable, StorageFault
+from enfilade.storage.errors import StorageFault
 
 SETTLE = "SELECT settle($1, $2, $3, $4, $5, $6)"
+ELSEWHERE = ("EF001", "3D000", "3F000", "42883", "42P01")
+"""What the database says of a tenant that has gone to another cell: that it has, or that there is no such place."""
 INTENT_DELAY_S = 0.02
 """A call that settles within this time needs no intent: there is nothing left to recover."""
+NO_LOG = "a settlement names a tenant that has no log"
 MAX_BATCH = 2000
 PATIENCE_S = 30.0
 """How long a caller waits for its record while the database is away."""
 RETRY_DELAYS_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 log = structlog.get_logger("enfilade.storage.group_commit")
-
-
-@dataclass(slots=True)
-class Settlement:
-    """A finished call's record on its way to the database."""
-
-    call_id: str
-    body: str
-    alerts: Sequence[Event]
-    written: "asyncio.Future[None]"
 
 
 @dataclass(slots=True)
@@ -51,51 +45,22 @@ class WriterStatistics:
     failing_since: float | None = None
 
 
-@dataclass(slots=True)
-class _Batch:
-    settlements: list[Settlement] = field(default_factory=list)
-    facts: list[Event] = field(default_factory=list)
-    intents: list[str] = field(default_factory=list)
-
-    def split(self) -> "list[_Batch]":
-        """The batch in two or three parts, or nothing when it holds a single record."""
-        kinds = [
-            kind
-            for kind in (_Batch(self.settlements), _Batch(facts=self.facts), _Batch(intents=self.intents))
-            if kind.size
-        ]
-        if len(kinds) > 1:
-            return kinds
-        if self.size <= 1:
-            return []
-        middle = self.size // 2
-        return [
-            _Batch(self.settlements[:middle], self.facts[:middle], self.intents[:middle]),
-            _Batch(self.settlements[middle:], self.facts[middle:], self.intents[middle:]),
-        ]
-
-    @property
-    def size(self) -> int:
-        return len(self.settlements) + len(self.facts) + len(self.intents)
-
-    def describe(self) -> str:
-        """Which record this is, without its content."""
-        return " ".join(
-            [*(s.call_id for s in self.settlements), *(e.type for e in self.facts), *("intent" for _ in self.intents)]
-        )
+Reroute = Callable[["GroupCommit", Settlement], bool]
+"""Takes over a record whose tenant has gone to another cell; False when nobody knows where."""
 
 
 class GroupCommit:
-    """The writer of one cell."""
+    """The writer of one database: of the shared cell, and of the cells that are schemas."""
 
-    def __init__(self, cell: Cell, clock: Clock) -> None:
-        """Write to `cell` once `run` is running."""
+    def __init__(self, cell: Cell, clock: Clock, reroute: Reroute | None = None) -> None:
+        """Write to the database of `cell` once `run` is running, to `cell` itself unless a record says another."""
         self._cell = cell
         self._clock = clock
+        self._reroute = reroute
         self._connection: asyncpg.Connection | None = None
         self._settlements: list[Settlement] = []
-        self._facts: list[Event] = []
-        self._intents: dict[str, Callable[[], str]] = {}
+        self._facts: list[Fact] = []
+        self._intents: dict[str, tuple[Callable[[], str], str]] = {}
         self._in_flight = 0
         self._writing = False
         self._intent_timer: asyncio.TimerHandle | None = None
@@ -112,26 +77,32 @@ class GroupCommit:
         since = self.statistics.failing_since
         return 0.0 if since is None else self._clock.monotonic() - since
 
-    def settle(self, call_id: str, body: str, alerts: Sequence[Event] = ()) -> "asyncio.Future[None]":
+    def settle(
+        self, call_id: str, body: str, alerts: Sequence[Event] = (), schema: str | None = None, tenant: str = ""
+    ) -> "asyncio.Future[None]":
         """Queue a call's record. The future is done once it is committed, and fails only if it can never be."""
-        self._intents.pop(call_id, None)
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._settlements.append(Settlement(call_id, body, alerts, written))
-        self._wake.set()
+        self.put(Settlement(call_id, body, alerts, written, schema or self._cell.schema, tenant))
         return written
 
-    def intend(self, call_id: str, render: Callable[[], str]) -> None:
+    def put(self, settlement: Settlement) -> None:
+        """Queue a record that has its future already."""
+        self._intents.pop(settlement.call_id, None)
+        self._settlements.append(settlement)
+        self._wake.set()
+
+    def intend(self, call_id: str, render: Callable[[], str], schema: str | None = None) -> None:
         """Queue the note that a call was admitted, from which a crash is settled. Nobody waits for it.
 
         It is rendered only if it is written: most calls that are answered quickly never need it.
         """
-        self._intents[call_id] = render
+        self._intents[call_id] = render, schema or self._cell.schema
         if self._intent_timer is None:
             self._intent_timer = asyncio.get_running_loop().call_later(INTENT_DELAY_S, self._intents_are_due)
 
-    def note(self, events: Sequence[Event]) -> None:
+    def note(self, events: Sequence[Event], schema: str | None = None) -> None:
         """Queue facts that belong to no call. Nobody waits for them."""
-        self._facts.extend(events)
+        self._facts.extend(Fact(event, schema or self._cell.schema) for event in events)
         self._wake.set()
 
     def _intents_are_due(self) -> None:
@@ -162,9 +133,10 @@ class GroupCommit:
             if self._connection is not None:
                 self._connection.terminate()
 
-    def _take(self) -> _Batch:
+    def _take(self) -> Batch:
         intents = list(self._intents.items())[:MAX_BATCH]
-        batch = _Batch(self._settlements[:MAX_BATCH], self._facts[:MAX_BATCH], [render() for _, render in intents])
+        notes = [Note(render(), schema) for _, (render, schema) in intents]
+        batch = Batch(self._settlements[:MAX_BATCH], self._facts[:MAX_BATCH], notes)
         del self._settlements[:MAX_BATCH]
         del self._facts[:MAX_BATCH]
         for call_id, _ in intents:
@@ -172,7 +144,7 @@ class GroupCommit:
         self._in_flight = len(batch.settlements)
         return batch
 
-    async def _write(self, batch: _Batch) -> None:
+    async def _write(self, batch: Batch) -> None:
         attempt = 0
         while True:
             started = self._clock.monotonic()
@@ -192,27 +164,34 @@ class GroupCommit:
                     settlement.written.set_result(None)
             return
 
-    async def _commit(self, batch: _Batch) -> int:
+    async def _commit(self, batch: Batch) -> int:
         connection = self._connection
         if connection is None or connection.is_closed():
             connection = self._connection = await self._cell.database.connect(WRITER)
-            await connection.execute(f'SET search_path = "{self._cell.schema}"')
+        schemas = batch.schemas()
+        if len(schemas) == 1:
+            return await self._settle(connection, schemas[0], batch)
+        async with connection.transaction():
+            return sum([await self._settle(connection, schema, batch.part(schema)) for schema in schemas])
+
+    async def _settle(self, connection: asyncpg.Connection, schema: str, batch: Batch) -> int:
         bodies = [settlement.body for settlement in batch.settlements if settlement.body]
-        facts = [event for settlement in batch.settlements for event in settlement.alerts] + batch.facts
+        facts = [event for settlement in batch.settlements for event in settlement.alerts]
+        facts += [fact.event for fact in batch.facts]
         if not bodies and not facts and not batch.intents:
             return 0
         settled: int = await connection.fetchval(
-            SETTLE,
+            settle_in(schema),
             bodies,
             [event.tenant for event in facts],
             [event.type for event in facts],
             [to_datetime(event.at_ns) for event in facts],
             [event.body() for event in facts],
-            batch.intents,
+            [note.body for note in batch.intents],
         )
         return settled
 
-    def _account(self, batch: _Batch, settled: int, seconds: float) -> None:
+    def _account(self, batch: Batch, settled: int, seconds: float) -> None:
         statistics = self.statistics
         if statistics.failing_since is not None:
             log.warning("writer_recovered", after_s=round(self.failing_for(), 3))
@@ -224,7 +203,7 @@ class GroupCommit:
         statistics.seconds += seconds
         statistics.largest = max(statistics.largest, size)
 
-    async def _recover_connection(self, batch: _Batch, error: Exception, attempt: int) -> None:
+    async def _recover_connection(self, batch: Batch, error: Exception, attempt: int) -> None:
         if self.statistics.failing_since is None:
             self.statistics.failing_since = self._clock.monotonic()
             log.error("writer_waits_for_database", error=type(error).__name__, waiting=self.backlog)
@@ -235,15 +214,13 @@ class GroupCommit:
             self._release_waiters(batch)
         await self._clock.sleep(RETRY_DELAYS_S[min(attempt, len(RETRY_DELAYS_S) - 1)])
 
-    def _release_waiters(self, batch: _Batch) -> None:
+    def _release_waiters(self, batch: Batch) -> None:
         """Nobody should wait for ever: tell the callers that their answer cannot be given. Their records stay queued."""
         for settlement in (*batch.settlements, *self._settlements):
             if not settlement.written.done():
-                message = "The record of this call cannot be written at the moment, so it cannot be answered."
-                settlement.written.set_exception(DatabaseUnavailable(message, retry_after=5))
-                settlement.written.exception()  # It counts as seen: whoever waits sees it, and some have left.
+                settlement.release()
 
-    async def _isolate(self, batch: _Batch, error: Exception) -> None:
+    async def _isolate(self, batch: Batch, error: Exception) -> None:
         """Something in the batch cannot be stored: find it by halving, store the rest, and refuse only that."""
         halves = batch.split()
         for half in halves:
@@ -251,11 +228,26 @@ class GroupCommit:
         if halves:
             return
         self._in_flight -= len(batch.settlements)
+        reroute = self._reroute
+        if _is_elsewhere(error) and reroute is not None and all(reroute(self, record) for record in batch.settlements):
+            # Notes and facts of a tenant that left are not sent after it: its calls are settled where it lives.
+            return
         log.critical("record_refused_by_database", record=batch.describe(), error=str(error))
         for settlement in batch.settlements:
             if not settlement.written.done():
                 message = "The call's record could not be stored."
                 settlement.written.set_exception(StorageFault(message))
+
+
+def settle_in(schema: str) -> str:
+    """The statement that settles in one cell: the writer's search path leads to none, since it writes to many."""
+    return SETTLE.replace("settle", f'"{schema}".settle')
+
+
+def _is_elsewhere(error: Exception) -> bool:
+    if isinstance(error, asyncpg.RaiseError):
+        return NO_LOG in str(error)
+    return isinstance(error, asyncpg.PostgresError) and error.sqlstate in ELSEWHERE
 
 
 def _may_pass(error: Exception) -> bool:

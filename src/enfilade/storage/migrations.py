@@ -6,8 +6,9 @@ in one transaction together with the row that says so, hence a file that fails l
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 import asyncpg
@@ -33,6 +34,8 @@ REGISTER = "INSERT INTO enfilade.migrations (schema_name, number, name, checksum
 REGISTER_EXISTS = "SELECT to_regclass('enfilade.migrations') IS NOT NULL"
 LOCK = "SELECT pg_advisory_lock($1)"
 UNLOCK = "SELECT pg_advisory_unlock($1)"
+LOCK_NAMED = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
+UNLOCK_NAMED = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
 
 log = structlog.get_logger("enfilade.storage.migrations")
 
@@ -59,32 +62,47 @@ class Step:
     migration: Migration
 
 
-def load_set(name: str) -> list[Migration]:
+@cache
+def load_set(name: str) -> tuple[Migration, ...]:
     """The files of one set, in order."""
     migrations = [
         Migration(int(match[1]), match[2], file.read_text(encoding="utf-8"))
         for file in files("enfilade.storage").joinpath("migrations", name).iterdir()
         if (match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name))
     ]
-    return sorted(migrations, key=lambda migration: migration.number)
+    return tuple(sorted(migrations, key=lambda migration: migration.number))
 
 
-async def pending(connection: asyncpg.Connection) -> list[Step]:
-    """What this database still lacks.
+async def pending(connection: asyncpg.Connection, schemas: Mapping[str, str] = SETS) -> list[Step]:
+    """What this database still lacks in its own two schemas, or in those of `schemas` by the name of their set.
 
     Raises MigrationFault when it was made by a newer program, or when an applied file is not the one we carry.
     """
-    applied: dict[tuple[str, int], asyncpg.Record] = {}
+    register = await read_register(connection)
+    return [
+        step for schema, set_name in schemas.items() for step in lacking(register.get(schema, {}), schema, set_name)
+    ]
+
+
+Register = dict[str, dict[int, asyncpg.Record]]
+"""What was applied: by schema, by number."""
+
+
+async def read_register(connection: asyncpg.Connection) -> Register:
+    """What was applied to this database."""
+    register: Register = {}
     if await connection.fetchval(REGISTER_EXISTS):
-        applied = {(row["schema_name"], row["number"]): row for row in await connection.fetch(READ_REGISTER)}
-    steps = []
-    for schema, set_name in SETS.items():
-        carried = {migration.number: migration for migration in load_set(set_name)}
-        for (applied_schema, number), row in applied.items():
-            if applied_schema == schema:
-                _compare(schema, row, carried.get(number))
-        steps += [Step(schema, migration) for number, migration in carried.items() if (schema, number) not in applied]
-    return steps
+        for row in await connection.fetch(READ_REGISTER):
+            register.setdefault(row["schema_name"], {})[row["number"]] = row
+    return register
+
+
+def lacking(applied: Mapping[int, asyncpg.Record], schema: str, set_name: str = "cell") -> list[Step]:
+    """What a schema lacks of its set. Raises MigrationFault as `pending` does."""
+    carried = {migration.number: migration for migration in load_set(set_name)}
+    for number, row in applied.items():
+        _compare(schema, row, carried.get(number))
+    return [Step(schema, migration) for number, migration in carried.items() if number not in applied]
 
 
 def _compare(schema: str, row: asyncpg.Record, carried: Migration | None) -> None:
@@ -108,10 +126,24 @@ async def require_current(connection: asyncpg.Connection) -> None:
         raise MigrationFault(message)
 
 
+async def migrate_cell(connection: asyncpg.Connection, schema: str) -> list[Step]:
+    """Bring one cell that is a schema up to date, making it if need be; return what was done. Raises MigrationFault."""
+    lock = f"enfilade cell {schema}"
+    await connection.execute(LOCK_NAMED, lock)
+    try:
+        steps = await pending(connection, {schema: "cell"})
+        if steps:
+            await _apply_all(connection, steps)
+        return steps
+    finally:
+        if not connection.is_closed():
+            await connection.execute(UNLOCK_NAMED, lock)
+
+
 async def migrate(
     connection: asyncpg.Connection, address: Address, on_step: Callable[[Step], None] | None = None
 ) -> list[Step]:
-    """Bring the database up to date and return what was done.
+    """Bring the database's own two schemas up to date and return what was done.
 
     Safe when several processes start at once: one works, the others wait and find nothing left to do.
     Raises MigrationFault when a file fails; the database is then as it was before that file.
@@ -129,20 +161,26 @@ async def migrate(
         steps = await pending(connection)
         if not steps:
             return []
-        joined = await join_settler(connection)
-        try:
-            for step in steps:
-                await _apply(connection, step)
-                if on_step is not None:
-                    on_step(step)
-        finally:
-            if joined and not connection.is_closed():
-                await leave_settler(connection)
+        await _apply_all(connection, steps, on_step)
         return steps
     finally:
         # A connection that was lost has given its locks back, and must not hide what lost it.
         if not connection.is_closed():
             await connection.execute(UNLOCK, MIGRATION_LOCK)
+
+
+async def _apply_all(
+    connection: asyncpg.Connection, steps: Sequence[Step], on_step: Callable[[Step], None] | None = None
+) -> None:
+    joined = await join_settler(connection)
+    try:
+        for step in steps:
+            await _apply(connection, step)
+            if on_step is not None:
+                on_step(step)
+    finally:
+        if joined and not connection.is_closed():
+            await leave_settler(connection)
 
 
 async def _apply(connection: asyncpg.Connection, step: Step) -> None:

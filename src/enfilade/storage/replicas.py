@@ -12,8 +12,9 @@ import structlog
 
 from enfilade.core.clock import Clock
 from enfilade.storage.address import OPERATOR
+from enfilade.storage.announcing import REVISION_CHANNEL
 from enfilade.storage.database import Database, is_connection_fault
-from enfilade.storage.unit_of_work import REVISION_CHANNEL, UnitOfWork
+from enfilade.storage.unit_of_work import UnitOfWork
 
 POLL_S = 0.4
 """How long a lost notification can hide a change: a revoked key must be dead everywhere within a second."""

@@ -1,7 +1,9 @@
 """The only way to a tenant's rows: one transaction, one tenant at a time, with the facts it makes true."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import asyncpg
@@ -11,42 +13,85 @@ from enfilade.core.errors import Conflict
 from enfilade.core.events import Event
 from enfilade.core.scope import Scope
 from enfilade.storage.address import APP, OPERATOR
+from enfilade.storage.announcing import BUMP_REVISION, MARK_TENANT, NOTIFY_REVISION, REVISION_CHANNEL, Announcer
 from enfilade.storage.cells import Cell, CellDirectory
-from enfilade.storage.errors import DatabaseUnavailable, UnstorableText
+from enfilade.storage.database import Database
+from enfilade.storage.errors import CellUnavailable, DatabaseUnavailable, UnstorableText
 from enfilade.storage.migrations import PLATFORM_SCHEMA
 
 UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
-REVISION_CHANNEL = "enfilade_revision"
+LOOKS_FOR_TENANT = 40
+LOOK_AGAIN_S = 0.05
+"""A tenant that is being moved is nowhere for a moment."""
 
-SET_TENANT = "SELECT set_config('enfilade.tenant', $1, true)"
 SET_PLACE = "SELECT set_config('enfilade.tenant', $1, true), set_config('search_path', $2, true)"
-# Changes to one tenant are made one after the other: what a change has read is still true when it writes.
-LOCK_TENANT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
-APPEND_EVENTS = "SELECT append_events($1, $2, $3, $4)"
-BUMP_REVISION = "UPDATE revision_counter SET revision = revision + 1 RETURNING revision"
-MARK_TENANT = """
-INSERT INTO tenant_revisions (tenant_id, revision) VALUES ($1, $2)
-ON CONFLICT (tenant_id) DO UPDATE SET revision = excluded.revision
+# The place comes first: what `enter` looks into is found by it.
+ENTER = f"""
+SELECT set_config('enfilade.tenant', $1, true), set_config('search_path', $2, true),
+    {PLATFORM_SCHEMA}.enter($1::uuid, $3, $4) AS is_here
 """
-NOTIFY_REVISION = "SELECT pg_notify($1, $2)"
+APPEND_EVENTS = "SELECT append_events($1, $2, $3, $4)"
 
 
 class TakenBack(Exception):
     """The unit of work was taken back on purpose: nothing of it is written."""
 
 
-class UnitOfWork:
-    """One transaction under one scope. It commits together with the events recorded in it, or not at all."""
+@dataclass(slots=True)
+class Transactions:
+    """The transactions of one unit of work, one in each database that it comes to. The first is committed last."""
 
-    def __init__(self, connection: asyncpg.Connection, scope: Scope, clock: Clock) -> None:
+    role: str
+    readonly: bool
+    stack: AsyncExitStack
+    opened: dict[Database, asyncpg.Connection] = field(default_factory=dict)
+
+    async def enter(self, tenant: str, cell: Cell, *, alone: bool) -> asyncpg.Connection | None:
+        """The connection to the cell, with the tenant set; None when the tenant does not live there any more."""
+        connection = self.opened.get(cell.database)
+        if connection is None:
+            transaction = cell.database.transaction(self.role, readonly=self.readonly)
+            connection = self.opened[cell.database] = await self.stack.enter_async_context(transaction)
+        writes = not self.readonly
+        row = await connection.fetchrow(ENTER, tenant, search_path(cell), writes, writes and alone)
+        return connection if row is not None and row["is_here"] else None
+
+
+class UnitOfWork:
+    """One transaction under one scope. It commits together with the events recorded in it, or not at all.
+
+    Where an operator's unit acts in tenants whose cells are in several databases, there is a transaction in each, and the
+    installation's own is committed last.
+    """
+
+    def __init__(
+        self, transactions: Transactions, scope: Scope, clock: Clock, cell: Cell, find: "TenantFinder"
+    ) -> None:
         """Use `Storage.unit_of_work` instead: it sets the transaction's tenant."""
-        self._connection = connection
+        self._transactions = transactions
+        self._connection = transactions.opened[cell.database]
+        self._find = find
+        self._cells = find.cells
+        self._cell = cell
+        self._places = {scope.tenant: cell}
         self.scope = scope
         self.tenant = scope.tenant
         self._clock = clock
         self._events: dict[str, list[Event]] = {}
         self._changed: set[str] = set()
         self.revision: int | None = None
+        self.rehearses = False
+        """Whether this unit is going to be taken back: nothing may be made outside of it."""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the statements go to a database that is not the installation's own."""
+        return not self._cells.is_at_home(self._cell)
+
+    @property
+    def changed_away(self) -> set[str]:
+        """Tenants whose configuration changes in a database that is not the installation's own."""
+        return {tenant for tenant in self._changed if not self._cells.is_at_home(self._places[tenant])}
 
     async def fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """All rows."""
@@ -71,15 +116,15 @@ class UnitOfWork:
             yield row
 
     async def act_in(self, tenant: str) -> None:
-        """Go on for another tenant in the same transaction: for the platform's operators only."""
+        """Go on for another tenant, wherever its rows are: for the platform's operators only."""
         if tenant == self.tenant:
             return
         if not self.scope.is_platform:
             message = "only the platform may act in a tenant that is not its own"
             raise PermissionError(message)
-        await self._connection.execute(SET_TENANT, tenant)
-        await self._connection.execute(LOCK_TENANT, tenant)
-        self.tenant = tenant
+        cell, connection = await self._find.enter(tenant, self._cells.of(tenant), self._transactions, alone=True)
+        self._connection, self._cell, self.tenant = connection, cell, tenant
+        self._places[tenant] = cell
 
     def record(self, event_type: str, **data: Any) -> None:
         """Note a fact about the current tenant; it is written in this transaction."""
@@ -98,25 +143,53 @@ class UnitOfWork:
         """Write the events, and announce the revision, as the transaction's last statements."""
         # Both take row locks that other transactions wait for: last, and in one order, so that they are short and
         # cannot deadlock.
-        if self._changed:
-            self.revision = await self._connection.fetchval(BUMP_REVISION)
+        at_home = self._changed - self.changed_away
+        home = self._transactions.opened.get(self._cells.home.database)
+        if at_home and home is not None:
+            self.revision = await home.fetchval(BUMP_REVISION)
         for tenant in sorted(self._changed | self._events.keys()):
-            await self._connection.execute(SET_TENANT, tenant)
-            if tenant in self._changed:
-                await self._connection.execute(MARK_TENANT, tenant, self.revision)
+            cell = self._places[tenant]
+            connection = self._transactions.opened[cell.database]
+            await connection.execute(SET_PLACE, tenant, search_path(cell))
+            if tenant in at_home:
+                await connection.execute(MARK_TENANT, tenant, self.revision)
             if events := self._events.get(tenant):
-                await self._append(events)
-        if self._changed:
-            await self._connection.execute(NOTIFY_REVISION, REVISION_CHANNEL, str(self.revision))
+                await _append(connection, events)
+        if at_home and home is not None:
+            await home.execute(NOTIFY_REVISION, REVISION_CHANNEL, str(self.revision))
 
-    async def _append(self, events: Sequence[Event]) -> None:
-        await self._connection.execute(
-            APPEND_EVENTS,
-            [event.tenant for event in events],
-            [event.type for event in events],
-            [to_datetime(event.at_ns) for event in events],
-            [event.body() for event in events],
-        )
+
+async def _append(connection: asyncpg.Connection, events: Sequence[Event]) -> None:
+    await connection.execute(
+        APPEND_EVENTS,
+        [event.tenant for event in events],
+        [event.type for event in events],
+        [to_datetime(event.at_ns) for event in events],
+        [event.body() for event in events],
+    )
+
+
+class TenantFinder:
+    """Finds where a tenant lives, also while it is being moved."""
+
+    def __init__(self, cells: CellDirectory) -> None:
+        """Look among these cells."""
+        self.cells = cells
+
+    async def enter(
+        self, tenant: str, cell: Cell, transactions: Transactions, *, alone: bool
+    ) -> tuple[Cell, asyncpg.Connection]:
+        """Enter the cell, or the one that the tenant has gone to meanwhile. Raises CellUnavailable."""
+        for _ in range(LOOKS_FOR_TENANT):
+            if reason := self.cells.unreached.get(cell.name):
+                raise CellUnavailable(reason, retry_after=2)
+            connection = await transactions.enter(tenant, cell, alone=alone)
+            if connection is not None:
+                return cell, connection
+            await asyncio.sleep(LOOK_AGAIN_S)
+            cell = await self.cells.find_again(tenant)
+        message = "The tenant is being moved to another cell at the moment."
+        raise CellUnavailable(message, retry_after=2)
 
 
 class Storage:
@@ -126,27 +199,31 @@ class Storage:
         """Work on these cells."""
         self.cells = cells
         self._clock = clock
+        self._find = TenantFinder(cells)
+        self.announcer = Announcer(cells.home.database, clock)
 
     @asynccontextmanager
     async def unit_of_work(
-        self, scope: Scope, *, readonly: bool = False, alone: bool = True
+        self, scope: Scope, *, readonly: bool = False, alone: bool = True, cell: Cell | None = None
     ) -> AsyncIterator[UnitOfWork]:
         """A transaction in the cell of the scope's tenant, with that tenant set.
 
-        A platform scope works as `operator`: it reads all tenants and writes for one at a time (`act_in`). What changes
-        no configuration, and relies on nothing that it read, need not be `alone` in its tenant. Raises
-        DatabaseUnavailable; nothing was written then.
+        A platform scope works as `operator`: it reads all tenants of a cell (the shared one of `home` unless `cell` says
+        another) and writes for one at a time (`act_in`). What changes no configuration, and relies on nothing that it
+        read, need not be `alone` in its tenant. Raises DatabaseUnavailable; nothing was written then.
         """
-        cell = self.cells.of(scope.tenant)
         role = OPERATOR if scope.is_platform else APP
-        async with translated_conflicts(), cell.database.transaction(role, readonly=readonly) as connection:
-            await connection.execute(SET_PLACE, scope.tenant, search_path(cell))
-            if alone and not readonly:
-                await connection.execute(LOCK_TENANT, scope.tenant)
-            unit = UnitOfWork(connection, scope, self._clock)
+        if not scope.is_platform:
+            cell = self.cells.of(scope.tenant)
+        async with translated_conflicts(), AsyncExitStack() as announcing, AsyncExitStack() as stack:
+            transactions = Transactions(role, readonly, stack)
+            cell, _ = await self._find.enter(scope.tenant, cell or self.cells.shared, transactions, alone=alone)
+            unit = UnitOfWork(transactions, scope, self._clock, cell, self._find)
             yield unit
             if not readonly:
                 await unit.finish()
+                if away := unit.changed_away:
+                    await announcing.enter_async_context(self.announcer.announced_after(away))
 
 
 @asynccontextmanager

@@ -38,7 +38,7 @@ class Process:
         """Whether a look settles the process's call."""
         parts = self.parts
         recovery = Recovery(
-            parts.storage, parts.writer, parts.clock, parts.replica, recovered_event, has_company=has_company
+            parts.storage, parts.writers, parts.clock, parts.replica, recovered_event, has_company=has_company
         )
         recovered = await recovery.settle_orphans()
         left = [str(row["call_id"]) for row in await rows(parts, "SELECT call_id FROM intents")]

@@ -106,6 +106,10 @@ class Writer:
         self.records: list[dict[str, Any]] = []
         self.alerts: list[Event] = []
 
+    def of(self, _tenant: str) -> "Writer":
+        """See `Writers.of`."""
+        return self
+
     def intend(self, call_id: str, render: Callable[[], str]) -> None:
         """See `GroupCommit.intend`."""
         self.intents[call_id] = render

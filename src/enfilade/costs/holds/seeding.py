@@ -17,8 +17,8 @@ from enfilade.costs.holds.meters import SLOTS, WindowMeter
 from enfilade.costs.holds.types import PER_SECONDS, BudgetRule, LimitRule, Measure, Rule
 from enfilade.costs.holds.windows import FOREVER_NS, Window, window_at, window_before
 from enfilade.identity.scopes import tenant_scope
-from enfilade.storage.group_commit import GroupCommit
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
+from enfilade.storage.writers import Writers
 
 Past = tuple[Window | None, list[Any]]
 
@@ -26,11 +26,11 @@ Past = tuple[Window | None, list[Any]]
 class Seeder:
     """Reads earlier use from the database."""
 
-    def __init__(self, book: MeterBook, storage: Storage, writer: GroupCommit, clock: Clock) -> None:
+    def __init__(self, book: MeterBook, storage: Storage, writers: Writers, clock: Clock) -> None:
         """Seed the meters of `book`."""
         self._book = book
         self._storage = storage
-        self._writer = writer
+        self._writers = writers
         self._clock = clock
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -49,7 +49,7 @@ class Seeder:
             now_ns = self._clock.now_ns()
             running = {rule.id: self._book.attach_running(rule) for rule in waiting}
             try:
-                await self._writer.flush()
+                await self._writers.of(tenant).flush()
                 async with self._storage.unit_of_work(tenant_scope(tenant, "seeding"), readonly=True) as unit:
                     found = [(rule, await self._read(unit, rule, running[rule.id], now_ns)) for rule in waiting]
             except BaseException:

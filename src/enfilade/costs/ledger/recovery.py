@@ -15,9 +15,10 @@ from enfilade.costs.ledger import store
 from enfilade.identity.rows import START
 from enfilade.identity.scopes import system_scope
 from enfilade.storage.errors import DatabaseUnavailable, StorageFault
-from enfilade.storage.group_commit import GroupCommit
+from enfilade.storage.cells import Cell
 from enfilade.storage.replicas import is_alive
-from enfilade.storage.unit_of_work import Storage, UnitOfWork
+from enfilade.storage.unit_of_work import Storage
+from enfilade.storage.writers import Writers
 
 CHUNK = 500
 LOOK_EVERY_S = 10.0
@@ -34,7 +35,7 @@ class Recovery:
     def __init__(
         self,
         storage: Storage,
-        writer: GroupCommit,
+        writers: Writers,
         clock: Clock,
         replica: str,
         render: Render,
@@ -48,7 +49,7 @@ class Recovery:
         self._has_company = has_company
         self._render = render
         self._storage = storage
-        self._writer = writer
+        self._writers = writers
         self._clock = clock
         self._replica = replica
 
@@ -58,25 +59,38 @@ class Recovery:
         One that cannot be settled is reported and stays: it must not keep the others, or a process's start, from it.
         """
         recovered = 0
-        position = START
-        while True:
-            async with self._storage.unit_of_work(system_scope("recovery"), readonly=True) as unit:
-                alive = await self._alive(unit)
-                rows = await unit.fetch(store.LIST_ORPHANED_INTENTS, alive, position, CHUNK)
-            if not rows:
-                break
-            recovered += await self._settle(rows)
-            position = rows[-1]["call_id"]
+        for cell in self._storage.cells.all():
+            try:
+                recovered += await self._settle_in(cell)
+            except DatabaseUnavailable as error:
+                if cell is self._storage.cells.shared:
+                    raise
+                log.warning("recovery_postponed", error=error.message, cell=cell.name)
         if recovered:
             log.warning("calls_recovered", recovered=recovered)
         return recovered
+
+    async def _settle_in(self, cell: Cell) -> int:
+        recovered = 0
+        position = START
+        while True:
+            # Whose intents there are, and the intents, in one snapshot: nobody who started meanwhile is among them.
+            async with self._storage.unit_of_work(system_scope("recovery"), readonly=True, cell=cell) as unit:
+                replicas = [str(row["replica_id"]) for row in await unit.fetch(store.LIST_INTENT_REPLICAS)]
+                alive = await self._alive(replicas)
+                rows = await unit.fetch(store.LIST_ORPHANED_INTENTS, alive, position, CHUNK)
+            if not rows:
+                return recovered
+            recovered += await self._settle(rows)
+            position = rows[-1]["call_id"]
 
     async def _settle(self, rows: Sequence[Any]) -> int:
         written = {}
         for row in rows:
             call_id = str(row["call_id"])
             try:
-                written[call_id] = self._writer.settle(call_id, self._render(row["body"], self._clock.now_ns()))
+                writer = self._writers.of(str(row["tenant_id"]))
+                written[call_id] = writer.settle(call_id, self._render(row["body"], self._clock.now_ns()))
             except msgspec.DecodeError as error:
                 log.error("call_not_recovered", call_id=call_id, error=str(error))  # noqa: TRY400
         refused = 0
@@ -88,12 +102,13 @@ class Recovery:
                 log.error("call_not_recovered", call_id=call_id, error=error.message)  # noqa: TRY400
         return len(written) - refused
 
-    async def _alive(self, unit: UnitOfWork) -> Sequence[str]:
+    async def _alive(self, replicas: Sequence[str]) -> list[str]:
         alive = [self._replica]
-        for row in await unit.fetch(store.LIST_INTENT_REPLICAS):
-            replica = str(row["replica_id"])
-            if await is_alive(unit, replica, may_return=self._has_company):
-                alive.append(replica)
+        others = [replica for replica in replicas if replica != self._replica]
+        if others:
+            # Processes hold their signs of life in the installation's own database.
+            async with self._storage.unit_of_work(system_scope("recovery"), readonly=True) as home:
+                alive += [one for one in others if await is_alive(home, one, may_return=self._has_company)]
         return alive
 
     async def run(self) -> None:

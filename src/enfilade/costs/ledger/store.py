@@ -2,7 +2,7 @@
 
 # Recovery.
 LIST_ORPHANED_INTENTS = """
-SELECT call_id, replica_id, body FROM intents WHERE NOT (replica_id = ANY ($1)) AND call_id > $2 ORDER BY call_id LIMIT $3
+SELECT call_id, tenant_id, replica_id, body FROM intents WHERE NOT (replica_id = ANY ($1)) AND call_id > $2 ORDER BY call_id LIMIT $3
 """
 LIST_INTENT_REPLICAS = "SELECT DISTINCT replica_id FROM intents"
 

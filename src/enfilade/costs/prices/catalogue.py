@@ -41,6 +41,8 @@ log = structlog.get_logger("enfilade.costs.prices")
 class PriceCatalogue:
     """See the module."""
 
+    of_platform = True
+
     def __init__(self, storage: Storage, clock: Clock) -> None:
         """Start without any price."""
         self._storage = storage

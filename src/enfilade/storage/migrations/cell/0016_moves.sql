@@ -1,1 +1,2 @@
 -- Moves: what changed while a tenant is copied to another cell.
+SELECT;
