@@ -95,6 +95,7 @@ class Ingredients:
     max_body_bytes: int = 32_000_000
     cache_bytes: int = 64_000_000
     public_url: str | None = None
+    public_url: str | None = None
     tracer: CallTracer = field(default_factory=NoTracer)
 
 
