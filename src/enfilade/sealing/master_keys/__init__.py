@@ -1,0 +1,1 @@
+"""Keepers of master keys: one file each, found by discovery."""
