@@ -14,6 +14,7 @@ import httpx2
 
 from enfilade.bootstrap.compose import Ingredients, Parts
 from enfilade.bootstrap.process import bring_up, listen, running, serving, shut
+from enfilade.bootstrap.vault import SecretRules
 from enfilade.configuration.service import read_document
 from enfilade.core.clock import Clock, SystemClock
 from enfilade.identity.scopes import system_scope, tenant_scope
@@ -33,6 +34,7 @@ class HouseOptions:
     environment: Mapping[str, str] = field(default_factory=dict)
     secret_env: Sequence[str] = ("*_API_KEY",)
     secret_dirs: Sequence[Path] = ()
+    secrets: SecretRules = field(default_factory=SecretRules)
     trusted_proxies: Sequence[str] = ()
     max_body_bytes: int = 1_000_000
     master_key: bytes | None = bytes(range(32))
@@ -59,6 +61,7 @@ class House:
                 environment=options.environment,
                 secret_env=options.secret_env,
                 secret_dirs=options.secret_dirs,
+                secrets=options.secrets,
                 trusted_proxies=[ipaddress.ip_network(text) for text in options.trusted_proxies],
                 max_body_bytes=options.max_body_bytes,
             )

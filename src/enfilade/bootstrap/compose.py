@@ -16,6 +16,7 @@ from enfilade.api.models import ModelList
 from enfilade.api.probes import Probes, Readiness
 from enfilade.api.responses.addresses import Caller, StoredAddresses
 from enfilade.audit.service import Audit
+from enfilade.bootstrap.vault import FollowedSecrets, SecretRules
 from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.service import ConfigurationService
 from enfilade.core.clock import Clock
@@ -59,8 +60,10 @@ from enfilade.identity.principals import Principals
 from enfilade.identity.service import Identity
 from enfilade.identity.sign_in.sessions import Sessions
 from enfilade.providers.credentials import SecretSources
+from enfilade.providers.key_rotation import KeyRotation
 from enfilade.providers.service import Providers
 from enfilade.providers.transport.client import HttpClient
+from enfilade.providers.transport.fetcher import GuardedFetcher
 from enfilade.storage.address import Address
 from enfilade.storage.cells import CellDirectory
 from enfilade.storage.database import Database
@@ -91,10 +94,10 @@ class Ingredients:
     environment: Mapping[str, str] = field(default_factory=dict)
     secret_env: Sequence[str] = ()
     secret_dirs: Sequence[Path] = ()
+    secrets: SecretRules = field(default_factory=SecretRules)
     trusted_proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
     max_body_bytes: int = 32_000_000
     cache_bytes: int = 64_000_000
-    public_url: str | None = None
     public_url: str | None = None
     tracer: CallTracer = field(default_factory=NoTracer)
 
@@ -161,9 +164,11 @@ class Parts:
         )
         self.audit = Audit()
         self.client = HttpClient(clock, self.sweeper)
-        sources = SecretSources(given.environment, given.secret_env, given.secret_dirs)
+        allowed = SecretSources(given.environment, given.secret_env, given.secret_dirs)
+        self.secrets = FollowedSecrets(given.secrets, allowed, GuardedFetcher(self.client), clock)
         self.sealer = Sealer(given.master_key)
-        self.providers = Providers(ids, clock, self.client, sources, self.sealer, self.database)
+        self.providers = Providers(ids, clock, self.client, self.secrets.sources, self.sealer, self.database)
+        self.key_rotation = KeyRotation(self.providers, self.storage, clock, self.metrics)
 
     def _add_upper_rooms(self, given: Ingredients, clock: Clock, ids: IdFactory) -> None:
         # gateway
@@ -225,6 +230,7 @@ class Parts:
             sessions=self.sessions,
             rooms=self.rooms,
             configuration=self.configuration,
+            key_rotation=self.key_rotation,
             costs=self.costs,
             billing=self.billing,
             typesetter=Typesetter(),
@@ -254,10 +260,13 @@ class Parts:
             self.roll_ups.run,
             self.anomalies.run,
             self.retention.run,
+            self.key_rotation.run,
+            *self.secrets.services(),
         ]
 
     def _watch(self) -> None:
         metrics, statistics = self.metrics, self.writer.statistics
+        self.secrets.watch(metrics)
         metrics.watch(names.RUNNING, lambda: len(self.meter_book.holds))
         metrics.watch(names.HELD, lambda: sum(hold.nano for hold in self.meter_book.holds.values()) / NANO_PER_USD)
         metrics.watch(names.BACKLOG, lambda: self.writers.backlog)

@@ -18,6 +18,7 @@ from enfilade import __version__
 from enfilade.api.server import server_context
 from enfilade.bootstrap.compose import Ingredients, Parts
 from enfilade.bootstrap.process import CannotListen, Listening, Stop, bring_up, listen, serve, shut
+from enfilade.bootstrap.vault import secret_rules
 from enfilade.configuration.document import Document
 from enfilade.configuration.service import Application
 from enfilade.core.clock import SystemClock
@@ -98,6 +99,7 @@ def ingredients(settings: Settings, address: Address, writer: LineWriter | None)
         environment=settings.environment(),
         secret_env=settings.secret_env,
         secret_dirs=(*settings.secret_dirs, settings.data / "secrets"),
+        secrets=secret_rules(settings),
         trusted_proxies=settings.trusted_proxies,
         max_body_bytes=settings.max_body_bytes,
         cache_bytes=settings.cache_bytes,

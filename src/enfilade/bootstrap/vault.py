@@ -1,10 +1,12 @@
 """The client for Vault, as the settings describe it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from enfilade.core.clock import Clock
 from enfilade.core.fetching import Fetcher
+from enfilade.providers.credentials import GRACE_S, SecretSources
 from enfilade.sealing.vault.client import VaultClient
 from enfilade.sealing.vault.errors import InvalidVault
 from enfilade.sealing.vault.logins import (
@@ -16,9 +18,12 @@ from enfilade.sealing.vault.logins import (
     Login,
     TokenLogin,
 )
+from enfilade.sealing.vault.secrets import Freshness, VaultSecrets
 from enfilade.sealing.vault.types import VaultPlace
 from enfilade.sealing.watched_file import WatchedFile
 from enfilade.settings import Settings
+from enfilade.telemetry import names
+from enfilade.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,42 @@ class VaultChoice:
     def client(self, fetcher: Fetcher, clock: Clock) -> VaultClient:
         """The client. Raises InvalidVault."""
         return VaultClient(self.place(), self.login(), fetcher, clock)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRules:
+    """What references to secrets may lead to in Vault, and how what changes is followed."""
+
+    vault: VaultChoice | None = None
+    allowed_paths: Sequence[str] = ()
+    freshness: Freshness = field(default_factory=Freshness)
+    grace_s: float = GRACE_S
+
+
+class FollowedSecrets:
+    """Where providers' references lead, and what keeps it fresh."""
+
+    def __init__(self, rules: SecretRules, allowed: SecretSources, fetcher: Fetcher, clock: Clock) -> None:
+        """Ask Vault, where there is one, through `fetcher`. Raises InvalidVault."""
+        self.client = rules.vault.client(fetcher, clock) if rules.vault is not None else None
+        self.vault = VaultSecrets(self.client, clock, rules.freshness)
+        self.sources = replace(allowed, allowed_paths=rules.allowed_paths, vault=self.vault, grace_s=rules.grace_s)
+
+    def services(self) -> list[Callable[[], Awaitable[None]]]:
+        """What runs beside the requests."""
+        return [] if self.client is None else [self.client.run, self.vault.run]
+
+    def watch(self, metrics: Metrics) -> None:
+        """Show how fresh they are."""
+        if self.client is not None:
+            metrics.watch_many(names.VAULT_AGE, self.vault.ages)
+            metrics.watch(names.VAULT_FAILING, self.vault.failing)
+
+
+def secret_rules(settings: Settings) -> SecretRules:
+    """What the settings say."""
+    freshness = Freshness(settings.vault_refresh_seconds, settings.vault_keep_hours * 3600.0)
+    return SecretRules(vault_choice(settings), settings.secret_vault, freshness, settings.secret_grace_hours * 3600.0)
 
 
 def vault_choice(settings: Settings) -> VaultChoice | None:

@@ -143,11 +143,7 @@ def provider_spec(part: doc.Provider) -> tuple[ProviderSpec, dict[str, str]]:
     if part.api_key is not None:
         given["api_key"] = part.api_key
     secrets = {name: secret.value for name, secret in given.items() if secret.value is not None}
-    references = {
-        name: SecretReference(env=secret.env, file=secret.file, sealed=secret.sealed)
-        for name, secret in given.items()
-        if name not in secrets
-    }
+    references = {name: secret_reference(secret) for name, secret in given.items() if name not in secrets}
     options = {name: value for name, value in part.options.items() if name not in given}
     options |= {name: reference.shown() for name, reference in references.items() if name in part.options}
     timeout = part.timeout
@@ -164,6 +160,11 @@ def provider_spec(part: doc.Provider) -> tuple[ProviderSpec, dict[str, str]]:
         options=options,
     )
     return spec, secrets
+
+
+def secret_reference(secret: doc.Secret) -> SecretReference:
+    """Where a secret is that is not given as a value."""
+    return SecretReference(env=secret.env, file=secret.file, vault=secret.vault, sealed=secret.sealed)
 
 
 def provider_fields(spec: ProviderSpec) -> dict[str, Any]:

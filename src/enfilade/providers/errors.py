@@ -113,7 +113,10 @@ class CredentialMissing(ProviderError):
     """The provider's key is a reference that leads nowhere."""
 
     code = "provider_credential_missing"
-    remedy = "An administrator must set the variable, file or value to which the provider's `api_key` refers."
+    remedy = (
+        "An administrator must set the variable, the file, the secret in Vault or the value to which the provider's "
+        "`api_key` refers; Enfilade's log says what was looked for."
+    )
 
 
 class QuotaExhausted(ProviderError):

@@ -185,8 +185,11 @@ class HttpProvider:
         )
 
     def _hide(self, text: str) -> str:
-        key = self.credential.value() if self.credential.is_set else None
-        return without(text, key, self.origin.host)
+        if not self.credential.is_set:
+            return without(text, None, self.origin.host)
+        if (former := self.credential.former()) is not None:
+            text = without(text, former, self.origin.host)
+        return without(text, self.credential.value(), self.origin.host)
 
     def reported_failure(self, body: bytes) -> ProviderError | None:
         """See `Provider.reported_failure`."""

@@ -1,16 +1,17 @@
 """From a provider's specification to a provider that can be called."""
 
 import ssl
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from enfilade.core.clock import Clock
 from enfilade.core.families import members
 from enfilade.providers import adapters as family
 from enfilade.providers.authority import AuthorityNeeds
-from enfilade.providers.credentials import Credential
+from enfilade.providers.credentials import Credential, FormerCredential
 from enfilade.providers.errors import InvalidProvider
 from enfilade.providers.http_provider import HttpProvider
+from enfilade.providers.rotation import RotatingProvider
 from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.transport.tls import default_tls, tls_also_with, tls_with
 from enfilade.providers.transport.types import Origin, parse_origin, parse_proxy
@@ -37,6 +38,8 @@ class Adapters:
         """Find them in their folder."""
         found: dict[str, Any] = members(family, "ADAPTER")
         self._by_kind = {adapter.kind: adapter for adapter in found.values()}
+        self.on_fall_back: Callable[[str], None] = lambda _: None
+        """Told the name of a provider that refused its new key and took the former one."""
 
     def kinds(self) -> list[str]:
         """The names of all kinds, sorted."""
@@ -109,11 +112,24 @@ class Adapters:
             max_connections=spec.max_concurrency,
             proxy=proxy,
         )
-        authority = None
-        if adapter.authority is not None:
-            needs = AuthorityNeeds(spec, credential, client, clock, secrets or {}, tls_of_tokens, proxy)
-            authority = adapter.authority(needs)
-        return HttpProvider(spec, adapter, origin, credential, client, clock, address, authority)
+
+        def with_credentials(key: Credential, options: Mapping[str, Credential]) -> Provider:
+            authority = None
+            if adapter.authority is not None:
+                needs = AuthorityNeeds(spec, key, client, clock, options, tls_of_tokens, proxy)
+                authority = adapter.authority(needs)
+            return HttpProvider(spec, adapter, origin, key, client, clock, address, authority)
+
+        given = dict(secrets or {})
+        present = with_credentials(credential, given)
+        followed = [one for one in (credential, *given.values()) if one.may_rotate]
+        if not followed:
+            return present
+        before = {name: FormerCredential(one) for name, one in given.items()}
+        return RotatingProvider(present, with_credentials(FormerCredential(credential), before), followed, self._tell)
+
+    def _tell(self, name: str) -> None:
+        self.on_fall_back(name)
 
 
 def _check_options(spec: ProviderSpec, known: Set[str], secret: Set[str]) -> None:
@@ -124,7 +140,7 @@ def _check_options(spec: ProviderSpec, known: Set[str], secret: Set[str]) -> Non
     for name, value in spec.options.items():
         if name in secret:
             if name not in references:
-                message = f"the option {name} is a secret: give {{env: NAME}}, {{file: PATH}} or {{value: TEXT}}"
+                message = f"the option {name} is a secret: give {{env: NAME}}, {{file: PATH}}, {{vault: PATH#FIELD}} or {{value: TEXT}}"
                 raise InvalidProvider(message, param=f"options.{name}")
         elif not isinstance(value, str) or not value.isprintable():
             message = f"the option {name} must be a printable text"

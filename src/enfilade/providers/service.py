@@ -1,7 +1,8 @@
 """Providers: declared by administrators, held ready in memory."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -9,15 +10,15 @@ import structlog
 
 from enfilade.core.canonical import canonical_text
 from enfilade.core.clock import Clock
-from enfilade.core.errors import EnfiladeError
 from enfilade.core.ids import IdFactory
 from enfilade.identity.directory import Install
 from enfilade.identity.rows import START, check_name, check_version
 from enfilade.identity.types import Outcome
 from enfilade.providers import store
-from enfilade.providers.credentials import Credential, SecretSources
+from enfilade.providers.credentials import Credential, OldKey, SecretSources
 from enfilade.providers.errors import InvalidProvider, UnknownProvider
 from enfilade.providers.registry import Adapters
+from enfilade.providers.sealed_secrets import SealedSecrets, all_references, purpose_of
 from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.types import Provider, ProviderRecord, ProviderSpec, SecretReference
 from enfilade.storage.database import Database
@@ -28,6 +29,13 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 RETRY = "change it, or change anything else, to have it tried again"
 
 log = structlog.get_logger("enfilade.providers")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    record: ProviderRecord
+    provider: Provider
+    credentials: Mapping[str, Credential]
 
 
 class Providers:
@@ -42,18 +50,21 @@ class Providers:
         self._ids = ids
         self._clock = clock
         self._client = client
-        self._sources = sources
-        self._sealer = sealer
-        self._home = home
+        self.sources = sources
+        self.sealed = SealedSecrets(sealer, home)
         self.adapters = Adapters()
-        self._ready: dict[str, tuple[ProviderRecord, Provider]] = {}
+        self._ready: dict[str, _Ready] = {}
 
     # What the gateway asks.
 
     def get_ready(self, name: str) -> Provider | None:
         """The provider of that name, ready to be called."""
         entry = self._ready.get(name)
-        return entry[1] if entry else None
+        return entry.provider if entry else None
+
+    def specs(self) -> list[ProviderSpec]:
+        """The providers that are ready."""
+        return [entry.record.spec for entry in self._ready.values()]
 
     # What administrators do.
 
@@ -92,12 +103,15 @@ class Providers:
         self.adapters.check(spec)
         references = spec.references()
         for field, reference in references.items():
-            self._sources.check(reference, _param(field))
+            self.sources.check(reference, _param(field))
         self._guard_sealed(present, spec, given)
         if (login := _proxy_login(spec)) is not None:
-            self._sources.check(login, "options.proxy_login_env")
-        resealed = [await self._seal(unit, _purpose(spec.name, field), secret) for field, secret in given.items()]
-        await self._forget(unit, spec.name, references.values())
+            self.sources.check(login, "options.proxy_login_env")
+        resealed = [
+            await self.sealed.put(unit, purpose_of(spec.name, field), secret) for field, secret in given.items()
+        ]
+        spec = self._with_previous(spec, present, is_resealed=any(resealed))
+        await self.sealed.forget(unit, spec.name, all_references(spec).values())
         if present is None:
             await unit.execute(store.INSERT_PROVIDER, self._ids.new_id(), spec.name, canonical_text(spec))
             outcome = Outcome.CREATED
@@ -126,21 +140,9 @@ class Providers:
         record = await self.get(unit, name)
         check_version(expected, record.version)
         await unit.execute(store.REMOVE_PROVIDER, record.id)
-        await self._forget(unit, record.spec.name, ())
+        await self.sealed.forget(unit, record.spec.name, ())
         unit.record("ProviderRemoved", name=record.spec.name)
         unit.changed()
-
-    async def _seal(self, unit: UnitOfWork, purpose: str, secret: str) -> bool:
-        """Keep the secret; tell whether it is another one than before."""
-        fingerprint = self._sealer.fingerprint(secret, purpose)
-        if await unit.fetch_value(store.READ_FINGERPRINT, purpose) == fingerprint:
-            return False
-        await unit.execute(store.PUT_SECRET, purpose, self._sealer.seal(secret, purpose), fingerprint)
-        return True
-
-    async def _forget(self, unit: UnitOfWork, name: str, kept: Iterable[SecretReference]) -> None:
-        """Delete what was sealed for a provider, but for what is referred to still."""
-        await unit.execute(store.FORGET_SECRETS, f"provider:{name}", [reference.sealed or "" for reference in kept])
 
     def _guard_sealed(self, present: ProviderRecord | None, spec: ProviderSpec, given: Mapping[str, str]) -> None:
         """Whoever changes where a sealed secret is sent must know it: otherwise it could be sent to themselves."""
@@ -148,7 +150,7 @@ class Providers:
         for field, reference in spec.references().items():
             if reference.sealed is None or field in given:
                 continue
-            if present is None or reference.sealed != _purpose(spec.name, field) or before.get(field) != reference:
+            if present is None or reference.sealed != purpose_of(spec.name, field) or before.get(field) != reference:
                 message = "a sealed secret belongs to the provider that it was given to; give the secret itself"
                 raise InvalidProvider(message, param=_param(field))
             if self._destination(present.spec) != self._destination(spec):
@@ -156,6 +158,15 @@ class Providers:
                     "the secret must be given again when the address, the kind or the options of a provider change"
                 )
                 raise InvalidProvider(message, param=_param(field))
+
+    def _with_previous(self, spec: ProviderSpec, present: ProviderRecord | None, *, is_resealed: bool) -> ProviderSpec:
+        """Keep an old key in its grace, unless the key itself is replaced, or would be sent elsewhere."""
+        previous = present.spec.previous_key if present is not None else None
+        if present is None or previous is None or is_resealed or spec.api_key != present.spec.api_key:
+            return msgspec.structs.replace(spec, previous_key=None)
+        if self._destination(present.spec) != self._destination(spec):
+            return msgspec.structs.replace(spec, previous_key=None)
+        return msgspec.structs.replace(spec, previous_key=previous)
 
     def _destination(self, spec: ProviderSpec) -> tuple[str, str, dict[str, Any]]:
         return spec.kind, self.adapters.base_url(spec), spec.options
@@ -167,62 +178,69 @@ class Providers:
         if tenants is not None:
             return lambda: None  # Providers belong to the installation: a tenant's change does not concern them.
         records = [_record(row) for row in await unit.fetch(store.LOAD_PROVIDERS)]
-        opened = await self._open_sealed(records)
-        ready: dict[str, tuple[ProviderRecord, Provider]] = {}
+        references = [found for record in records for found in all_references(record.spec).values()]
+        opened = await self.sealed.open([found.sealed for found in references if found.sealed])
+        ready: dict[str, _Ready] = {}
         for record in records:
             former = self._ready.get(record.spec.name)
-            if former is not None and former[0] == record:
+            if former is not None and former.record == record:
                 ready[record.spec.name] = former
                 continue
-            secrets = {
-                name: Credential(reference, self._sources, self._clock, opened.get(reference.sealed or ""))
-                for name, reference in record.spec.references().items()
-            }
-            credential = secrets.pop("api_key", None) or Credential(None, self._sources, self._clock)
-            login = _proxy_login(record.spec)
+            credentials = self._credentials(record.spec, opened, former)
             try:
-                provider = self.adapters.make(
-                    record.spec,
-                    credential,
-                    self._client,
-                    self._clock,
-                    self._sources.read(login) if login else None,
-                    secrets,
-                )
+                provider = self._make(record.spec, credentials)
             except InvalidProvider as error:
                 log.error("provider_unusable", provider=record.spec.name, error=error.message, hint=RETRY)  # noqa: TRY400
                 continue
-            ready[record.spec.name] = (record, provider)
-        return lambda: self._install(ready)
+            ready[record.spec.name] = _Ready(record, provider, credentials)
+        return lambda: self._install(ready, references)
 
-    def _install(self, ready: dict[str, tuple[ProviderRecord, Provider]]) -> None:
+    def _make(self, spec: ProviderSpec, credentials: Mapping[str, Credential]) -> Provider:
+        login = _proxy_login(spec)
+        secrets = {name: found for name, found in credentials.items() if name != "api_key"}
+        return self.adapters.make(
+            spec,
+            credentials.get("api_key") or Credential(None, self.sources, self._clock),
+            self._client,
+            self._clock,
+            self.sources.read(login) if login else None,
+            secrets,
+        )
+
+    def _credentials(
+        self, spec: ProviderSpec, opened: Mapping[str, str], former: "_Ready | None"
+    ) -> dict[str, Credential]:
+        """The provider's secrets. One that is followed goes on being followed: it knows its former value."""
+        kept = former.credentials if former is not None else {}
+        credentials = {}
+        for name, reference in spec.references().items():
+            old = self._old_key(spec, opened) if name == "api_key" else None
+            present = kept.get(name)
+            if present is not None and old is None and present.follows(reference):
+                credentials[name] = present
+            else:
+                secret = opened.get(reference.sealed or "")
+                credentials[name] = Credential(reference, self.sources, self._clock, secret, old)
+        return credentials
+
+    def _old_key(self, spec: ProviderSpec, opened: Mapping[str, str]) -> OldKey | None:
+        previous = spec.previous_key
+        if previous is None or previous.until_ns <= self._clock.now_ns():
+            return None
+        reference = previous.reference
+        secret = opened.get(reference.sealed or "")
+        return OldKey(Credential(reference, self.sources, self._clock, secret), previous.until_ns)
+
+    def _install(self, ready: "dict[str, _Ready]", references: Iterable[SecretReference]) -> None:
         former, self._ready = self._ready, ready
-        for name, (_, provider) in former.items():
-            if name not in ready or ready[name][1] is not provider:
-                provider.close()
-
-    async def _open_sealed(self, records: Sequence[ProviderRecord]) -> dict[str, str]:
-        names = [found.sealed for record in records for found in record.spec.references().values() if found.sealed]
-        if not names:
-            return {}
-        async with self._home.owner() as connection:
-            rows = await connection.fetch(store.READ_SECRETS, names)
-        opened = {}
-        for row in rows:
-            try:
-                opened[row["name"]] = self._sealer.open(row["sealed"], row["name"])
-            except EnfiladeError as error:
-                log.error("secret_unusable", name=row["name"], error=error.message)  # noqa: TRY400
-        return opened
+        for name, entry in former.items():
+            if name not in ready or ready[name].provider is not entry.provider:
+                entry.provider.close()
+        self.sources.retain(references)
 
 
 def _record(row: Any) -> ProviderRecord:
     return ProviderRecord(str(row["id"]), msgspec.json.decode(row["spec"], type=ProviderSpec), row["version"])
-
-
-def _purpose(provider: str, name: str) -> str:
-    """What a secret is sealed for."""
-    return f"provider:{provider}" if name == "api_key" else f"provider:{provider}:{name}"
 
 
 def _param(name: str) -> str:
@@ -234,7 +252,7 @@ def _with_sealed(spec: ProviderSpec, given: Collection[str]) -> ProviderSpec:
     """The specification with references to what is going to be sealed."""
     options = dict(spec.options)
     for name in given:
-        reference = SecretReference(sealed=_purpose(spec.name, name))
+        reference = SecretReference(sealed=purpose_of(spec.name, name))
         if name == "api_key":
             spec = msgspec.structs.replace(spec, api_key=reference)
         else:

@@ -19,6 +19,8 @@ class SecretReference(msgspec.Struct, frozen=True, omit_defaults=True):
 
     env: str | None = None
     file: str | None = None
+    vault: str | None = None
+    """`PATH#FIELD`; see `SecretPath`."""
     sealed: str | None = None
 
     def shown(self) -> dict[str, str]:
@@ -27,10 +29,19 @@ class SecretReference(msgspec.Struct, frozen=True, omit_defaults=True):
             return {"env": self.env}
         if self.file is not None:
             return {"file": self.file}
+        if self.vault is not None:
+            return {"vault": self.vault}
         return {"sealed": self.sealed or ""}
 
 
 _REFERENCE = frozenset(SecretReference.__struct_fields__)
+
+
+class PreviousKey(msgspec.Struct, frozen=True):
+    """The key that another one replaced, and the moment from which it is forgotten."""
+
+    reference: SecretReference
+    until_ns: int
 
 
 class TimeoutSpec(msgspec.Struct, frozen=True):
@@ -60,6 +71,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     allow_private_network: bool = False
     options: dict[str, Any] = {}
     """Texts, and references to secrets in their shown form."""
+    previous_key: PreviousKey | None = None
+    """Set by a rotation, never by an administrator."""
 
     def references(self) -> dict[str, SecretReference]:
         """Where its secrets are: the key's under `api_key`, those of options under their names."""

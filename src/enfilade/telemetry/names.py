@@ -52,6 +52,18 @@ REVISION = Metric(
 FRESH = Metric("enfilade_directory_fresh", "gauge", "1 while this process is able to learn of changes.")
 REPLICAS = Metric("enfilade_replicas", "gauge", "Processes that serve this database, as this one sees it.")
 CONNECTIONS = Metric("enfilade_upstream_connections", "gauge", "Open connections to providers.")
+KEY_FALLBACKS = Metric(
+    "enfilade_provider_key_fallbacks",
+    "counter",
+    "Attempts at which a provider refused its new key and took the former one.",
+    ("provider",),
+)
+VAULT_AGE = Metric(
+    "enfilade_vault_secret_age_seconds", "gauge", "Time since a secret was last read from Vault or renewed.", ("path",)
+)
+VAULT_FAILING = Metric(
+    "enfilade_vault_secrets_failing", "gauge", "Secrets that Vault did not give when it was last asked."
+)
 CACHE = Metric("enfilade_cache_lookups", "counter", "Look-ups in the reply cache, by result.", ("result",))
 CACHE_BYTES = Metric("enfilade_cache_bytes", "gauge", "Bytes kept in the reply cache.")
 BOOK_REJECTED = Metric(

@@ -126,7 +126,7 @@ async def test_variables_and_files_are_followed_within_the_operators_bounds(data
 
 
 @pytest.mark.parametrize(
-    "value", [SECRET, 5, True, None, [], {}, {"value": SECRET, "env": "A"}, {"vault": SECRET}, {"value": [SECRET]}]
+    "value", [SECRET, 5, True, None, [], {}, {"value": SECRET, "env": "A"}, {"chest": SECRET}, {"value": [SECRET]}]
 )
 async def test_a_secret_option_is_given_as_a_reference_only(vaulted: House, value: Any) -> None:
     """The refusal does not repeat what was given."""

@@ -19,6 +19,7 @@ from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
 from enfilade.identity.principals import Principals
 from enfilade.identity.sign_in.sessions import Sessions
+from enfilade.providers.key_rotation import KeyRotation
 from enfilade.storage.database import Database
 from enfilade.storage.unit_of_work import Storage
 
@@ -34,6 +35,7 @@ class AdminContext:
     sessions: Sessions
     rooms: Rooms
     configuration: ConfigurationService
+    key_rotation: KeyRotation
     costs: Costs
     billing: Billing
     typesetter: Typesetter

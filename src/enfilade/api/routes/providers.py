@@ -3,27 +3,65 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
 
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, expected_version, page_of, tag
 from enfilade.configuration.document import Provider as ProviderBody
-from enfilade.configuration.specs import provider_fields, provider_spec
+from enfilade.configuration.document import Secret
+from enfilade.configuration.part import StrictPart
+from enfilade.configuration.specs import provider_fields, provider_spec, secret_reference
+from enfilade.configuration.values import Duration
 from enfilade.core.errors import InvalidRequest
 from enfilade.identity.errors import AlreadyExists
 from enfilade.identity.permissions import CATALOGUE_READ, CATALOGUE_WRITE
+from enfilade.providers.key_rotation import MAX_GRACE_S, until_text
 from enfilade.providers.types import ProviderRecord
 
 
-class ProviderView(ProviderBody):
+class PreviousKeyView(StrictPart, BaseModel):
+    """The key that a rotation replaced; a reference only."""
+
+    env: str | None = None
+    file: str | None = None
+    vault: str | None = None
+    sealed: str | None = None
+    until: str
+    """From then on it is forgotten."""
+
+
+class ProviderChange(ProviderBody):
+    """What is sent to declare or change a provider."""
+
+    previous_api_key: Annotated[
+        PreviousKeyView | None, Field(description="Shown while a rotated key's grace lasts; not read.")
+    ] = None
+
+
+class ProviderView(ProviderChange):
     """A provider; its key as a reference only."""
 
     id: str
     version: int
 
 
+class KeyChange(StrictPart, BaseModel):
+    """Another key for a provider."""
+
+    api_key: Secret
+    """The new key, which is used first from now on."""
+    grace: Annotated[
+        Annotated[Duration, Field(le=MAX_GRACE_S)],
+        Field(description="How long the old key serves where the provider refuses the new one; 0 forgets it at once."),
+    ] = 86_400.0
+
+
 def show(record: ProviderRecord) -> ProviderView:
     """A provider as it is shown."""
-    return ProviderView(**provider_fields(record.spec), id=record.id, version=record.version)
+    old = record.spec.previous_key
+    previous = None if old is None else PreviousKeyView(**old.reference.shown(), until=until_text(old))
+    fields = provider_fields(record.spec)
+    return ProviderView(**fields, previous_api_key=previous, id=record.id, version=record.version)
 
 
 ROUTER = APIRouter(prefix="/providers", tags=["catalogue"])
@@ -39,7 +77,7 @@ async def page(context: Context, actor: Reader, limit: Limit = 50, cursor: Curso
 
 
 @ROUTER.post("", status_code=201)
-async def create(context: Context, body: ProviderBody, actor: Writer, response: Response) -> ProviderView:
+async def create(context: Context, body: ProviderChange, actor: Writer, response: Response) -> ProviderView:
     """Declare a provider."""
     async with context.storage.unit_of_work(actor.scope) as unit:
         if await context.rooms.providers.find(unit, body.name) is not None:
@@ -61,7 +99,7 @@ async def read(context: Context, name: str, actor: Reader, response: Response) -
 
 @ROUTER.put("/{name}")
 async def change(
-    context: Context, name: str, body: ProviderBody, actor: Writer, response: Response, if_match: IfMatch = None
+    context: Context, name: str, body: ProviderChange, actor: Writer, response: Response, if_match: IfMatch = None
 ) -> ProviderView:
     """Change a provider."""
     async with context.storage.unit_of_work(actor.scope) as unit:
@@ -70,6 +108,20 @@ async def change(
             message = "A provider cannot be renamed."
             raise InvalidRequest(message, param="name")
         record, _ = await context.rooms.providers.put(unit, *provider_spec(body), expected_version(if_match))
+    tag(response, record.version)
+    return show(record)
+
+
+@ROUTER.post("/{name}/rotate-key")
+async def rotate_key(
+    context: Context, name: str, body: KeyChange, actor: Writer, response: Response, if_match: IfMatch = None
+) -> ProviderView:
+    """Give a provider another key without an outage."""
+    secret = body.api_key
+    key = secret.value if secret.value is not None else secret_reference(secret)
+    async with context.storage.unit_of_work(actor.scope) as unit:
+        expected = expected_version(if_match)
+        record = await context.key_rotation.rotate(unit, name, key, body.grace, expected)
     tag(response, record.version)
     return show(record)
 
