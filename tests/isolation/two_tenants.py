@@ -14,7 +14,7 @@ from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import RESPONSE, Exchange, public_id
 from enfilade.storage.address import Address
 from tests.support.house import House, HouseOptions, open_house
-from tests.support.two_tenants import bill, correct, note_anomaly
+from tests.support.two_tenants import bill, correct, leave_traces, note_anomaly
 from tests.support.waiting import eventually
 from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, GLOBEX_KEY, OWNER_KEY, world
 
@@ -102,6 +102,7 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
         for tenant in TENANTS:
             await bill(house.parts, house.tenant_id(tenant))
             await note_anomaly(house.parts, house.tenant_id(tenant))
+            await leave_traces(house.parts, house.tenant_id(tenant))
         for noun in ("invoices", "credits"):
             items = (await both.as_admin("acme").get(f"/api/v1/{noun}")).json()["items"]
             both.ids[noun] = [item["id"] for item in items]

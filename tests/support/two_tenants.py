@@ -47,7 +47,8 @@ NO_ROW_OF_A_TENANT = {
     "enfilade.reconciliations",
     "enfilade.reconciliation_items",
     "enfilade.reconciliation_bookings",
-    "enfilade_shared.revision_counter",
+    "enfilade.revision_counter",
+    "enfilade.cell_hosts",
     "enfilade_shared.spend_progress",
 }
 
@@ -86,6 +87,7 @@ async def two_tenants(parts: Parts) -> World:
         await correct(parts, tenant, calls[tenant])
         await bill(parts, tenant)
         await note_anomaly(parts, tenant)
+        await leave_traces(parts, tenant)
     await parts.roll_ups.catch_up()
     return World(parts, tenants["ours"], tenants["theirs"], calls)
 
@@ -109,6 +111,17 @@ async def correct(parts: Parts, tenant: str, call_id: str) -> None:
         started = await unit.fetch_value("SELECT started_at FROM ledger WHERE call_id = $1", call_id)
         correction = Correction(call_id=call_id, started_ns=to_ns(started), reason="a test", corrects=0, amount_nano=1)
         await post_correction(unit, correction, parts.clock)
+
+
+async def leave_traces(parts: Parts, tenant: str) -> None:
+    """What a tenant leaves that went to another cell and came back, and a change that is to be announced some day."""
+    async with parts.database.owner() as owner, owner.transaction():
+        await owner.execute("SELECT set_config('enfilade.tenant', $1, true)", tenant)
+        await owner.execute(f"INSERT INTO {SCHEMA}.departures (tenant_id, returned_at) VALUES ($1, now())", tenant)
+    async with unit_in(parts, tenant) as unit:
+        await unit.execute(
+            "INSERT INTO pending_changes (tenant_id, id, since) VALUES ($1, $1, now() + interval '1 year')", tenant
+        )
 
 
 async def note_anomaly(parts: Parts, tenant: str) -> None:

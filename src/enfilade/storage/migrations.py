@@ -62,9 +62,13 @@ class Step:
     migration: Migration
 
 
-@cache
-def load_set(name: str) -> tuple[Migration, ...]:
+def load_set(name: str) -> list[Migration]:
     """The files of one set, in order."""
+    return list(_files(name))
+
+
+@cache
+def _files(name: str) -> tuple[Migration, ...]:
     migrations = [
         Migration(int(match[1]), match[2], file.read_text(encoding="utf-8"))
         for file in files("enfilade.storage").joinpath("migrations", name).iterdir()

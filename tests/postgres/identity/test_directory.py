@@ -93,7 +93,7 @@ async def test_a_revoked_key_is_refused_by_another_process_as_soon_as_it_is_told
 async def test_a_lost_notification_is_caught_by_polling_within_a_second(here: Parts, there: Parts, secret: str) -> None:
     async with here.database.owner() as owner:
         # The same change without its notification.
-        await owner.execute("SET search_path = enfilade_shared")
+        await owner.execute("SET search_path = enfilade_shared, enfilade")
         async with owner.transaction():
             await owner.execute("UPDATE keys SET revoked_at = now()")
             revision = await owner.fetchval("UPDATE revision_counter SET revision = revision + 1 RETURNING revision")
@@ -156,13 +156,13 @@ async def test_a_change_that_is_taken_back_tells_nobody(here: Parts, secret: str
     heard: list[object] = []
     async with here.database.owner() as owner:
         await owner.add_listener(REVISION_CHANNEL, lambda *event: heard.append(event))
-        revision = await owner.fetchval("SELECT revision FROM enfilade_shared.revision_counter")
+        revision = await owner.fetchval("SELECT revision FROM enfilade.revision_counter")
         with contextlib.suppress(TakenBack):
             async with unit_in(here, here.principals.tenants()[0].id) as unit:
                 await here.identity.keys.revoke(unit, "copilot-key")
                 await unit.finish()
                 unit.take_back()
-        assert await owner.fetchval("SELECT revision FROM enfilade_shared.revision_counter") == revision
+        assert await owner.fetchval("SELECT revision FROM enfilade.revision_counter") == revision
         assert await here.directory.refresh() is False
         assert _knows(here, secret)
         # A change that stays is heard, after which anything earlier would have been heard too.

@@ -34,14 +34,17 @@ ROLL_UPS = ("spend_hours", "spend_days", "spend_months", "spend_metadata")
 RIGHTS = {
     "enfilade_app": {
         "enfilade.tenants": READ,
-        **{f"{SCHEMA}.{name}": EDIT for name in ("departments", "users", "applications", "keys", "tenant_revisions")},
+        **{f"{SCHEMA}.{name}": EDIT for name in ("departments", "users", "applications", "keys")},
         **{f"{SCHEMA}.{name}": EDIT for name in ("budget_limits", "budget_raises")},
         **{f"{SCHEMA}.{name}": FULL for name in ("key_secrets", "limits", "budgets", "idempotency_keys")},
         **{
             f"{SCHEMA}.{name}": READ
             for name in ("ledger", "ledger_lines", "ledger_epochs", "calls", "events", "event_heads")
         },
-        f"{SCHEMA}.revision_counter": "SELECT UPDATE",
+        "enfilade.tenant_revisions": EDIT,
+        "enfilade.pending_changes": "DELETE INSERT SELECT",
+        "enfilade.revision_counter": "SELECT UPDATE",
+        f"{SCHEMA}.departures": READ,
         f"{SCHEMA}.conversations": FULL,
         **{f"{SCHEMA}.{name}": "DELETE INSERT SELECT" for name in ("conversation_items", "responses")},
         **{f"{SCHEMA}.{name}": READ for name in (*ROLL_UPS, "spend_tenants", "spend_progress")},
@@ -51,8 +54,9 @@ RIGHTS = {
     },
     "enfilade_writer": {},
     "enfilade_operator": {
-        **{f"enfilade.{name}": EDIT for name in ("tenants", "providers", "models", "aliases")},
+        **{f"enfilade.{name}": EDIT for name in ("tenants", "providers", "models", "aliases", "cell_hosts")},
         "enfilade.replicas": FULL,
+        "enfilade.pending_changes": "DELETE",
         **{
             f"enfilade.{name}": "INSERT SELECT"
             for name in ("price_books", "price_versions", "price_lists", "price_adjustments", "exchange_rates")
@@ -77,10 +81,11 @@ RIGHTS = {
         f"{SCHEMA}.spend_progress": "SELECT UPDATE",
         f"{SCHEMA}.event_heads": EDIT,
         f"{SCHEMA}.ledger_epochs": EDIT,
+        f"{SCHEMA}.departures": READ,
         f"{SCHEMA}.intents": "DELETE INSERT SELECT",
     },
 }
-READ_BY_TENANTS = {f"{SCHEMA}.{name}" for name in ("revision_counter", "spend_progress", "billing_issuer")}
+READ_BY_TENANTS = {"enfilade.revision_counter", f"{SCHEMA}.spend_progress", f"{SCHEMA}.billing_issuer"}
 WAYS_AROUND = [
     "SET ROLE enfilade",
     "SET ROLE enfilade_settler",
@@ -112,7 +117,7 @@ WAYS_AROUND = [
     "SELECT append_leaves('{}', '{}', '{}', '{}')",
     "SELECT ensure_partition('calls', '2031-01-01')",
 ]
-MAY_ALL = {"current_tenant", "append_events", "post_correction"}
+MAY_ALL = {"current_tenant", "append_events", "post_correction", "enter"}
 MAY_ALL |= {"latency_place", "spend_server", "sum_up_spend", "sum_up_metadata"}
 FUNCTIONS = {
     APP: MAY_ALL,

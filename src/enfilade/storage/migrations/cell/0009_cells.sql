@@ -2,7 +2,8 @@
 
 CREATE TABLE departures (
     tenant_id uuid PRIMARY KEY,
-    left_at timestamptz NOT NULL DEFAULT now()
+    left_at timestamptz NOT NULL DEFAULT now(),
+    returned_at timestamptz
 );
 COMMENT ON TABLE departures IS 'Tenants whose rows have gone to another cell. Its event head goes with a tenant, so that `settle` refuses it.';
 ALTER TABLE departures ENABLE ROW LEVEL SECURITY;
@@ -17,7 +18,8 @@ GRANT SELECT ON departures TO enfilade_app, enfilade_settler;
 DO $$
 BEGIN
     IF to_regclass('enfilade.revision_counter') IS NOT NULL THEN
-        UPDATE enfilade.revision_counter r SET revision = greatest(r.revision, old.revision + 1) FROM revision_counter old;
+        UPDATE enfilade.revision_counter r SET revision = old.revision + 1 FROM revision_counter old
+        WHERE old.revision >= r.revision AND old.revision > 0;
     END IF;
 END $$;
 DROP TABLE tenant_revisions, revision_counter;
@@ -30,7 +32,7 @@ BEGIN
     INSERT INTO event_heads (tenant_id)
     SELECT DISTINCT t.id FROM unnest(tenants) AS t (id)
     WHERE NOT EXISTS (SELECT FROM event_heads h WHERE h.tenant_id = t.id)
-        AND NOT EXISTS (SELECT FROM departures d WHERE d.tenant_id = t.id)
+        AND NOT EXISTS (SELECT FROM departures d WHERE d.tenant_id = t.id AND d.returned_at IS NULL)
     ORDER BY 1
     ON CONFLICT DO NOTHING;
 

@@ -7,6 +7,7 @@ CREATE TABLE issuers (
     url text NOT NULL,
     settings jsonb NOT NULL,
     client_secret bytea,
+    secret_print bytea,
     version bigint NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, id),
@@ -14,6 +15,7 @@ CREATE TABLE issuers (
 );
 COMMENT ON TABLE issuers IS 'Who says for a tenant who somebody is: OpenID providers and authorization servers.';
 COMMENT ON COLUMN issuers.client_secret IS 'Sealed; the application role writes it and cannot read it.';
+COMMENT ON COLUMN issuers.secret_print IS 'A keyed hash of the secret: whether it is another one shows without opening it.';
 
 CREATE TABLE identities (
     tenant_id uuid NOT NULL,
@@ -106,8 +108,8 @@ BEGIN
     END LOOP;
 END $$;
 
-GRANT SELECT (tenant_id, id, name, url, settings, version, created_at), INSERT, UPDATE, DELETE ON issuers
+GRANT SELECT (tenant_id, id, name, url, settings, secret_print, version, created_at), INSERT, UPDATE, DELETE ON issuers
     TO enfilade_app;
 GRANT SELECT ON issuers TO enfilade_operator;
-GRANT SELECT, INSERT ON identities TO enfilade_app;
+GRANT SELECT, INSERT, UPDATE ON identities TO enfilade_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, sign_ins, device_grants TO enfilade_app;

@@ -75,7 +75,7 @@ BEGIN
         -- Changes to one tenant are made one after the other: what a change has read is still true when it writes.
         PERFORM pg_advisory_xact_lock(hashtextextended(tenant::text, 0));
     END IF;
-    RETURN NOT EXISTS (SELECT FROM departures d WHERE d.tenant_id = tenant);
+    RETURN NOT EXISTS (SELECT FROM departures d WHERE d.tenant_id = tenant AND d.returned_at IS NULL);
 END $$;
 REVOKE ALL ON FUNCTION enter(uuid, boolean, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION enter(uuid, boolean, boolean) TO enfilade_app;
