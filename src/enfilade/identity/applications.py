@@ -5,6 +5,7 @@ from enfilade.core.ids import IdFactory
 from enfilade.identity import store
 from enfilade.identity.errors import UnknownApplication
 from enfilade.identity.people import Departments
+from enfilade.identity.roles.book import drop_assignments
 from enfilade.identity.rows import START, application_of, check_models, check_name, check_version
 from enfilade.identity.types import Application, ApplicationSpec, Outcome
 from enfilade.storage.unit_of_work import UnitOfWork
@@ -78,6 +79,7 @@ class Applications:
         check_version(expected, application.version)
         for row in await unit.fetch(store.REVOKE_KEYS_OF_APPLICATION, unit.tenant, application.id):
             unit.record("KeyRevoked", id=str(row["id"]), because="application_removed")
+        await drop_assignments(unit, "application", application.id)
         await unit.execute(store.REMOVE_APPLICATION, unit.tenant, application.id)
         unit.record("ApplicationRemoved", id=application.id, name=application.spec.name)
         unit.changed()

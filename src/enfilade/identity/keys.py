@@ -1,7 +1,5 @@
 """Keys: issued, changed, rotated with a grace period, revoked."""
 
-import hashlib
-import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,36 +9,52 @@ from enfilade.identity import store
 from enfilade.identity.applications import Applications
 from enfilade.identity.errors import AlreadyExists, InvalidSpecification, RightsExceeded, UnknownKey
 from enfilade.identity.people import Users
-from enfilade.identity.permissions import PLATFORM_ROLES, TENANT_ROLES, permissions_of
-from enfilade.identity.rows import START, check_name, check_version, key_of, normal_networks
+from enfilade.identity.permissions import ALL_PERMISSIONS, KEYS_WRITE, PEOPLE_WRITE, TENANT_PERMISSIONS
+from enfilade.identity.roles.effective import permissions_in
+from enfilade.identity.roles.granting import check_grant, check_roles, check_standing, find_place, table_of
+from enfilade.identity.roles.narrowing import SCIM, checked_scopes, narrowing_of
+from enfilade.identity.rows import START, check_name, check_version, duration_text, key_of, normal_networks
+from enfilade.identity.secrets import check_secret, new_secret, secret_digest
 from enfilade.identity.types import IssuedKey, Key, KeySpec, Outcome
 from enfilade.storage.unit_of_work import UnitOfWork
 
-PREFIX = "enf_"
-MIN_SECRET_LENGTH = 32
-MAX_SECRET_LENGTH = 512
 DEFAULT_GRACE = timedelta(hours=24)
 MAX_GRACE = timedelta(days=90)
 
 
-def secret_digest(secret: str | bytes) -> bytes:
-    """What is stored and looked up instead of a secret. The whole credential is hashed, never a part of it.
-
-    A fast hash is right here: the secrets that we make have 256 bits, so there is nothing to guess.
-    """
-    return hashlib.sha256(secret if isinstance(secret, bytes) else secret.encode()).digest()
-
-
-def new_secret() -> tuple[str, str]:
-    """A new credential and its public beginning."""
-    hint = PREFIX + secrets.token_hex(5)
-    return f"{hint}_{secrets.token_hex(32)}", hint
-
-
 @dataclass(frozen=True, slots=True)
 class _Subject:
+    """What a key stands for, and where its roles hold."""
+
     application_id: str | None
     user_id: str | None
+    department_id: str | None
+    """The department of the application or user."""
+    only: tuple[str, str, str | None] | None = None
+    """Kind, id and department of the place to which its roles are confined."""
+
+    @property
+    def only_ids(self) -> tuple[str | None, str | None]:
+        """Ids of the department and of the application to which its roles are confined."""
+        if self.only is None:
+            return None, None
+        kind, identifier, _ = self.only
+        return (identifier, None) if kind == "department" else (None, identifier)
+
+    @property
+    def only_place(self) -> tuple[str | None, str | None]:
+        """The department and the application in which its roles hold; neither is the whole tenant."""
+        if self.only is None:
+            return None, None
+        kind, identifier, department = self.only
+        return (identifier, None) if kind == "department" else (department, identifier)
+
+    @property
+    def place(self) -> tuple[str | None, str | None]:
+        """The department and the application to which the key belongs."""
+        if self.application_id or self.user_id:
+            return self.department_id, self.application_id
+        return self.only_place
 
 
 class Keys:
@@ -70,6 +84,10 @@ class Keys:
             raise UnknownKey(message)
         return key
 
+    async def with_hint(self, unit: UnitOfWork, hint: str) -> list[Key]:
+        """The keys, revoked ones too, of which a secret began so."""
+        return [key_of(row) for row in await unit.fetch(store.KEYS_WITH_HINT, hint, unit.tenant)]
+
     async def hints(self, unit: UnitOfWork, key: Key) -> list[str]:
         """The public beginnings of the key's valid secrets."""
         rows = await unit.fetch(store.LIST_SECRETS, key.tenant, key.id)
@@ -80,16 +98,16 @@ class Keys:
 
         Raises AlreadyExists, InvalidSpecification, RightsExceeded, UnknownApplication, UnknownPerson.
         """
-        spec = self._checked(unit, spec)
+        spec = await self._checked(unit, spec)
         if await self.find(unit, spec.name) is not None:
             message = f"There is a key {spec.name!r} already."
             raise AlreadyExists(message)
-        subject = await self._subject(unit, spec)
+        subject = await self._admitted(unit, spec)
         identifier = self._ids.new_id()
         await unit.execute(
             store.INSERT_KEY,
             *(unit.tenant, identifier, spec.name, subject.application_id, subject.user_id),
-            *(list(spec.roles), spec.expires_at, list(spec.allowed_ips)),
+            *(list(spec.roles), spec.expires_at, list(spec.allowed_ips), list(spec.scopes), *subject.only_ids),
         )
         shown = await self._add_secret(unit, identifier, secret)
         unit.record("KeyIssued", **_described(identifier, spec, subject))
@@ -106,19 +124,20 @@ class Keys:
         present = await self.find(unit, spec.name)
         if present is None:
             return await self.issue(unit, spec, secret), Outcome.CREATED
-        spec = self._checked(unit, spec)
+        spec = await self._checked(unit, spec)
         check_version(expected, present.version)
         outcome = Outcome.UNCHANGED
         if present.spec != spec:
-            subject = await self._subject(unit, spec)
+            await self._check_rights(unit, present.spec)
+            subject = await self._admitted(unit, spec)
             await unit.execute(
                 store.UPDATE_KEY,
                 *(unit.tenant, present.id, subject.application_id, subject.user_id),
-                *(list(spec.roles), spec.expires_at, list(spec.allowed_ips)),
+                *(list(spec.roles), spec.expires_at, list(spec.allowed_ips), list(spec.scopes), *subject.only_ids),
             )
             unit.record("KeyChanged", **_described(present.id, spec, subject))
             outcome = Outcome.CHANGED
-        if secret is not None and await self._replace_secret(unit, present, secret):
+        if secret is not None and await self._replace_secret(unit, present, spec, secret):
             outcome = Outcome.CHANGED
         if outcome is Outcome.CHANGED:
             unit.changed()
@@ -133,7 +152,7 @@ class Keys:
             message = f"the grace period must be between 0 and {MAX_GRACE.days} days"
             raise InvalidSpecification(message, param="grace")
         key = await self.get(unit, name)
-        self._check_rights(unit, key.spec)
+        await self._check_rights(unit, key.spec)
         secret, hint = new_secret()
         digest = secret_digest(secret)
         await unit.execute(store.INSERT_SECRET, unit.tenant, key.id, digest, hint)
@@ -146,6 +165,7 @@ class Keys:
         """End a key: every process refuses it within a second."""
         key = await self.get(unit, name)
         check_version(expected, key.version)
+        _check_place(unit, await self._subject(unit, key.spec))
         await unit.execute(store.REVOKE_KEY, unit.tenant, key.id)
         unit.record("KeyRevoked", id=key.id, name=key.spec.name, because="asked")
         unit.changed()
@@ -153,58 +173,77 @@ class Keys:
     def _now(self) -> datetime:
         return to_datetime(self._clock.now_ns())
 
-    def _checked(self, unit: UnitOfWork, spec: KeySpec) -> KeySpec:
+    async def _checked(self, unit: UnitOfWork, spec: KeySpec) -> KeySpec:
         check_name(spec.name)
-        table = PLATFORM_ROLES if unit.tenant == PLATFORM_ID else TENANT_ROLES
-        for role in spec.roles:
-            if role not in table:
-                message = f"{role!r} is no role here; the roles are {', '.join(table)}"
-                raise InvalidSpecification(message, param="roles")
+        check_roles(await table_of(unit), spec.roles)
         if spec.application and spec.user:
             message = "a key stands for an application or for a user, not for both"
             raise InvalidSpecification(message, param="user")
-        if not (spec.application or spec.user or spec.roles):
+        if not (spec.application or spec.user or spec.roles or SCIM in spec.scopes):
             message = "a key needs an application, a user or roles; it could do nothing otherwise"
             raise InvalidSpecification(message, param="application")
-        self._check_rights(unit, spec)
+        permissions = ALL_PERMISSIONS if unit.tenant == PLATFORM_ID else TENANT_PERMISSIONS
         expires = spec.expires_at
         if expires is not None:
             expires = (expires if expires.tzinfo else expires.replace(tzinfo=UTC)).astimezone(UTC)
-        email = spec.user.lower() if spec.user else None
         return replace(
             spec,
-            user=email,
+            user=spec.user.lower() if spec.user else None,
             roles=tuple(sorted(set(spec.roles))),
+            scopes=checked_scopes(spec.scopes, permissions),
             expires_at=expires,
             allowed_ips=normal_networks(spec.allowed_ips),
         )
 
-    def _check_rights(self, unit: UnitOfWork, spec: KeySpec) -> None:
-        granted = permissions_of(spec.roles, platform=unit.tenant == PLATFORM_ID)
-        if not granted <= unit.scope.permissions:
-            message = "Nobody can grant roles that include more than their own rights."
-            raise RightsExceeded(message, param="roles")
+    async def _admitted(self, unit: UnitOfWork, spec: KeySpec) -> _Subject:
+        """What a key that is made or changed stands for. Raises RightsExceeded, InvalidSpecification."""
+        settings = await check_standing(unit)
+        self._check_lifetime(spec, settings.max_key_lifetime_s)
+        return await self._check_rights(unit, spec)
+
+    def _check_lifetime(self, spec: KeySpec, most_s: int | None) -> None:
+        if most_s is None:
+            return
+        if spec.expires_at is None or spec.expires_at > self._now() + timedelta(seconds=most_s):
+            message = f"keys of this tenant live {duration_text(most_s)} at most: give an earlier `expires`"
+            raise InvalidSpecification(message, param="expires")
+
+    async def _check_rights(self, unit: UnitOfWork, spec: KeySpec) -> _Subject:
+        subject = await self._subject(unit, spec)
+        granted = permissions_in(await table_of(unit), spec.roles)
+        if spec.scopes:
+            granted &= narrowing_of(spec.scopes).permissions or frozenset()
+        check_grant(unit, granted, *subject.only_place)
+        if SCIM in spec.scopes:
+            # Whoever provisions people makes, changes and ends them all.
+            check_grant(unit, {PEOPLE_WRITE}, param="scopes")
+        _check_place(unit, subject)
+        return subject
 
     async def _subject(self, unit: UnitOfWork, spec: KeySpec) -> _Subject:
         application = await self._applications.get(unit, spec.application) if spec.application else None
         user = await self._users.get(unit, spec.user) if spec.user else None
-        return _Subject(application.id if application else None, user.id if user else None)
+        department = application.department_id if application else user.department_id if user else None
+        only = await find_place(unit, spec.confined_to) if spec.confined_to else None
+        return _Subject(application.id if application else None, user.id if user else None, department, only)
 
     async def _add_secret(self, unit: UnitOfWork, key: str, secret: str | None) -> str | None:
         if secret is None:
             made, hint = new_secret()
             await unit.execute(store.INSERT_SECRET, unit.tenant, key, secret_digest(made), hint)
             return made
-        _check_secret(secret)
+        check_secret(secret)
         await unit.execute(store.INSERT_SECRET, unit.tenant, key, secret_digest(secret), None)
         return None
 
-    async def _replace_secret(self, unit: UnitOfWork, key: Key, secret: str) -> bool:
-        _check_secret(secret)
+    async def _replace_secret(self, unit: UnitOfWork, key: Key, spec: KeySpec, secret: str) -> bool:
+        check_secret(secret)
         digest = secret_digest(secret)
         present = {bytes(row["digest"]) for row in await unit.fetch(store.LIST_SECRETS, unit.tenant, key.id)}
         if present == {digest}:
             return False
+        await check_standing(unit)
+        await self._check_rights(unit, spec)
         if digest not in present:
             await unit.execute(store.INSERT_SECRET, unit.tenant, key.id, digest, None)
         await unit.execute(store.END_SECRETS, unit.tenant, key.id, self._now(), digest)
@@ -212,10 +251,11 @@ class Keys:
         return True
 
 
-def _check_secret(secret: str) -> None:
-    if not MIN_SECRET_LENGTH <= len(secret) <= MAX_SECRET_LENGTH or not secret.isascii() or not secret.isprintable():
-        message = f"a secret must have {MIN_SECRET_LENGTH} to {MAX_SECRET_LENGTH} printable ASCII characters"
-        raise InvalidSpecification(message, param="secret")
+def _check_place(unit: UnitOfWork, subject: _Subject) -> None:
+    """Whose right to make keys is confined makes them there only. Raises RightsExceeded."""
+    if unit.scope.confined and not unit.scope.may_in(KEYS_WRITE, *subject.place):
+        message = "Your rights are confined to a part of the tenant, to which this key would not belong."
+        raise RightsExceeded(message, param="confined_to")
 
 
 def _described(identifier: str, spec: KeySpec, subject: _Subject) -> dict[str, object]:
@@ -225,6 +265,8 @@ def _described(identifier: str, spec: KeySpec, subject: _Subject) -> dict[str, o
         "application": subject.application_id,
         "user": subject.user_id,
         "roles": list(spec.roles),
+        "scopes": list(spec.scopes),
+        "confined_to": None if subject.only is None else subject.only[1],
         "expires_at": spec.expires_at.isoformat() if spec.expires_at else None,
         "allowed_ips": list(spec.allowed_ips),
     }

@@ -8,17 +8,18 @@ import msgspec
 
 from enfilade.core.clock import Clock, to_datetime
 from enfilade.core.errors import StillInUse
-from enfilade.core.ids import PLATFORM_ID, IdFactory
+from enfilade.core.ids import IdFactory
 from enfilade.identity import store
 from enfilade.identity.errors import (
     AlreadyExists,
     InvalidSpecification,
     ManagedElsewhere,
-    RightsExceeded,
     UnknownDepartment,
     UnknownPerson,
 )
-from enfilade.identity.permissions import PLATFORM_ROLES, TENANT_ROLES, permissions_of
+from enfilade.identity.roles.book import drop_assignments
+from enfilade.identity.roles.effective import permissions_in
+from enfilade.identity.roles.granting import check_grant, check_power_over, check_roles, check_standing, table_of
 from enfilade.identity.rows import EMAIL, START, check_name, check_version, department_of, user_of
 from enfilade.identity.types import SCIM, Department, Origin, Outcome, User, UserSpec
 from enfilade.storage.unit_of_work import UnitOfWork
@@ -81,6 +82,7 @@ class Departments:
         if await unit.fetch_value(store.DEPARTMENT_IN_USE, unit.tenant, department.id):
             message = f"Applications or users still belong to the department {department.name!r}."
             raise StillInUse(message)
+        await drop_assignments(unit, "department", department.id)
         await unit.execute(store.REMOVE_DEPARTMENT, unit.tenant, department.id)
         unit.record("DepartmentRemoved", id=department.id, name=department.name)
         unit.changed()
@@ -145,7 +147,9 @@ class Users:
             if present.spec == spec and origin in (None, present.origin):
                 return present, Outcome.UNCHANGED
         if present is None or present.spec.roles != spec.roles:
-            _check_roles(unit, spec.roles)
+            await _check_roles(unit, spec.roles)
+        if present is not None and origin is None:
+            await check_power_over(unit, present.id, present.spec.roles)
         origin = origin or (present.origin if present else Origin())
         identifier = present.id if present else self._ids.new_id()
         department = await self._departments.id_of(unit, spec.department)
@@ -184,7 +188,10 @@ class Users:
         check_version(expected, user.version)
         if origin is None and user.origin.source == SCIM and user.spec.active:
             raise managed_elsewhere(user, "user")
+        if origin is None:
+            await check_power_over(unit, user.id, user.spec.roles)
         await self.revoke_keys(unit, user, "user_removed")
+        await drop_assignments(unit, "user", user.id)
         await unit.execute(store.LEAVE_MANAGER, unit.tenant, user.id)
         await unit.execute(store.LEAVE_GROUPS, unit.tenant, user.id)
         await unit.execute(store.REMOVE_USER, unit.tenant, user.id)
@@ -261,13 +268,8 @@ def managed_elsewhere(user: User, param: str) -> ManagedElsewhere:
     return ManagedElsewhere(message, param=param)
 
 
-def _check_roles(unit: UnitOfWork, roles: tuple[str, ...]) -> None:
-    is_platform = unit.tenant == PLATFORM_ID
-    table = PLATFORM_ROLES if is_platform else TENANT_ROLES
-    for role in roles:
-        if role not in table:
-            message = f"{role!r} is no role; the roles are {', '.join(table)}"
-            raise InvalidSpecification(message, param="roles")
-    if not permissions_of(roles, platform=is_platform) <= unit.scope.permissions:
-        message = "Nobody can grant roles that include more than their own rights."
-        raise RightsExceeded(message, param="roles")
+async def _check_roles(unit: UnitOfWork, roles: tuple[str, ...]) -> None:
+    await check_standing(unit)
+    table = await table_of(unit)
+    check_roles(table, roles)
+    check_grant(unit, permissions_in(table, roles))

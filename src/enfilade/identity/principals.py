@@ -11,8 +11,12 @@ from enfilade.core.scope import Scope
 from enfilade.identity import store
 from enfilade.identity.directory import Install
 from enfilade.identity.errors import AddressRefused, ExpiredKey, InvalidKey, UnknownUser
+from enfilade.identity.roles.effective import Rights, role_table
+from enfilade.identity.roles.narrowing import UNBOUND, Narrowing, narrowing_of
+from enfilade.identity.roles.standing import Standing, key_rights, load_standing, place_of_key
+from enfilade.identity.roles.types import BrokenGlass, SecuritySettings
 from enfilade.identity.rows import application_of, department_of, tenant_of, text_id, user_of
-from enfilade.identity.scopes import key_scope, person_scope, with_user
+from enfilade.identity.scopes import application_scope, person_scope, rights_scope, with_user
 from enfilade.identity.types import Application, Department, Tenant, User
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -34,6 +38,8 @@ class Principal:
     """The tenant's users by address, shared by all of its keys."""
     named: dict[str, Scope] = field(default_factory=dict)
     """Scopes of this key for end users that it named before."""
+    narrowing: Narrowing = UNBOUND
+    """What the key's scopes leave of its calls."""
     log_prefix: str | None = None
     """The beginning of this key's log lines, made when the first is written."""
 
@@ -79,6 +85,7 @@ class _TenantEntry:
     """Everything of one tenant, replaced as a whole."""
 
     tenant: Tenant
+    standing: Standing
     departments: dict[str, Department] = field(default_factory=dict)
     applications: dict[str, Application] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
@@ -87,6 +94,8 @@ class _TenantEntry:
     """The addresses by id of users who may not come in: reports name them still, and nothing else finds them."""
     principals: dict[bytes, Principal] = field(default_factory=dict)
     key_names: dict[str, str] = field(default_factory=dict)
+    key_places: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    """The department and the application to which each key belongs."""
 
     def add_user(self, user: User) -> None:
         """Let a user be found, unless they may not come in."""
@@ -103,6 +112,8 @@ class Principals:
         """Start empty: nobody may come in."""
         self._tenants: dict[str, _TenantEntry] = {}
         self._by_digest: dict[bytes, Principal] = {}
+        self.used: dict[Principal, int] = {}
+        """When each key was used last, since whoever writes it down took this away."""
 
     def authenticate(self, credential: bytes, address: str | None, now_ns: int) -> Principal:
         """The principal behind a credential.
@@ -115,6 +126,7 @@ class Principals:
             raise InvalidKey(message)
         if principal.networks or principal.expires_ns <= now_ns:
             principal.check(address, now_ns)
+        self.used[principal] = now_ns
         return principal
 
     def person(self, tenant: str, identifier: str) -> User | None:
@@ -130,8 +142,58 @@ class Principals:
         user = entry.users.get(identifier) if entry else None
         if entry is None or user is None:
             return None
-        scope = person_scope(tenant, user.id, (*user.spec.roles, *roles), department=user.department_id)
+        rights = entry.standing.of_user(user.id, (*user.spec.roles, *roles))
+        scope = person_scope(tenant, user.id, rights, department=user.department_id)
         return Principal(scope, entry.tenant, name, None, expires_ns, (), entry.users_by_email)
+
+    def of_application(self, tenant: str, name: str, *, via: str, expires_ns: int) -> Principal | None:
+        """An application of the tenant, for which an issuer called `via` vouches; None when there is none."""
+        entry = self._tenants.get(tenant)
+        found = next((a for a in entry.applications.values() if a.spec.name == name), None) if entry else None
+        if entry is None or found is None:
+            return None
+        scope = application_scope(tenant, found.id, department=found.department_id)
+        return Principal(scope, entry.tenant, via, found, expires_ns, (), entry.users_by_email)
+
+    def rights(self, tenant: str, identifier: str) -> Rights | None:
+        """What a user may do now: their own roles, assignments to them and to their groups; None for nobody."""
+        entry = self._tenants.get(tenant)
+        user = entry.users.get(identifier) if entry else None
+        return entry.standing.of_user(user.id, user.spec.roles) if entry and user else None
+
+    def user_scope(self, tenant: str, identifier: str) -> Scope | None:
+        """The scope of a user with the rights that they have now; None for nobody."""
+        user, rights = self.person(tenant, identifier), self.rights(tenant, identifier)
+        return person_scope(tenant, identifier, rights, department=user.department_id) if user and rights else None
+
+    def settings(self, tenant: str) -> SecuritySettings:
+        """What the tenant's owners demand."""
+        entry = self._tenants.get(tenant)
+        return entry.standing.settings if entry else SecuritySettings()
+
+    def closed(self) -> bool:
+        """Whether any tenant lets the platform's people in by breaking the glass only."""
+        return any(e.standing.settings.operator_access == "break_glass" for e in self._tenants.values())
+
+    def glass(self, tenant: str, actor: str, now_ns: int) -> BrokenGlass | None:
+        """What one of the platform's people has open in the tenant."""
+        entry = self._tenants.get(tenant)
+        return entry.standing.glass_of(actor, now_ns) if entry else None
+
+    def place_of(self, tenant: str, kind: str, identifier: str | None) -> tuple[str | None, str | None]:
+        """The department and the application to which a department, application, user or key belongs."""
+        entry = self._tenants.get(tenant)
+        if entry is None or identifier is None:
+            return None, None
+        if kind == "department":
+            return identifier, None
+        if kind == "key":
+            return entry.key_places.get(identifier, (None, None))
+        if kind == "application":
+            application = entry.applications.get(identifier)
+            return application.department_id if application else None, identifier
+        user = entry.users.get(identifier) if kind == "user" else None
+        return user.department_id if user else None, None
 
     def tenant(self, identifier: str) -> Tenant | None:
         """The live tenant with that id."""
@@ -173,10 +235,13 @@ class Principals:
     async def load(self, unit: UnitOfWork, tenants: Collection[str] | None) -> Install:
         """See `Section.load`."""
         wanted = None if tenants is None else list(tenants)
-        entries = {}
+        standings = await load_standing(unit, tenants)
+        # Most tenants have no roles of their own, and share what is worked out of the built-in ones.
+        usual = {True: Standing(role_table(PLATFORM_ID)), False: Standing(role_table(""))}
+        entries: dict[str, _TenantEntry] = {}
         for row in await unit.fetch(store.LOAD_TENANTS, wanted):
             tenant = tenant_of(row)
-            entries[tenant.id] = _TenantEntry(tenant)
+            entries[tenant.id] = _TenantEntry(tenant, standings.get(tenant.id) or usual[tenant.id == PLATFORM_ID])
         for row in await unit.fetch(store.LOAD_DEPARTMENTS, wanted):
             if entry := entries.get(str(row["tenant_id"])):
                 department = department_of(row)
@@ -217,10 +282,13 @@ def _add_principal(entry: _TenantEntry, row: "object") -> None:
     if (application_id and application is None) or (user_id and user is None):
         return  # What the key stands for was removed; its keys were revoked with it.
     department = application.department_id if application else user.department_id if user else None
-    scope = key_scope(
+    only = place_of_key(fields)
+    held = entry.standing.of_user(user.id, user.spec.roles) if user else None
+    rights = key_rights(entry.standing, tuple(fields["roles"]), fields["scopes"], only, held)
+    scope = rights_scope(
         entry.tenant.id,
         key,
-        tuple(fields["roles"]),
+        rights,
         department=department,
         application=application_id,
         user=user_id,
@@ -228,6 +296,10 @@ def _add_principal(entry: _TenantEntry, row: "object") -> None:
     ends = [to_ns(moment) for moment in (fields["expires_at"], fields["valid_until"]) if moment is not None]
     networks = tuple(ipaddress.ip_network(network) for network in fields["allowed_ips"])
     entry.key_names[key] = fields["name"]
+    entry.key_places[key] = (department, application_id)
+    if only is not None and not (application_id or user_id):
+        within = entry.applications.get(only[1])
+        entry.key_places[key] = (only[1], None) if within is None else (within.department_id, only[1])
     entry.principals[bytes(fields["digest"])] = Principal(
         scope=scope,
         tenant=entry.tenant,
@@ -236,4 +308,5 @@ def _add_principal(entry: _TenantEntry, row: "object") -> None:
         expires_ns=min(ends, default=NEVER_NS),
         networks=networks,
         users=entry.users_by_email,
+        narrowing=narrowing_of(fields["scopes"]),
     )

@@ -108,6 +108,8 @@ def key_of(row: Any) -> Key:
         roles=tuple(row["roles"]),
         expires_at=row["expires_at"],
         allowed_ips=tuple(row["allowed_ips"]),
+        scopes=tuple(row["scopes"]),
+        confined_to=_place(row["only_department"], row["only_application"]),
     )
     return Key(
         id=str(row["id"]),
@@ -118,7 +120,22 @@ def key_of(row: Any) -> Key:
         version=row["version"],
         created_at=row["created_at"],
         revoked_at=row["revoked_at"],
+        last_used_at=row["last_used_at"],
     )
+
+
+def _place(department: str | None, application: str | None) -> str | None:
+    if department is not None:
+        return f"department:{department}"
+    return None if application is None else f"application:{application}"
+
+
+def duration_text(seconds: int) -> str:
+    """A length of time for people: 90d, 36h, 90s."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
 
 
 def check_name(name: str, pattern: re.Pattern[str] = NAME, param: str = "name") -> None:

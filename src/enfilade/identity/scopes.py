@@ -1,10 +1,9 @@
 """Where scopes come from."""
 
-from collections.abc import Iterable
-
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.core.scope import Scope
 from enfilade.identity.permissions import ALL_PERMISSIONS, permissions_of
+from enfilade.identity.roles.effective import Rights
 
 
 def system_scope(part: str) -> Scope:
@@ -31,11 +30,36 @@ def key_scope(
     return Scope(tenant, f"key:{key}", permissions, department, application, user, key, frozenset(roles))
 
 
-def person_scope(tenant: str, user: str, roles: Iterable[str], *, department: str | None = None) -> Scope:
+def rights_scope(
+    tenant: str,
+    key: str,
+    rights: Rights,
+    *,
+    department: str | None = None,
+    application: str | None = None,
+    user: str | None = None,
+) -> Scope:
+    """The scope of whoever presented a key with these rights."""
+    return Scope(
+        tenant, f"key:{key}", rights.permissions, department, application, user, key, rights.roles, rights.confined
+    )
+
+
+def person_scope(tenant: str, user: str, rights: Rights, *, department: str | None = None) -> Scope:
     """The scope of a person who signed in, or for whom an issuer vouches."""
-    held = frozenset(roles)
-    permissions = permissions_of(held, platform=tenant == PLATFORM_ID)
-    return Scope(tenant, f"user:{user}", permissions, department, None, user, None, held)
+    return Scope(
+        tenant, f"user:{user}", rights.permissions, department, None, user, None, rights.roles, rights.confined
+    )
+
+
+def glass_scope(tenant: str, glass: str, permissions: frozenset[str]) -> Scope:
+    """The scope of one of the platform's people who broke the glass in a tenant."""
+    return Scope(tenant, f"break_glass:{glass}", permissions, roles=frozenset({"break_glass"}))
+
+
+def application_scope(tenant: str, application: str, *, department: str | None = None) -> Scope:
+    """The scope of a program for which an issuer vouches."""
+    return Scope(tenant, f"application:{application}", frozenset(), department, application)
 
 
 def narrowed_to(scope: Scope, tenant: str) -> Scope:
@@ -62,4 +86,5 @@ def with_user(scope: Scope, user: str, department: str | None) -> Scope:
         user,
         scope.key,
         scope.roles,
+        scope.confined,
     )

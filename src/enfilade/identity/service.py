@@ -9,6 +9,7 @@ from enfilade.identity.applications import Applications
 from enfilade.identity.keys import Keys
 from enfilade.identity.people import Departments, Users
 from enfilade.identity.provisioning.groups import Groups
+from enfilade.identity.roles.book import Assignments, RoleBook
 from enfilade.identity.tenants import Tenants
 from enfilade.storage.making import CellMaker
 from enfilade.storage.unit_of_work import UnitOfWork
@@ -24,6 +25,8 @@ class Identity:
         self.users = Users(ids, clock, self.departments)
         self.groups = Groups(ids, clock)
         self.applications = Applications(ids, self.departments)
+        self.roles = RoleBook(ids)
+        self.assignments = Assignments(ids)
         self.keys = Keys(ids, clock, self.applications, self.users)
 
     async def names(self, unit: UnitOfWork, kind: str, identifiers: Collection[str]) -> dict[str, str]:

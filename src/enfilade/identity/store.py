@@ -129,11 +129,22 @@ REMOVE_APPLICATION = (
 # Keys and the digests of their secrets.
 _KEY = """
 SELECT k.tenant_id, k.id, k.name, k.application_id, k.user_id, k.roles, k.expires_at, k.allowed_ips, k.version,
-    k.created_at, k.revoked_at, a.name AS application, u.email
+    k.created_at, k.revoked_at, k.scopes, a.name AS application, u.email, od.name AS only_department,
+    oa.name AS only_application, ku.last_used_at
 FROM keys k
 LEFT JOIN applications a ON a.tenant_id = k.tenant_id AND a.id = k.application_id
 LEFT JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id
+LEFT JOIN departments od ON od.tenant_id = k.tenant_id AND od.id = k.only_department_id
+LEFT JOIN applications oa ON oa.tenant_id = k.tenant_id AND oa.id = k.only_application_id
+LEFT JOIN key_uses ku ON ku.tenant_id = k.tenant_id AND ku.key_id = k.id
 """
+KEYS_WITH_HINT = (
+    _KEY
+    + """
+WHERE k.tenant_id = $2 AND k.id IN (SELECT key_id FROM key_secrets WHERE tenant_id = $2 AND hint = $1)
+ORDER BY k.id
+"""
+)
 LIST_KEYS = (
     _KEY
     + """
@@ -147,11 +158,13 @@ WHERE k.revoked_at IS NULL AND k.tenant_id = $2 AND (k.name = $1 OR k.id::text =
 """
 )
 INSERT_KEY = """
-INSERT INTO keys (tenant_id, id, name, application_id, user_id, roles, expires_at, allowed_ips)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO keys (tenant_id, id, name, application_id, user_id, roles, expires_at, allowed_ips, scopes,
+    only_department_id, only_application_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 UPDATE_KEY = """
-UPDATE keys SET application_id = $3, user_id = $4, roles = $5, expires_at = $6, allowed_ips = $7, version = version + 1
+UPDATE keys SET application_id = $3, user_id = $4, roles = $5, expires_at = $6, allowed_ips = $7, scopes = $8,
+    only_department_id = $9, only_application_id = $10, version = version + 1
 WHERE tenant_id = $1 AND id = $2
 """
 REVOKE_KEY = "UPDATE keys SET revoked_at = now(), version = version + 1 WHERE tenant_id = $1 AND id = $2"
@@ -197,8 +210,8 @@ SELECT tenant_id, id, name, version FROM departments
 WHERE removed_at IS NULL AND ($1::uuid[] IS NULL OR tenant_id = ANY ($1))
 """
 LOAD_KEYS = """
-SELECT k.tenant_id, k.id, k.name, k.application_id, k.user_id, k.roles, k.expires_at, k.allowed_ips,
-    s.digest, s.valid_until
+SELECT k.tenant_id, k.id, k.name, k.application_id, k.user_id, k.roles, k.expires_at, k.allowed_ips, k.scopes,
+    k.only_department_id, k.only_application_id, s.digest, s.valid_until
 FROM keys k JOIN key_secrets s ON s.tenant_id = k.tenant_id AND s.key_id = k.id
 WHERE k.revoked_at IS NULL AND (s.valid_until IS NULL OR s.valid_until > now())
     AND ($1::uuid[] IS NULL OR k.tenant_id = ANY ($1))

@@ -24,6 +24,8 @@ class ApplicationSettings(msgspec.Struct, frozen=True, omit_defaults=True, forbi
     """Whether responses may be kept for callers of the Responses API."""
     response_days: int = 30
     """How long a response is kept, and a conversation after its last use."""
+    use_cases: tuple[str, ...] = ()
+    """What it may be used for; without any, for everything. With exactly one, calls that name none are for that."""
     strict: bool = False
     """Whether a call that has to be translated is refused rather than sent without a field that has no place there."""
 
@@ -160,6 +162,10 @@ class KeySpec:
     roles: tuple[str, ...] = ()
     expires_at: datetime | None = None
     allowed_ips: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    """What of its rights it keeps; without any, all of them."""
+    confined_to: str | None = None
+    """Where its roles hold: `department:NAME` or `application:NAME`; without it in the whole tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,8 @@ class Key:
     version: int
     created_at: datetime
     revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    """The beginning of the minute in which it was used last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from enfilade.bootstrap.compose import Parts
 from enfilade.core.clock import ManualClock
 from enfilade.core.errors import EnfiladeError
 from enfilade.identity.errors import ExpiredKey, InvalidKey, RightsExceeded
-from enfilade.identity.keys import secret_digest
 from enfilade.identity.scopes import key_scope
+from enfilade.identity.secrets import secret_digest
 from enfilade.identity.types import ApplicationSpec, KeySpec, UserSpec
 from enfilade.storage.address import Address
 from tests.support.parts import make_tenant, open_parts, unit_in

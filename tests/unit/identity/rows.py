@@ -7,6 +7,7 @@ from typing import Any
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.identity import store
 from enfilade.identity.principals import Principals
+from enfilade.identity.roles import store as roles
 
 START = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SECRET = "acme-application-key-with-enough-characters"
@@ -31,6 +32,9 @@ def key(name: str = "copilot-key", secret: str = SECRET, **more: Any) -> Row:
         "expires_at": None,
         "valid_until": None,
         "allowed_ips": [],
+        "scopes": [],
+        "only_department_id": None,
+        "only_application_id": None,
     }
     return row | more
 
@@ -58,6 +62,8 @@ class Rows:
         """Add these keys."""
         common = {"tenant_id": "acme", "version": 1}
         user = common | {"department": None, "department_id": None, "roles": ["developer"]}
+        user |= {"display_name": None, "manager": None, "manager_id": None, "attributes": "{}", "active": True}
+        user |= {"source": "local", "external_id": None}
         self.rows: dict[str, list[Row]] = {
             store.LOAD_TENANTS: [tenant(name) for name in tenants],
             store.LOAD_DEPARTMENTS: [common | {"id": "sales", "name": "Sales"}],
@@ -77,6 +83,10 @@ class Rows:
                 user | {"id": "ben", "email": "ben@acme.example"},
             ],
             store.LOAD_KEYS: list(keys),
+            roles.LOAD_ROLES: [],
+            roles.LOAD_ASSIGNMENTS: [],
+            roles.LOAD_SETTINGS: [],
+            roles.LOAD_GLASS: [],
         }
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Row]:

@@ -9,7 +9,6 @@ import pytest
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.identity import permissions
 from enfilade.identity.errors import InvalidSpecification, VersionMismatch
-from enfilade.identity.keys import MAX_SECRET_LENGTH, MIN_SECRET_LENGTH, _check_secret, new_secret, secret_digest
 from enfilade.identity.permissions import ALL_PERMISSIONS, PLATFORM_ROLES, TENANT_ROLES, permissions_of
 from enfilade.identity.rows import (
     EMAIL,
@@ -21,6 +20,14 @@ from enfilade.identity.rows import (
     normal_networks,
 )
 from enfilade.identity.scopes import key_scope, narrowed_to, system_scope, tenant_scope, with_user
+from enfilade.identity.secrets import (
+    MAX_SECRET_LENGTH,
+    MIN_SECRET_LENGTH,
+    check_secret,
+    has_checksum,
+    new_secret,
+    secret_digest,
+)
 from enfilade.identity.types import IssuedKey, Key, KeySpec
 from tests.unit.identity.rows import START
 
@@ -29,7 +36,7 @@ DECLARED = {value for name, value in vars(permissions).items() if name.isupper()
 
 def test_every_permission_is_part_of_some_role_and_well_named() -> None:
     assert DECLARED == ALL_PERMISSIONS
-    assert all(re.fullmatch(r"[a-z]+:(read|write|manage)", permission) for permission in DECLARED)
+    assert all(re.fullmatch(r"[a-z_]+:(read|write|manage)", permission) for permission in DECLARED)
 
 
 def test_nobody_but_the_platform_may_touch_what_all_tenants_share() -> None:
@@ -47,7 +54,8 @@ def test_who_only_looks_changes_nothing(table: dict[str, frozenset[str]], role: 
 
 
 def test_the_widest_role_includes_all_others() -> None:
-    assert all(granted <= TENANT_ROLES["admin"] for granted in TENANT_ROLES.values())
+    assert all(granted <= TENANT_ROLES["owner"] for granted in TENANT_ROLES.values())
+    assert all(granted <= TENANT_ROLES["admin"] for role, granted in TENANT_ROLES.items() if role != "owner")
     assert all(granted <= PLATFORM_ROLES["owner"] for granted in PLATFORM_ROLES.values())
     assert PLATFORM_ROLES["owner"] == ALL_PERMISSIONS
 
@@ -55,7 +63,7 @@ def test_the_widest_role_includes_all_others() -> None:
 def test_roles_add_up_and_unknown_ones_add_nothing() -> None:
     for one, other in combinations(TENANT_ROLES, 2):
         assert permissions_of((one, other, "nonsense"), platform=False) == TENANT_ROLES[one] | TENANT_ROLES[other]
-    assert permissions_of((), platform=False) == permissions_of(("owner",), platform=False) == frozenset()
+    assert permissions_of((), platform=False) == permissions_of(("monitor",), platform=False) == frozenset()
     assert permissions_of(("admin", "developer", "member"), platform=True) == frozenset()
 
 
@@ -97,9 +105,10 @@ def test_a_new_secret_has_256_bits_and_a_beginning_that_may_be_shown() -> None:
 
     assert len({secret for secret, _ in secrets}) == 200
     for secret, hint in secrets:
-        assert re.fullmatch(r"enf_[0-9a-f]{10}_[0-9a-f]{64}", secret)
+        assert re.fullmatch(r"enf_[0-9a-f]{10}_[0-9a-f]{72}", secret)
+        assert has_checksum(secret)
         assert secret.startswith(hint + "_")
-        _check_secret(secret)
+        check_secret(secret)
 
 
 def test_the_whole_secret_is_hashed() -> None:
@@ -115,7 +124,7 @@ def test_the_whole_secret_is_hashed() -> None:
 )
 def test_a_secret_that_could_be_guessed_or_not_be_sent_is_refused(secret: str) -> None:
     with pytest.raises(InvalidSpecification) as refusal:
-        _check_secret(secret)
+        check_secret(secret)
 
     assert refusal.value.param == "secret"
     assert not secret or secret not in refusal.value.message

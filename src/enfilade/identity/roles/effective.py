@@ -54,6 +54,13 @@ class Rights:
         confined = (Confined(part.kind, part.id, part.permissions & permissions) for part in self.confined)
         return Rights(self.permissions & permissions, tuple(part for part in confined if part.permissions), self.roles)
 
+    def within(self, kind: PlaceKind, identifier: str) -> "Rights":
+        """No more than what holds in this department or application."""
+        here = frozenset(self.permissions).union(
+            *(part.permissions for part in self.confined if (part.kind, part.id) == (kind, identifier))
+        )
+        return Rights(frozenset(), (Confined(kind, identifier, here),) if here else (), self.roles)
+
 
 NO_RIGHTS = Rights()
 

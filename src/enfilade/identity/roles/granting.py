@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.core.scope import Confined
-from enfilade.identity.errors import BreakGlassRequired, InvalidSpecification, RightsExceeded
+from enfilade.identity.errors import BreakGlassRequired, InvalidSpecification, RightsExceeded, UnknownSubject
 from enfilade.identity.roles import store
 from enfilade.identity.roles.effective import Rights, RoleTable, add_up, role_table
 from enfilade.identity.roles.standing import assignment_of, settings_of
@@ -71,6 +71,19 @@ async def check_power_over(unit: UnitOfWork, user: str, roles: Iterable[str]) ->
             row = await unit.fetch_row(store.FIND_SUBJECT["application"], unit.tenant, part.id)
             departments[part.id] = None if row is None or row["department_id"] is None else str(row["department_id"])
     check_all(unit, rights, departments, "user")
+
+
+async def find_place(unit: UnitOfWork, text: str) -> tuple[str, str, str | None]:
+    """Kind, id and department of `department:NAME` or `application:NAME`. Raises InvalidSpecification, UnknownSubject."""
+    kind, colon, name = text.partition(":")
+    if not colon or kind not in {"department", "application"}:
+        message = f"{text!r} is no place: use department:NAME or application:NAME"
+        raise InvalidSpecification(message, param="confined_to")
+    row = await unit.fetch_row(store.FIND_SUBJECT[kind], unit.tenant, name)
+    if row is None:
+        message = f"There is no {kind} {name!r} in this tenant."
+        raise UnknownSubject(message, param="confined_to")
+    return kind, str(row["id"]), None if row["department_id"] is None else str(row["department_id"])
 
 
 async def settings_in(unit: UnitOfWork) -> SecuritySettings:

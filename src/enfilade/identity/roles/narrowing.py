@@ -31,6 +31,8 @@ class Narrowing:
     operations: frozenset[str] | None = None
     dialects: frozenset[str] | None = None
     models: tuple[str, ...] | None = None
+    provisions: bool = False
+    """Whether users and groups may be provisioned with it, which no key may that has no scopes."""
 
     def lets_call(self, operation: str, dialect: str) -> bool:
         """Whether such a call may be made."""
@@ -56,6 +58,7 @@ def narrowing_of(scopes: Iterable[str]) -> Narrowing:
         operations=(operations or None) if calls else frozenset(),
         dialects=dialects or None,
         models=models or None,
+        provisions=SCIM in held,
     )
 
 

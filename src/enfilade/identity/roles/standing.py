@@ -5,8 +5,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from enfilade.core.clock import to_ns
+from enfilade.core.scope import PlaceKind
 from enfilade.identity.roles import store
-from enfilade.identity.roles.effective import Assignment, Rights, RoleTable, add_up, permissions_in, role_table
+from enfilade.identity.roles.effective import (
+    NO_RIGHTS,
+    Assignment,
+    Rights,
+    RoleTable,
+    add_up,
+    permissions_in,
+    role_table,
+)
+from enfilade.identity.roles.narrowing import narrowing_of
 from enfilade.identity.roles.types import BrokenGlass, SecuritySettings
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -47,6 +57,30 @@ class Standing:
         """What somebody has open here, of several that which lasts longest."""
         held = [glass for glass in self.glass.get(actor, ()) if now_ns < to_ns(glass.expires_at)]
         return max(held, key=lambda glass: glass.expires_at, default=None)
+
+
+Place = tuple[PlaceKind, str]
+
+
+def place_of_key(row: Any) -> Place | None:
+    """Where a key's roles hold, when that is not the whole tenant."""
+    if row["only_department_id"] is not None:
+        return "department", str(row["only_department_id"])
+    return None if row["only_application_id"] is None else ("application", str(row["only_application_id"]))
+
+
+def key_rights(
+    standing: Standing, roles: tuple[str, ...], scopes: Collection[str], only: Place | None, holder: Rights | None
+) -> Rights:
+    """What a key may do: what its roles include and its scopes leave, and never more than the user whom it stands for."""
+    if not roles and holder is None:
+        return NO_RIGHTS
+    granted = standing.of_roles(roles)
+    if scopes:
+        granted = granted.only(narrowing_of(scopes).permissions or frozenset())
+    if holder is not None:
+        granted = holder.only(granted.permissions)
+    return granted if only is None else granted.within(*only)
 
 
 async def load_standing(unit: UnitOfWork, wanted: Collection[str] | None) -> Mapping[str, Standing]:
