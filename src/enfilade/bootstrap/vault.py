@@ -1,12 +1,16 @@
 """The client for Vault, as the settings describe it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from enfilade.core.clock import Clock
+from enfilade.core.clock import Clock, SystemClock
+from enfilade.core.deadlines import DeadlineSweeper
 from enfilade.core.fetching import Fetcher
 from enfilade.providers.credentials import GRACE_S, SecretSources
+from enfilade.providers.transport.client import HttpClient
+from enfilade.providers.transport.fetcher import GuardedFetcher
 from enfilade.sealing.vault.client import VaultClient
 from enfilade.sealing.vault.errors import InvalidVault
 from enfilade.sealing.vault.logins import (
@@ -18,8 +22,8 @@ from enfilade.sealing.vault.logins import (
     Login,
     TokenLogin,
 )
-from enfilade.sealing.vault.secrets import Freshness, VaultSecrets
-from enfilade.sealing.vault.types import VaultPlace
+from enfilade.sealing.vault.secrets import Freshness, VaultSecrets, read_once
+from enfilade.sealing.vault.types import SecretPath, VaultPlace
 from enfilade.sealing.watched_file import WatchedFile
 from enfilade.settings import Settings
 from enfilade.telemetry import names
@@ -109,6 +113,22 @@ def secret_rules(settings: Settings) -> SecretRules:
     """What the settings say."""
     freshness = Freshness(settings.vault_refresh_seconds, settings.vault_keep_hours * 3600.0)
     return SecretRules(vault_choice(settings), settings.secret_vault, freshness, settings.secret_grace_hours * 3600.0)
+
+
+async def read_secret(settings: Settings, where: str) -> str:
+    """One secret, as `PATH#FIELD`, read once for a command. Raises InvalidVault, VaultError."""
+    path, choice, clock = SecretPath.parse(where), vault_choice(settings), SystemClock()
+    if choice is None:
+        message = "no Vault is set on this machine; see ENFILADE_VAULT_ADDR"
+        raise InvalidVault(message)
+    sweeper = DeadlineSweeper(clock)
+    client = HttpClient(clock, sweeper)
+    sweeping = asyncio.create_task(sweeper.run())  # noqa: TID251 - ends with this function
+    try:
+        return await read_once(choice.client(GuardedFetcher(client), clock), clock, path)
+    finally:
+        sweeping.cancel()
+        client.close()
 
 
 def vault_choice(settings: Settings) -> VaultChoice | None:

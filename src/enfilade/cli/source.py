@@ -1,7 +1,7 @@
 """Configuration files: read, merged, and remembered by line, so that an error can say where it is."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -10,7 +10,10 @@ from typing import Any
 import yaml
 
 from enfilade.configuration.errors import UnreadableSource
+from enfilade.core.errors import EnfiladeError
 
+FromVault = Callable[[str], str]
+"""Reads `PATH#FIELD` from the Vault of this machine's settings. Raises EnfiladeError."""
 PLAIN = (str, int, float, date, type(None))
 SUFFIXES = {".yaml", ".yml", ".json"}
 NAMED_BY = ("name", "email")
@@ -76,16 +79,16 @@ class Source:
             current = following
         return current.place
 
-    def resolve_key_secrets(self, environment: Mapping[str, str]) -> None:
+    def resolve_key_secrets(self, environment: Mapping[str, str], from_vault: FromVault) -> None:
         """Read the secrets of keys here, where the document is: the server never sees where they came from.
 
-        Raises UnreadableSource for a variable or file that is not there.
+        Raises UnreadableSource for a variable, a file or a secret in Vault that is not there.
         """
         for keys in [self._root, *_entries(self._root, "tenants")]:
             for key in _entries(keys, "keys"):
                 secret = key.value.get("secret") if isinstance(key.value, dict) else None
                 if secret is not None and isinstance(secret.value, dict):
-                    _resolve(secret, environment)
+                    _resolve(secret, environment, from_vault)
 
 
 def _entries(node: Located, name: str) -> Sequence[Located]:
@@ -93,7 +96,7 @@ def _entries(node: Located, name: str) -> Sequence[Located]:
     return found.value if found is not None and isinstance(found.value, list) else []
 
 
-def _resolve(secret: Located, environment: Mapping[str, str]) -> None:
+def _resolve(secret: Located, environment: Mapping[str, str], from_vault: FromVault) -> None:
     if (name := secret.value.get("env")) is not None:
         value = environment.get(str(name.value))
         if not value:
@@ -104,6 +107,12 @@ def _resolve(secret: Located, environment: Mapping[str, str]) -> None:
             value = Path(str(path.value)).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             message = f"{path.place}: the file {path.value} cannot be read: {error}"
+            raise UnreadableSource(message) from None
+    elif (where := secret.value.get("vault")) is not None:
+        try:
+            value = from_vault(str(where.value))
+        except EnfiladeError as error:
+            message = f"{where.place}: {error.message}"
             raise UnreadableSource(message) from None
     else:
         return

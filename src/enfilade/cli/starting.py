@@ -14,6 +14,7 @@ from enfilade import __version__
 from enfilade.bootstrap.up import Ready, StartOptions, start
 from enfilade.cli.output import Exit, fail
 from enfilade.cli.source import Source, read_sources
+from enfilade.cli.vault import read_from_vault
 from enfilade.configuration.document import Document
 from enfilade.configuration.errors import InvalidDocument, UnreadableSource
 from enfilade.configuration.service import read_document
@@ -56,7 +57,7 @@ def load_document(paths: list[Path], settings: Settings) -> Document:
     """The document in configuration files; a fault ends the program with its file and line."""
     try:
         source = read_sources(paths)
-        source.resolve_key_secrets(settings.environment())
+        source.resolve_key_secrets(settings.environment(), lambda where: read_from_vault(settings, where))
         return validated(source)
     except UnreadableSource as error:
         fail(error.message, "Nothing was changed.")

@@ -7,6 +7,7 @@ import pytest
 
 from enfilade.cli.source import Source, read_sources
 from enfilade.configuration.errors import UnreadableSource
+from enfilade.sealing.vault.errors import VaultMissing
 
 PLATFORM = """\
 version: 1
@@ -115,6 +116,11 @@ def test_dates_become_text(tmp_path: Path) -> None:
     assert read_sources(_write(tmp_path, a="a: 2027-06-30\n")).content == {"a": date(2027, 6, 30).isoformat()}
 
 
+def _no_vault(where: str) -> str:
+    message = f"There is nothing at {where}."
+    raise VaultMissing(message)
+
+
 def _keys(tmp_path: Path, secret: str) -> Source:
     return read_sources(
         _write(tmp_path, a=f"tenants:\n  - name: acme\n    keys:\n      - {{name: k, secret: {secret}}}\n")
@@ -123,19 +129,26 @@ def _keys(tmp_path: Path, secret: str) -> Source:
 
 def test_the_secrets_of_keys_are_read_where_the_document_is(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("from a file\n", encoding="utf-8")
-    for secret, value in (("{env: A}", "from A"), (f"{{file: {tmp_path}/secret}}", "from a file"), ("{value: v}", "v")):
+    for secret, value in (
+        ("{env: A}", "from A"),
+        (f"{{file: {tmp_path}/secret}}", "from a file"),
+        ("{value: v}", "v"),
+        ("{vault: secret/keys#k}", "from Vault"),
+    ):
         source = _keys(tmp_path, secret)
-        source.resolve_key_secrets({"A": "from A"})
+        source.resolve_key_secrets({"A": "from A"}, {"secret/keys#k": "from Vault"}.__getitem__)
         assert source.content["tenants"][0]["keys"][0]["secret"] == {"value": value}
 
 
-@pytest.mark.parametrize("secret", ["{env: NOT_SET}", "{env: EMPTY}", "{file: /does/not/exist}"])
+@pytest.mark.parametrize(
+    "secret", ["{env: NOT_SET}", "{env: EMPTY}", "{file: /does/not/exist}", "{vault: secret/keys#k}"]
+)
 def test_a_secret_that_is_not_there_is_told_with_its_line(tmp_path: Path, secret: str) -> None:
     with pytest.raises(UnreadableSource, match=r"a\.yaml:4: "):
-        _keys(tmp_path, secret).resolve_key_secrets({"EMPTY": ""})
+        _keys(tmp_path, secret).resolve_key_secrets({"EMPTY": ""}, _no_vault)
 
 
 def test_the_secrets_of_providers_stay_references(tmp_path: Path) -> None:
     source = read_sources(_write(tmp_path, a="providers: [{name: p, kind: openai, api_key: {env: A}}]\n"))
-    source.resolve_key_secrets({"A": "not read"})
+    source.resolve_key_secrets({"A": "not read"}, _no_vault)
     assert source.content["providers"][0]["api_key"] == {"env": "A"}

@@ -11,6 +11,7 @@ from rich.text import Text
 from enfilade.cli.output import CONSOLE, ERRORS, Exit, done, fail, note, print_json
 from enfilade.cli.remote import AsJson, KeyOption, Remote, Url, confirm, remote
 from enfilade.cli.source import Source, read_sources
+from enfilade.cli.vault import read_from_vault
 from enfilade.configuration.errors import UnreadableSource
 from enfilade.settings import Settings
 
@@ -78,7 +79,8 @@ def print_new_keys(keys: list[dict[str, Any]]) -> None:
 def _read(paths: list[Path]) -> Source:
     try:
         source = read_sources(paths)
-        source.resolve_key_secrets(Settings().environment())
+        settings = Settings()
+        source.resolve_key_secrets(settings.environment(), lambda where: read_from_vault(settings, where))
     except UnreadableSource as error:
         fail(error.message, error.remedy)
         raise typer.Exit(Exit.REFUSED) from None

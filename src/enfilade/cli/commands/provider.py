@@ -1,5 +1,7 @@
 """`enfilade provider`."""
 
+import sys
+from getpass import getpass
 from typing import Annotated
 
 import typer
@@ -34,6 +36,50 @@ def show(name: str, as_json: AsJson = False, url: Url = None, key: KeyOption = N
     """Show a provider."""
     provider = remote(url, key).get(f"/providers/{segment(name)}")
     print_json(provider) if as_json else print_fields(provider)
+
+
+@APP.command("rotate-key")
+def rotate_key(
+    name: str,
+    env: Annotated[str | None, typer.Option(help="The variable, on the server, that holds the new key.")] = None,
+    file: Annotated[str | None, typer.Option(help="The file, on the server, that holds it.")] = None,
+    vault: Annotated[str | None, typer.Option(help="Where it is in Vault, as PATH#FIELD.")] = None,
+    value: Annotated[
+        bool, typer.Option("--value", help="Give the key itself: it is asked for, or read from standard input.")
+    ] = False,
+    grace: Annotated[str, typer.Option(help="How long the old key still serves, e.g. 24h; 0 forgets it now.")] = "24h",
+    as_json: AsJson = False,
+    url: Url = None,
+    key: KeyOption = None,
+) -> None:
+    """Give a provider another key without an outage.
+
+    The new key is used first. While the grace lasts, a call that the provider refuses for its key is tried again with
+    the old one.
+    """
+    given = {"env": env, "file": file, "vault": vault, "value": _typed() if value else None}
+    secret = {way: text for way, text in given.items() if text is not None}
+    if len(secret) != 1:
+        message = "Give one of --env NAME, --file PATH, --vault PATH#FIELD and --value."
+        raise typer.BadParameter(message)
+    body = {"api_key": secret, "grace": grace}
+    provider = remote(url, key).request("POST", f"/providers/{segment(name)}/rotate-key", json=body)
+    if as_json:
+        print_json(provider)
+        return
+    previous = provider["previous_api_key"]
+    done(f"Provider {name} has a new key.")
+    if previous is not None:
+        done(f"The old one serves where the new one is refused, until {previous['until']}.")
+
+
+def _typed() -> str:
+    """A secret that is in no list of processes and no shell's history."""
+    text = getpass("The new key: ") if sys.stdin.isatty() else sys.stdin.read()
+    if not text.strip():
+        message = "No key was given on standard input."
+        raise typer.BadParameter(message)
+    return text.strip()
 
 
 @APP.command()
