@@ -101,6 +101,8 @@ class TenantAccess:
         self._seats: dict[Any, Seat] = {}
         self._places: dict[Any, Place] = {}
         self._answers: dict[Any, Decision] = {}
+        self.helped: dict[Any, tuple[str, ...]] = {}
+        """Which models would do instead, for those who were refused."""
         self._number = 0
 
     # What callers and resources are to the engine; made once.
@@ -149,6 +151,7 @@ class TenantAccess:
         if found is None:
             if len(self._answers) >= MAX_ANSWERS:
                 self._answers.clear()
+                self.helped.clear()
             found = self._answers[key] = self.ask(seat, action, place, context)
         return found
 

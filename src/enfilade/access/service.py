@@ -1,6 +1,7 @@
 """The room's face for the line: what each tenant allows, in memory, and the answers to its questions."""
 
 from collections.abc import Collection
+from datetime import date
 from typing import Protocol
 
 import msgspec
@@ -73,6 +74,14 @@ class Access:
         seat = guard.find_seat(caller) or guard.seat(caller, caller)
         place = guard.find_place(resource) or guard.place(resource, resource)
         return guard.decide(seat, question.action, place, question.context)
+
+    def late_reviews(self, today: date) -> dict[str, frozenset[tuple[str, str | None]]]:
+        """The use cases whose review is late, by tenant: each with the day that has passed."""
+        late = {
+            tenant: frozenset((u.id, u.spec.review_date) for u in guard.use_cases.values() if u.is_overdue(today))
+            for tenant, guard in self._tenants.items()
+        }
+        return {tenant: found for tenant, found in late.items() if found}
 
     async def load(self, unit: UnitOfWork, tenants: Collection[str] | None) -> Install:
         """See `Section.load`."""

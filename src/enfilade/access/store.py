@@ -62,9 +62,6 @@ UPDATE use_cases SET overdue_told = review_date
 WHERE tenant_id = $1 AND review_date < $2 AND overdue_told IS DISTINCT FROM review_date
 RETURNING id, name, review_date
 """
-TENANTS_WITH_OVERDUE = """
-SELECT DISTINCT tenant_id FROM use_cases WHERE review_date < $1 AND overdue_told IS DISTINCT FROM review_date
-"""
 
 # The directory.
 LOAD_PUBLISHED = """

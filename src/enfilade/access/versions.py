@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +10,8 @@ import msgspec
 
 from enfilade.access import store
 from enfilade.access.checking import Known, Problem, check, require_sound
-from enfilade.access.compiled import compile_content
-from enfilade.access.content import EMPTY, Content
+from enfilade.access.compiled import all_policies, compile_content
+from enfilade.access.content import EMPTY, Content, check_form
 from enfilade.access.errors import InvalidAccess, SecondPersonNeeded, UnknownVersion, VersionNotOpen
 from enfilade.access.matrix import normal_row
 from enfilade.core.canonical import canonical_text
@@ -25,8 +25,8 @@ MAX_NOTE = 2_000
 FEW_RULES = 30
 """Checking more than these takes so long that it is done beside the event loop."""
 
-Knower = Callable[[UnitOfWork], Awaitable[Known]]
-"""What there is in the current tenant and the catalogue, for policies to name."""
+Knower = Callable[[UnitOfWork, Collection[str]], Awaitable[Known]]
+"""What there is in the current tenant and the catalogue, for policies to name; users and keys if they name such."""
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -87,7 +87,11 @@ class Versions:
 
     async def check(self, unit: UnitOfWork, content: Content) -> list[Problem]:
         """What is wrong or odd. Raises InvalidAccess for a wrong form."""
-        known = await self._known(unit)
+        check_form(content)
+        texts = [spec.cedar for spec in all_policies(content)]
+        known = await self._known(
+            unit, {kind for kind in ("User", "Key") if any(f"{kind}::" in text for text in texts)}
+        )
         if content.rules <= FEW_RULES:
             return check(content, known)
         return await asyncio.to_thread(check, content, known)
@@ -185,6 +189,14 @@ class Versions:
             return (await self.draft(unit, content, note))[0], outcome
         made, _ = await self.draft(unit, content, note)
         return await self.publish(unit, made.number), outcome
+
+    async def remove(self, unit: UnitOfWork) -> bool:
+        """Have no policies any more, published or drafted as `put` does; say whether there was anything to do."""
+        current = await self.published(unit)
+        if current is None or current.content == EMPTY:
+            return False
+        _, outcome = await self.put(unit, EMPTY, "removed")
+        return outcome is not Outcome.UNCHANGED
 
     async def _put_in_force(self, unit: UnitOfWork, version: Version) -> None:
         if version.content.rules <= FEW_RULES:

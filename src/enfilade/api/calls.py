@@ -93,7 +93,7 @@ class DataPlane:
         if names_model(dialect):
             find_key_in_query(found, scope["query_string"])
         principal = self._principals.authenticate(credential(found), address, now_ns)
-        call = Call(call_id, now_ns, started, dialect, principal, principal.scope, NOTHING)
+        call = Call(call_id, now_ns, started, dialect, principal, principal.scope, NOTHING, address=address)
         try:
             body = await read_body(receive, found.get(b"content-length"), self._options.max_body_bytes)
             call.request = dialect.parse(body, _target(dialect, scope))

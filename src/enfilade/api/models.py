@@ -14,6 +14,7 @@ from enfilade.core.ids import IdFactory
 from enfilade.dialects.gemini.errors import error_object
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.gateway.errors import ModelNotFound
+from enfilade.gateway.gate import Gate
 from enfilade.gateway.resolve import is_allowed
 from enfilade.gateway.types import Hints
 from enfilade.identity.principals import Principal, Principals
@@ -29,9 +30,16 @@ class ModelList:
     """Lists models."""
 
     def __init__(
-        self, catalogue: Catalogue, principals: Principals, clock: Clock, ids: IdFactory, trusted: tuple[Network, ...]
+        self,
+        catalogue: Catalogue,
+        gate: Gate,
+        principals: Principals,
+        clock: Clock,
+        ids: IdFactory,
+        trusted: tuple[Network, ...],
     ) -> None:
-        """List what `catalogue` has and the caller may use."""
+        """List what `catalogue` has and the caller may use, as `gate` tells."""
+        self._gate = gate
         self._catalogue = catalogue
         self._principals = principals
         self._clock = clock
@@ -81,10 +89,13 @@ class ModelList:
         }
 
     def _names(self, principal: Principal) -> list[str]:
-        return [name for name in self._catalogue.names() if is_allowed(principal, name)]
+        return [name for name in self._catalogue.names() if self._may(principal, name)]
+
+    def _may(self, principal: Principal, name: str) -> bool:
+        return is_allowed(principal, name) and self._gate.may_call(principal, name)
 
     def _one(self, principal: Principal, name: str) -> str:
-        if not is_allowed(principal, name) or self._catalogue.resolve(name, 0, Hints()) is None:
+        if not self._may(principal, name) or self._catalogue.resolve(name, 0, Hints()) is None:
             message = f"There is no model {name!r} that this key may use."
             raise ModelNotFound(message, param="model")
         return name

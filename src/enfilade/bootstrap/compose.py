@@ -16,6 +16,9 @@ from enfilade.api.models import ModelList
 from enfilade.api.probes import Probes, Readiness
 from enfilade.api.responses.addresses import Caller, StoredAddresses
 from enfilade.audit.service import Audit
+from enfilade.bootstrap.access import AccessParts
+from enfilade.bootstrap.aws import AwsSigners
+from enfilade.bootstrap.sealing import MasterKeyChoice, Reach, Sealing, scope_of
 from enfilade.bootstrap.vault import FollowedSecrets, SecretRules
 from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.service import ConfigurationService
@@ -54,23 +57,25 @@ from enfilade.gateway.relay import Relay
 from enfilade.gateway.resolve import resolve
 from enfilade.gateway.stored.retention import Retention
 from enfilade.gateway.stored.service import Stored
+from enfilade.gateway.stored.upgrade import OldContents
 from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
 from enfilade.identity.principals import Principals
 from enfilade.identity.service import Identity
+from enfilade.identity.sign_in.service import SignIn
 from enfilade.identity.sign_in.sessions import Sessions
 from enfilade.providers.credentials import SecretSources
 from enfilade.providers.key_rotation import KeyRotation
 from enfilade.providers.service import Providers
 from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.transport.fetcher import GuardedFetcher
+from enfilade.sealing.renewal import Places
 from enfilade.storage.address import Address
 from enfilade.storage.cells import CellDirectory
 from enfilade.storage.database import Database
 from enfilade.storage.making import CellMaker
 from enfilade.storage.partitions import Partitions
 from enfilade.storage.replicas import ReplicaPresence
-from enfilade.storage.sealing import Sealer
 from enfilade.storage.unit_of_work import Storage
 from enfilade.storage.writers import Writers
 from enfilade.telemetry import names
@@ -91,6 +96,8 @@ class Ingredients:
     log: LineWriter | None = None
     log_style: str = "json"
     master_key: bytes | None = None
+    master_keys: MasterKeyChoice | None = None
+    """Where the master key is kept; `master_key` is the key itself."""
     environment: Mapping[str, str] = field(default_factory=dict)
     secret_env: Sequence[str] = ()
     secret_dirs: Sequence[Path] = ()
@@ -126,7 +133,7 @@ class Parts:
         self.identity = Identity(ids, clock, self.cell_maker)
         self.principals = Principals()
         self.sessions = Sessions(ids, clock)
-        self.entrance = Entrance(self.principals, self.storage, self.sessions, clock)
+        self.access = AccessParts(self.storage, self.identity, clock, ids)
         self._add_middle_rooms(given, clock, ids)
         self._add_upper_rooms(given, clock, ids)
         self._watch()
@@ -166,9 +173,28 @@ class Parts:
         self.client = HttpClient(clock, self.sweeper)
         allowed = SecretSources(given.environment, given.secret_env, given.secret_dirs)
         self.secrets = FollowedSecrets(given.secrets, allowed, GuardedFetcher(self.client), clock)
-        self.sealer = Sealer(given.master_key)
+        choice = given.master_keys or MasterKeyChoice(given.master_key)
+        aws = AwsSigners(given.environment, self.client, clock)
+        reach = Reach(GuardedFetcher(self.client), self.secrets.client, aws)
+        self.sealing = Sealing(choice, reach, self.storage, ids, clock)
+        self.envelope, self.sealer = self.sealing.envelope, self.sealing.sealer
         self.providers = Providers(ids, clock, self.client, self.secrets.sources, self.sealer, self.database)
         self.key_rotation = KeyRotation(self.providers, self.storage, clock, self.metrics)
+
+        self.sign_in = SignIn(
+            ids,
+            clock,
+            self.storage,
+            GuardedFetcher(self.client),
+            self.sealer,
+            self.identity.users,
+            self.principals,
+            self.sessions,
+            lambda: self.directory.refresh(),
+        )
+        self.entrance = Entrance(
+            self.principals, self.sign_in.tokens, self.sign_in.book, self.storage, self.sessions, clock
+        )
 
     def _add_upper_rooms(self, given: Ingredients, clock: Clock, ids: IdFactory) -> None:
         # gateway
@@ -180,12 +206,23 @@ class Parts:
         translator = Translator(self.dialects)
         dispatcher = Dispatcher(translator, clock, given.random, self.metrics)
         relay = Relay(clock, self.cache)
-        self.stored = Stored(self.storage, self.sealer, clock, ids, given.max_body_bytes)
-        find = partial(resolve, self.catalogue, translator)
-        self.line = Line(desk, find, dispatcher, relay, self.cache, Keeper(self.dialects, self.stored))
+        self.stored = Stored(self.storage, self.envelope, clock, ids, given.max_body_bytes)
+        old_contents = OldContents(self.storage, scope_of, self.envelope)
+        self.sealing.renew_in(Places(of_platform=(self.providers.sealed,), of_tenants=(old_contents,)))
+        find = self.sealing.guarded(partial(resolve, self.catalogue, translator))
+        self.access.finish(find, self.catalogue, self.providers, self.principals)
+        self.line = Line(desk, self.access.gate, dispatcher, relay, self.cache, Keeper(self.dialects, self.stored))
         self.retention = Retention(self.storage, clock)
         # The directory installs its sections in this order: who may come in last, when everything else is known.
-        sections = (self.prices, self.providers, self.catalogue, self.costs, self.principals)
+        sections = (
+            self.envelope,
+            self.prices,
+            self.providers,
+            self.catalogue,
+            self.costs,
+            self.access.service,
+            self.principals,
+        )
         self.directory = Directory(self.storage, self.presence, clock, sections)
         # configuration
         self.rooms = Rooms(
@@ -198,11 +235,13 @@ class Parts:
             catalogue=self.catalogue,
             billing=self.billing_profiles,
             anomalies=self.anomaly_rules,
+            use_cases=self.access.use_cases,
+            policies=self.access.versions,
         )
         self.configuration = ConfigurationService(self.rooms)
         # api
         self.options = DataPlaneOptions(given.max_body_bytes, given.trusted_proxies)
-        self.data_plane = DataPlane(self.line, self.principals, clock, ids, self.options)
+        self.data_plane = DataPlane(self.line, self.entrance, clock, ids, self.options)
         self.readiness = Readiness(
             {
                 "database": lambda: self.writer.failing_for() == 0.0,
@@ -215,9 +254,9 @@ class Parts:
         """What the server serves."""
         admin = build_admin(self.admin_context())
         trusted = tuple(self.given.trusted_proxies)
-        models = ModelList(self.catalogue, self.principals, self.clock, self.ids, trusted)
-        probes = Probes(self.readiness, self.metrics, self.principals, self.clock)
-        stored = StoredAddresses(self.stored, Caller(self.principals, self.clock, self.ids, self.options))
+        models = ModelList(self.catalogue, self.access.gate, self.entrance, self.clock, self.ids, trusted)
+        probes = Probes(self.readiness, self.metrics, self.entrance)
+        stored = StoredAddresses(self.stored, Caller(self.entrance, self.ids, self.options))
         return Application(self.dialects, self.data_plane, models, stored, probes, admin)
 
     def admin_context(self) -> AdminContext:
@@ -228,6 +267,8 @@ class Parts:
             principals=self.principals,
             entrance=self.entrance,
             sessions=self.sessions,
+            sign_in=self.sign_in,
+            public_url=self.given.public_url,
             rooms=self.rooms,
             configuration=self.configuration,
             key_rotation=self.key_rotation,
@@ -238,6 +279,10 @@ class Parts:
             reconciliations=self.reconciliations,
             bookings=self.bookings,
             audit=self.audit,
+            encryption=self.sealing.encryption,
+            stored=self.stored,
+            access=self.access.service,
+            gate=self.access.gate,
             directory=self.directory,
             clock=self.clock,
             ids=self.ids,
@@ -260,6 +305,9 @@ class Parts:
             self.roll_ups.run,
             self.anomalies.run,
             self.retention.run,
+            *self.sealing.services(),
+            self.sign_in.tokens.renew_keys,
+            self.access.review_watch.run,
             self.key_rotation.run,
             *self.secrets.services(),
         ]

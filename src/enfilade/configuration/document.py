@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from enfilade.configuration.access_parts import Access, UseCase
 from enfilade.configuration.part import StrictPart
 from enfilade.configuration.people_parts import Group, User
 from enfilade.configuration.price_parts import Discount, ExchangeRate, Markup, Price, PriceChange
@@ -180,6 +181,8 @@ class Application(Part):
     """May responses and conversations be kept for callers of the Responses API?"""
     response_days: Annotated[Count, Field(le=3650)] = 30
     """How many days a response is kept, and a conversation after its last use."""
+    use_cases: Annotated[list[Name], Field(max_length=500)] = []
+    """What it may be used for: registered use cases; with exactly one, calls that name none are for that."""
     strict: bool = False
     """Refuse a call that has to be translated, rather than leave out a field that the model's provider cannot take."""
 
@@ -359,6 +362,10 @@ class Tenant(TenantBase):
     """Its limits."""
     budgets: list[Budget] = []
     """Its budgets."""
+    use_cases: list[UseCase] = []
+    """Its register of use cases."""
+    access: Access | None = None
+    """Who may use what, for what."""
     markups: list[Markup] = []
     """What it pays on top of what providers charge."""
     billing: Billing | None = None

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from enfilade.access.content import EMPTY
 from enfilade.configuration import document as doc
 from enfilade.configuration import specs
+from enfilade.configuration.access import access_fields, use_case_fields
 from enfilade.configuration.anomalies import anomaly_fields
 from enfilade.configuration.billing import issuer_fields, profile_fields
 from enfilade.configuration.listing import everything
@@ -68,7 +70,11 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
     budgets = await everything(lambda a, n: rooms.budgets.page(unit, a, n, tenant.id))
     billing = await rooms.billing.find_profile(unit, tenant.id)
     anomalies = await rooms.anomalies.find(unit, tenant.id)
+    use_cases = await everything(lambda a, n: rooms.use_cases.page(unit, a, n, tenant.id))
+    policies = await rooms.policies.published(unit, tenant.id)
     return specs.tenant_fields(tenant) | {
+        "use_cases": [use_case_fields(use_case.spec) for use_case in use_cases],
+        "access": None if policies is None or policies.content == EMPTY else access_fields(policies.content),
         "departments": [{"name": department.name} for department in departments],
         "users": [user_fields(user) for user in users],
         "groups": [{"name": group.spec.name, "members": list(group.spec.members)} for group in groups],

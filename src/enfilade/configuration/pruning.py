@@ -67,6 +67,9 @@ class Pruner:
             self._removed.append(("billing profile", part.name, part.name))
         if part.anomalies is None and await rooms.anomalies.remove(unit):
             self._removed.append(("anomaly rules", part.name, part.name))
+        if part.access is None and await rooms.policies.remove(unit):
+            self._removed.append(("access", part.name, part.name))
+        use_cases = {use_case.name for use_case in part.use_cases}
         keys = {key.name for key in part.keys}
         applications = {application.name for application in part.applications}
         users = {user.email.lower() for user in part.users}
@@ -114,6 +117,13 @@ class Pruner:
             lambda user: user.spec.email in users or user.origin.source != LOCAL,
             lambda unit, user: identity.users.remove(unit, user.id),
             lambda user: user.spec.email,
+        )
+        await prune(
+            "use case",
+            rooms.use_cases.page,
+            lambda use_case: use_case.spec.name in use_cases,
+            lambda unit, use_case: rooms.use_cases.remove(unit, use_case.id),
+            lambda use_case: use_case.spec.name,
         )
         await prune(
             "department",

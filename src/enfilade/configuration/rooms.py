@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from enfilade.access.use_cases import UseCases
+from enfilade.access.versions import Versions
 from enfilade.costs.billing.profiles import BillingProfiles
 from enfilade.costs.holds.budgets import Budgets
 from enfilade.costs.holds.limits import Limits
@@ -26,3 +28,5 @@ class Rooms:
     catalogue: Catalogue
     billing: BillingProfiles
     anomalies: AnomalyRuleBook
+    use_cases: UseCases
+    policies: Versions

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from enfilade.configuration import document as doc
 from enfilade.configuration import specs
+from enfilade.configuration.access import content_of, use_case_spec
 from enfilade.configuration.anomalies import anomaly_rules_of
 from enfilade.configuration.billing import issuer_of, profile_of
 from enfilade.configuration.errors import InvalidDocument
@@ -90,6 +91,7 @@ class ConfigurationService:
         result = Application()
         try:
             async with self._rooms.storage.unit_of_work(scope) as unit:
+                unit.rehearses = True
                 await self._apply(unit, document, result, prune=prune)
                 unit.take_back()
         except TakenBack:
@@ -170,9 +172,8 @@ class ConfigurationService:
         await each("department", part.departments, lambda d: identity.departments.put(unit, d.name))
         await each("user", part.users, lambda u: identity.users.put(unit, user_spec(u)), managers_first)
         await each("group", part.groups, lambda group: identity.groups.put(unit, group_spec(group)))
-        await each(
-            "application", part.applications, lambda a: identity.applications.put(unit, specs.application_spec(a))
-        )
+        await each("use_case", part.use_cases, lambda u: self._rooms.use_cases.put(unit, use_case_spec(u)))
+        await each("application", part.applications, lambda a: self._application(unit, a))
         await self._keys(unit, part.keys, f"{path}.keys", part.name, result)
         await each("limit", part.limits, lambda entry: self._rooms.limits.put(unit, specs.limit_spec(entry)))
         await each("budget", part.budgets, lambda entry: self._rooms.budgets.put(unit, specs.budget_spec(entry)))
@@ -184,6 +185,16 @@ class ConfigurationService:
             with _at(f"{path}.anomalies"):
                 outcome = await self._rooms.anomalies.put(unit, anomaly_rules_of(part.anomalies))
             _note(result, outcome, "anomaly rules", part.name, part.name)
+
+        if part.access is not None:
+            with _at(f"{path}.access"):
+                _, outcome = await self._rooms.policies.put(unit, content_of(part.access), "applied with a document")
+            _note(result, outcome, "access", part.name, part.name)
+
+    async def _application(self, unit: UnitOfWork, part: doc.Application) -> tuple[Any, Outcome]:
+        for name in part.use_cases:
+            await self._rooms.use_cases.get(unit, name)
+        return await self._rooms.identity.applications.put(unit, specs.application_spec(part))
 
     async def _prices(self, unit: UnitOfWork, document: doc.Document, result: Application) -> None:
         """What all prices go through: discounts, markups, exchange rates."""

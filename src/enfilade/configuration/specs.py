@@ -52,7 +52,10 @@ def tenant_fields(tenant: Tenant) -> dict[str, Any]:
 def application_spec(part: doc.Application) -> ApplicationSpec:
     """What identity needs of an application."""
     settings = ApplicationSettings(
-        store_responses=part.store_responses, response_days=part.response_days, strict=part.strict
+        store_responses=part.store_responses,
+        response_days=part.response_days,
+        strict=part.strict,
+        use_cases=tuple(part.use_cases),
     )
     if part.cache is not None:
         settings = msgspec.structs.replace(
@@ -74,6 +77,7 @@ def application_fields(application: Application) -> dict[str, Any]:
         "cache": cache,
         "store_responses": settings.store_responses,
         "response_days": settings.response_days,
+        "use_cases": list(settings.use_cases),
         "strict": settings.strict,
     }
 

@@ -30,6 +30,16 @@ class LostAttempt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     region: str | None = None
 
 
+class AccessNote(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What was decided about the call, by which policies."""
+
+    allowed: bool
+    policies: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    reason: str = ""
+    use_case: str | None = None
+
+
 class CallData(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What happened to a call. Subjects are ids, times are RFC 3339, money is in nano-dollars.
 
@@ -54,6 +64,7 @@ class CallData(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     started_at: str
     status: str
     stream: bool
+    access: AccessNote | None = None
     amounts: list[int] | None = None
     application: str | None = None
     could_save_nano: int = 0
@@ -120,6 +131,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     requested_model: str | None = None
     use_case: str | None = None
     user: str | None = None
+    access: AccessNote | None = None
     amounts: list[int] | None = None
     kinds: list[str] | None = None
     lost: list[LostAttempt] | None = None
@@ -201,7 +213,17 @@ def call_data(call: Call, outcome: Outcome, around: Circumstances) -> CallData:
         flags=list(around.flags) or None,
         lost=around.lost,
         lost_nano=around.lost_nano,
+        access=None if call.decisions is None else access_note(call, around.deployment),
     )
+
+
+def access_note(call: Call, deployment: str | None) -> AccessNote | None:
+    """What was decided about the deployment that answered, or else about the first one."""
+    decisions = call.decisions
+    if not decisions:
+        return None
+    found = decisions.get(deployment or "") or next(iter(decisions.values()))
+    return AccessNote(found.allowed, found.policies, found.missing, found.reason, call.hints.use_case)
 
 
 def lost_attempt(number: int, target: Target, posting: Posting, tokens: int) -> LostAttempt:
@@ -282,6 +304,7 @@ def recovered_event(text: str, at_ns: int) -> str:
         flags=[ESTIMATED_USAGE],
         lost=intent.lost,
         lost_nano=intent.lost_nano,
+        access=intent.access,
     )
     event = CallEvent(intent.actor, to_rfc3339(at_ns), data, intent.tenant, SETTLED)
     return _ENCODER.encode(event).decode()

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from enfilade.access.types import Decision
 from enfilade.core.clock import NANOSECONDS
 from enfilade.core.scope import Scope
 from enfilade.costs.prices.sheet import PriceSheet
@@ -145,6 +146,10 @@ class Call(msgspec.Struct):
     may_read_cache: bool = True
     may_write_cache: bool = True
     trace_parent: str | None = None
+    address: str | None = None
+    """The caller's network address."""
+    decisions: dict[str, Decision] | None = None
+    """What was decided about each deployment that was asked about; None where the tenant has no policies."""
     asked: Asked | None = None
     """See `asking`."""
 

@@ -40,6 +40,12 @@ SECURITY_WRITE = "security:write"
 BREAK_GLASS_READ = "break_glass:read"
 BREAK_GLASS_WRITE = "break_glass:write"
 BREAK_GLASS_MANAGE = "break_glass:manage"
+ACCESS_READ = "access:read"
+ACCESS_WRITE = "access:write"
+ACCESS_APPROVE = "access:approve"
+ACCESS_EVALUATE = "access:evaluate"
+USE_CASES_READ = "use_cases:read"
+USE_CASES_WRITE = "use_cases:write"
 
 _READ = frozenset(
     {
@@ -54,6 +60,8 @@ _READ = frozenset(
         SPEND_READ,
         SESSIONS_READ,
         ISSUERS_READ,
+        ACCESS_READ,
+        USE_CASES_READ,
     }
 )
 _TENANT_ADMIN = _READ | {
@@ -70,16 +78,28 @@ _TENANT_ADMIN = _READ | {
     ROLES_WRITE,
     SECURITY_READ,
     BREAK_GLASS_READ,
+    ACCESS_WRITE,
+    ACCESS_APPROVE,
+    ACCESS_EVALUATE,
+    USE_CASES_WRITE,
 }
 _OWNERS_ONLY = frozenset({SECURITY_WRITE, BREAK_GLASS_WRITE})
 """What a tenant's administrators lack, and therefore cannot give to anybody, not even to themselves."""
-BREAK_GLASS_RIGHTS = _TENANT_ADMIN - {PEOPLE_WRITE, KEYS_WRITE, ROLES_WRITE, BREAK_GLASS_READ}
+BREAK_GLASS_RIGHTS = _TENANT_ADMIN - {
+    PEOPLE_WRITE,
+    KEYS_WRITE,
+    ROLES_WRITE,
+    BREAK_GLASS_READ,
+    ACCESS_WRITE,
+    ACCESS_APPROVE,
+}
 """What breaking the glass opens: nothing by which a right could be had that outlasts it."""
 
 TENANT_ROLES: dict[str, frozenset[str]] = {
     "owner": _TENANT_ADMIN | _OWNERS_ONLY,
     "admin": _TENANT_ADMIN,
-    "developer": frozenset({APPLICATIONS_READ, CATALOGUE_READ, CALLS_READ, SPEND_READ, BUDGETS_READ, LIMITS_READ}),
+    "developer": frozenset({APPLICATIONS_READ, CATALOGUE_READ, CALLS_READ, SPEND_READ, BUDGETS_READ, LIMITS_READ})
+    | {USE_CASES_READ},
     "operator": _READ | {KEYS_WRITE, LIMITS_WRITE},
     "auditor": _READ | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ, ROLES_READ, SECURITY_READ, BREAK_GLASS_READ},
     "member": frozenset(),

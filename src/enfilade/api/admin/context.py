@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from enfilade.access.service import Access
 from enfilade.api.headers import Network
 from enfilade.audit.service import Audit
 from enfilade.configuration.rooms import Rooms
@@ -15,11 +16,15 @@ from enfilade.costs.reconciliation.booking import Bookings
 from enfilade.costs.reconciliation.service import Reconciliations
 from enfilade.costs.service import Costs
 from enfilade.costs.spend.exports.service import Exports
+from enfilade.gateway.gate import Gate
+from enfilade.gateway.stored.service import Stored
 from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
 from enfilade.identity.principals import Principals
+from enfilade.identity.sign_in.service import SignIn
 from enfilade.identity.sign_in.sessions import Sessions
 from enfilade.providers.key_rotation import KeyRotation
+from enfilade.sealing.service import Encryption
 from enfilade.storage.database import Database
 from enfilade.storage.unit_of_work import Storage
 
@@ -33,6 +38,8 @@ class AdminContext:
     principals: Principals
     entrance: Entrance
     sessions: Sessions
+    sign_in: SignIn
+    public_url: str | None
     rooms: Rooms
     configuration: ConfigurationService
     key_rotation: KeyRotation
@@ -43,6 +50,10 @@ class AdminContext:
     reconciliations: Reconciliations
     bookings: Bookings
     audit: Audit
+    encryption: Encryption
+    stored: Stored
+    access: Access
+    gate: Gate
     directory: Directory
     clock: Clock
     ids: IdFactory

@@ -13,6 +13,7 @@ from enfilade.core.errors import InvalidRequest
 from enfilade.identity.errors import AlreadyExists
 from enfilade.identity.permissions import APPLICATIONS_READ, APPLICATIONS_WRITE
 from enfilade.identity.types import Application
+from enfilade.storage.unit_of_work import UnitOfWork
 
 
 class ApplicationView(ApplicationBody):
@@ -40,6 +41,11 @@ def show(context: AdminContext, application: Application) -> ApplicationView:
     )
 
 
+async def _check_use_cases(context: AdminContext, unit: UnitOfWork, body: ApplicationBody) -> None:
+    for name in body.use_cases:
+        await context.rooms.use_cases.get(unit, name)
+
+
 @ROUTER.get("")
 async def page(context: Context, actor: Reader, limit: Limit = 50, cursor: Cursor = None) -> Page[ApplicationView]:
     """List applications."""
@@ -59,6 +65,7 @@ async def create(context: Context, body: ApplicationBody, actor: Writer, respons
         if await context.rooms.identity.applications.find(unit, body.name) is not None:
             message = f"There is an application {body.name!r} already."
             raise AlreadyExists(message)
+        await _check_use_cases(context, unit, body)
         application, _ = await context.rooms.identity.applications.put(unit, application_spec(body))
     tag(response, application.version)
     return show(context, application)
@@ -83,6 +90,7 @@ async def change(
         if body.name != present.spec.name:
             message = "An application cannot be renamed."
             raise InvalidRequest(message, param="name")
+        await _check_use_cases(context, unit, body)
         application, _ = await context.rooms.identity.applications.put(
             unit, application_spec(body), expected_version(if_match)
         )
