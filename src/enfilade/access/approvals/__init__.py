@@ -1,0 +1,1 @@
+"""Approvals: who asked for which access, who decided, and what was granted until when."""
