@@ -18,7 +18,7 @@ from enfilade.gateway.errors import Draining, Interrupted
 from enfilade.gateway.line import Line
 from enfilade.gateway.relay import request_id_headers
 from enfilade.gateway.types import Call
-from enfilade.identity.principals import Principals
+from enfilade.identity.entrance import Entrance
 
 log = structlog.get_logger("enfilade.api.calls")
 
@@ -35,11 +35,11 @@ class DataPlane:
     """Takes calls."""
 
     def __init__(
-        self, line: Line, principals: Principals, clock: Clock, ids: IdFactory, options: DataPlaneOptions
+        self, line: Line, entrance: Entrance, clock: Clock, ids: IdFactory, options: DataPlaneOptions
     ) -> None:
         """Answer calls through `line`."""
         self._line = line
-        self._principals = principals
+        self._entrance = entrance
         self._clock = clock
         self._ids = ids
         self._options = options
@@ -92,7 +92,10 @@ class DataPlane:
         address = client_address(scope.get("client"), found, self._options.trusted_proxies)
         if names_model(dialect):
             find_key_in_query(found, scope["query_string"])
-        principal = self._principals.authenticate(credential(found), address, now_ns)
+        given = credential(found)
+        principal = self._entrance.known(given, address, now_ns)
+        if principal is None:
+            principal = await self._entrance.verified(given)
         call = Call(call_id, now_ns, started, dialect, principal, principal.scope, NOTHING, address=address)
         try:
             body = await read_body(receive, found.get(b"content-length"), self._options.max_body_bytes)

@@ -17,7 +17,8 @@ from enfilade.gateway.errors import ModelNotFound
 from enfilade.gateway.gate import Gate
 from enfilade.gateway.resolve import is_allowed
 from enfilade.gateway.types import Hints
-from enfilade.identity.principals import Principal, Principals
+from enfilade.identity.entrance import Entrance
+from enfilade.identity.principals import Principal
 
 PREFIX = "/v1/models/"
 GEMINI = "/v1beta/models"
@@ -33,7 +34,7 @@ class ModelList:
         self,
         catalogue: Catalogue,
         gate: Gate,
-        principals: Principals,
+        entrance: Entrance,
         clock: Clock,
         ids: IdFactory,
         trusted: tuple[Network, ...],
@@ -41,7 +42,7 @@ class ModelList:
         """List what `catalogue` has and the caller may use, as `gate` tells."""
         self._gate = gate
         self._catalogue = catalogue
-        self._principals = principals
+        self._entrance = entrance
         self._clock = clock
         self._ids = ids
         self._trusted = trusted
@@ -53,7 +54,7 @@ class ModelList:
         request_id = self._ids.new_id()
         headers: HeaderList = [*JSON, (b"x-request-id", request_id.encode())]
         try:
-            body = msgspec.json.encode(self._told(self._authenticate(scope), path))
+            body = msgspec.json.encode(self._told(await self._authenticate(scope), path))
         except EnfiladeError as error:
             refusal = plain_error_body(error)
             if path.startswith(GEMINI):
@@ -71,12 +72,12 @@ class ModelList:
             return self._described(self._one(principal, path[len(PREFIX) :]))
         return self._all(principal)
 
-    def _authenticate(self, scope: Scope) -> Principal:
+    async def _authenticate(self, scope: Scope) -> Principal:
         found = collect(scope["headers"])
         if scope["path"].startswith(GEMINI):
             find_key_in_query(found, scope["query_string"])
         address = client_address(scope.get("client"), found, self._trusted)
-        return self._principals.authenticate(credential(found), address, self._clock.now_ns())
+        return await self._entrance.by_credential(credential(found), address)
 
     def _all(self, principal: Principal) -> dict[str, object]:
         names = self._names(principal)

@@ -9,11 +9,10 @@ import msgspec
 from enfilade.api.asgi import HeaderList, Receive, Scope, Send, send_reply
 from enfilade.api.headers import collect, credential
 from enfilade.api.plain_errors import plain_error_body
-from enfilade.core.clock import Clock
 from enfilade.core.errors import EnfiladeError
+from enfilade.identity.entrance import Entrance
 from enfilade.identity.errors import PermissionMissing
 from enfilade.identity.permissions import METRICS_READ
-from enfilade.identity.principals import Principals
 from enfilade.telemetry.metrics import Metrics
 
 JSON: HeaderList = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -34,12 +33,11 @@ class Readiness:
 class Probes:
     """`/healthz`, `/readyz` and `/metrics`."""
 
-    def __init__(self, readiness: Readiness, metrics: Metrics, principals: Principals, clock: Clock) -> None:
+    def __init__(self, readiness: Readiness, metrics: Metrics, entrance: Entrance) -> None:
         """Report on these."""
         self._readiness = readiness
         self._metrics = metrics
-        self._principals = principals
-        self._clock = clock
+        self._entrance = entrance
 
     async def healthz(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Alive: this process answers."""
@@ -55,20 +53,19 @@ class Probes:
     async def metrics(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Figures for Prometheus: to a key that may read them, or to a scraper on this very machine."""
         try:
-            self._authorise(scope)
+            await self._authorise(scope)
         except EnfiladeError as error:
             await send_reply(send, error.status, list(JSON), plain_error_body(error))
             return
         await send_reply(send, 200, list(PROMETHEUS), self._metrics.render())
 
-    def _authorise(self, scope: Scope) -> None:
+    async def _authorise(self, scope: Scope) -> None:
         found = collect(scope["headers"])
         is_local = _is_loopback(scope.get("client")) and b"x-forwarded-for" not in found and b"forwarded" not in found
         if is_local and b"authorization" not in found:
             return
         client = scope.get("client")
-        now_ns = self._clock.now_ns()
-        principal = self._principals.authenticate(credential(found), client[0] if client else None, now_ns)
+        principal = await self._entrance.by_credential(credential(found), client[0] if client else None)
         if not principal.scope.may(METRICS_READ):
             message = "The key's roles do not include `metrics:read`."
             raise PermissionMissing(message)

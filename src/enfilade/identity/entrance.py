@@ -1,27 +1,63 @@
 """Who comes in: by a key, by a token that an issuer signed, or by a session."""
 
+import hashlib
+
 from enfilade.core.clock import Clock, to_ns
 from enfilade.identity.principals import Principal, Principals
 from enfilade.identity.scopes import tenant_scope
 from enfilade.identity.sign_in.errors import InvalidSession
 from enfilade.identity.sign_in.sessions import PREFIX, Sessions, tenant_of
 from enfilade.identity.sign_in.types import Session
+from enfilade.identity.tokens.arrivals import roles_of
+from enfilade.identity.tokens.book import IssuerBook
+from enfilade.identity.tokens.service import Tokens
 from enfilade.storage.unit_of_work import Storage
+
+TOKEN = b"eyJ"
+"""How every signed token begins: `{"` in base64."""
 
 
 class Entrance:
     """Turns a credential into a principal."""
 
-    def __init__(self, principals: Principals, storage: Storage, sessions: Sessions, clock: Clock) -> None:
-        """Look keys up in `principals`, sessions in `storage`."""
+    def __init__(
+        self,
+        principals: Principals,
+        tokens: Tokens,
+        issuers: IssuerBook,
+        storage: Storage,
+        sessions: Sessions,
+        clock: Clock,
+    ) -> None:
+        """Look keys up in `principals`, tokens in `tokens`, sessions in `storage`."""
         self._principals = principals
+        self._tokens = tokens
+        self._issuers = issuers
         self._storage = storage
         self._sessions = sessions
         self._clock = clock
 
-    def by_key(self, credential: bytes, address: str | None) -> Principal:
-        """Whoever presents this key. Raises InvalidKey, ExpiredKey, AddressRefused."""
-        return self._principals.authenticate(credential, address, self._clock.now_ns())
+    def known(self, credential: bytes, address: str | None, now_ns: int) -> Principal | None:
+        """Whoever presents this key or token; None when a token has yet to be verified.
+
+        Raises InvalidKey, ExpiredKey, AddressRefused.
+        """
+        if credential[:3] == TOKEN:
+            principal = self._tokens.remembered(hashlib.sha256(credential).digest(), now_ns)
+            if principal is not None:
+                return principal
+            if credential.count(b".") == 2:
+                return None
+        return self._principals.authenticate(credential, address, now_ns)
+
+    async def verified(self, token: bytes) -> Principal:
+        """Whoever presents a token that `known` did not know. Raises InvalidToken, IssuerAway."""
+        return await self._tokens.verify(token)
+
+    async def by_credential(self, credential: bytes, address: str | None) -> Principal:
+        """Whoever presents this key or token. Raises what `known` and `verified` raise."""
+        principal = self.known(credential, address, self._clock.now_ns())
+        return await self.verified(credential) if principal is None else principal
 
     @staticmethod
     def is_session(credential: bytes) -> bool:
@@ -39,17 +75,26 @@ class Entrance:
         scope = tenant_scope(tenant, "sessions")
         async with self._storage.unit_of_work(scope, readonly=True) as unit:
             session = await self._sessions.find(unit, token)
-        if session is None:
-            raise _no_session()
-        principal = self._principals.of_person(
-            tenant, session.user_id, name="session", expires_ns=to_ns(session.expires_at)
-        )
-        if principal is None:
+        principal = None if session is None else self._principal(session)
+        if session is None or principal is None:
             raise _no_session()
         if self._sessions.is_stale(session):
             async with self._storage.unit_of_work(scope, alone=False) as unit:
                 await self._sessions.touch(unit, session)
         return principal, session
+
+    def _principal(self, session: Session) -> Principal | None:
+        """None when the person is gone, or the issuer that vouched for them."""
+        roles: tuple[str, ...] = ()
+        if session.issuer is not None:
+            issuer = self._issuers.issuer(session.tenant, session.issuer)
+            if issuer is None:
+                return None
+            roles = roles_of(issuer, session.groups)
+        expires_ns = to_ns(session.expires_at)
+        return self._principals.of_person(
+            session.tenant, session.user_id, name="session", expires_ns=expires_ns, roles=roles
+        )
 
 
 def _no_session() -> InvalidSession:

@@ -122,7 +122,7 @@ async def authenticate(context: AdminContext, scope: Any) -> tuple[Principal, Se
     if context.entrance.is_session(given):
         return await context.entrance.by_session(given)
     address = client_address(scope.get("client"), found, context.trusted_proxies)
-    return context.entrance.by_key(given, address), None
+    return await context.entrance.by_credential(given, address), None
 
 
 def session_csrf(scope: Any) -> str:

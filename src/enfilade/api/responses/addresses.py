@@ -10,11 +10,10 @@ from enfilade.api.headers import HINTED, client_address, collect, credential
 from enfilade.api.plain_errors import plain_error_body
 from enfilade.api.responses.handlers import Handlers
 from enfilade.api.responses.request import Asked, read_query
-from enfilade.core.clock import Clock
 from enfilade.core.errors import EnfiladeError, MethodNotAllowed, NotFound
 from enfilade.core.ids import IdFactory
 from enfilade.gateway.stored.service import Stored
-from enfilade.identity.principals import Principals
+from enfilade.identity.entrance import Entrance
 
 RESPONSES, CONVERSATIONS = "/v1/responses", "/v1/conversations"
 NAME = "*"
@@ -31,8 +30,7 @@ Route = tuple[str, ...]
 class Caller:
     """What is needed to know who asks."""
 
-    principals: Principals
-    clock: Clock
+    entrance: Entrance
     ids: IdFactory
     options: DataPlaneOptions
 
@@ -98,7 +96,8 @@ class StoredAddresses:
         caller = self._caller
         found = collect(connection["headers"])
         address = client_address(connection.get("client"), found, caller.options.trusted_proxies)
-        principal = caller.principals.authenticate(credential(found), address, caller.clock.now_ns())
+        principal = await caller.entrance.by_credential(credential(found), address)
+        require_in_scope(principal, caller.dialect)
         scope = principal.scope
         if HINTED in found and (user := found.get(b"x-enfilade-user")) is not None:
             scope = principal.for_user(user.decode("utf-8", "replace").strip())

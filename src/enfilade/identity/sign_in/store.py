@@ -51,3 +51,41 @@ UPDATE sessions SET revoked_at = $3 WHERE tenant_id = $1 AND id IN (
 RETURNING id
 """
 FORGET_SESSIONS = "DELETE FROM sessions WHERE tenant_id = $1 AND expires_at < $2"
+
+# People on their way to an issuer. Whoever comes back takes the row: it is there once.
+FORGET_SIGN_INS = """
+DELETE FROM sign_ins WHERE tenant_id = $1 AND (expires_at < $2 OR id IN (
+    SELECT id FROM sign_ins WHERE tenant_id = $1 ORDER BY id DESC OFFSET $3))
+"""
+INSERT_SIGN_IN = """
+INSERT INTO sign_ins (tenant_id, id, issuer_id, state_digest, browser_digest, nonce, verifier, redirect_uri, target,
+    expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+TAKE_SIGN_IN = """
+DELETE FROM sign_ins WHERE tenant_id = $1 AND state_digest = $2 AND browser_digest = $3
+RETURNING issuer_id, nonce, verifier, redirect_uri, target, expires_at
+"""
+
+# Command lines that wait. They are the platform's.
+FORGET_GRANTS = "DELETE FROM device_grants WHERE tenant_id = $1 AND expires_at < $2"
+COUNT_GRANTS = "SELECT count(*) FROM device_grants WHERE tenant_id = $1"
+INSERT_GRANT = """
+INSERT INTO device_grants (tenant_id, id, code_digest, user_code, challenge, redirect_uri, address, user_agent,
+    approved_tenant, approved_session, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+FIND_BY_USER_CODE = """
+SELECT id, address, user_agent FROM device_grants
+WHERE tenant_id = $1 AND user_code = $2 AND expires_at > $3 AND approved_session IS NULL AND NOT denied
+"""
+ANSWER_GRANT = """
+UPDATE device_grants SET approved_tenant = $3, approved_session = $4, denied = $5, user_code = NULL
+WHERE tenant_id = $1 AND id = $2 AND approved_session IS NULL AND NOT denied RETURNING id
+"""
+POLL_GRANT = """
+SELECT id, approved_tenant, approved_session, denied, polled_at, challenge, redirect_uri FROM device_grants
+WHERE tenant_id = $1 AND code_digest = $2 AND expires_at > $3 FOR UPDATE
+"""
+NOTE_POLL = "UPDATE device_grants SET polled_at = $3 WHERE tenant_id = $1 AND id = $2"
+TAKE_GRANT = "DELETE FROM device_grants WHERE tenant_id = $1 AND id = $2"

@@ -1,0 +1,1 @@
+"""Issuers, and the tokens that they sign."""
