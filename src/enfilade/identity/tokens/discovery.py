@@ -26,7 +26,7 @@ class Metadata(msgspec.Struct, frozen=True):
     end_session_endpoint: str | None = None
     device_authorization_endpoint: str | None = None
     authorization_response_iss_parameter_supported: bool = False
-    token_endpoint_auth_methods_supported: list[str] = ["client_secret_basic"]
+    token_endpoint_auth_methods_supported: list[str] = msgspec.field(default_factory=lambda: ["client_secret_basic"])
 
 
 class Publications:
