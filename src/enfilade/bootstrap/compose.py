@@ -62,6 +62,7 @@ from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
 from enfilade.identity.principals import Principals
 from enfilade.identity.service import Identity
+from enfilade.identity.sign_in.means import Means
 from enfilade.identity.sign_in.service import SignIn
 from enfilade.identity.sign_in.sessions import Sessions
 from enfilade.providers.credentials import SecretSources
@@ -182,15 +183,11 @@ class Parts:
         self.key_rotation = KeyRotation(self.providers, self.storage, clock, self.metrics)
 
         self.sign_in = SignIn(
-            ids,
-            clock,
-            self.storage,
-            GuardedFetcher(self.client),
-            self.sealer,
+            Means(ids, clock, self.storage, GuardedFetcher(self.client), self.sealer),
             self.identity.users,
             self.principals,
             self.sessions,
-            lambda: self.directory.refresh(),
+            self.refresh,
         )
         self.entrance = Entrance(
             self.principals, self.sign_in.tokens, self.sign_in.book, self.storage, self.sessions, clock
@@ -289,6 +286,10 @@ class Parts:
             trusted_proxies=self.given.trusted_proxies,
             replica=self.replica,
         )
+
+    async def refresh(self) -> None:
+        """Let this process know of a change at once."""
+        await self.directory.refresh()
 
     def services(self) -> list[Service]:
         """What runs beside the requests, until the process ends."""
