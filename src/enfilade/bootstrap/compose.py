@@ -60,6 +60,7 @@ from enfilade.gateway.stored.service import Stored
 from enfilade.gateway.stored.upgrade import OldContents
 from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
+from enfilade.identity.key_uses import KeyUses
 from enfilade.identity.principals import Principals
 from enfilade.identity.service import Identity
 from enfilade.identity.sign_in.means import Means
@@ -74,6 +75,7 @@ from enfilade.sealing.renewal import Places
 from enfilade.storage.address import Address
 from enfilade.storage.cells import CellDirectory
 from enfilade.storage.database import Database
+from enfilade.storage.fleet import Fleet
 from enfilade.storage.making import CellMaker
 from enfilade.storage.partitions import Partitions
 from enfilade.storage.replicas import ReplicaPresence
@@ -126,6 +128,7 @@ class Parts:
         self.cells = CellDirectory(self.database)
         self.storage = Storage(self.cells, clock)
         self.cell_maker = CellMaker(self.cells, clock)
+        self.fleet = Fleet(self.cells)
         self.writers = Writers(self.cells, clock)
         self.writer = self.writers.home
         self.presence = ReplicaPresence(self.database, self.replica, __version__, clock)
@@ -133,6 +136,7 @@ class Parts:
         # identity
         self.identity = Identity(ids, clock, self.cell_maker)
         self.principals = Principals()
+        self.key_uses = KeyUses(self.storage, self.principals, clock)
         self.sessions = Sessions(ids, clock)
         self.access = AccessParts(self.storage, self.identity, clock, ids)
         self._add_middle_rooms(given, clock, ids)
@@ -306,6 +310,7 @@ class Parts:
             self.roll_ups.run,
             self.anomalies.run,
             self.retention.run,
+            self.key_uses.run,
             *self.sealing.services(),
             self.sign_in.tokens.renew_keys,
             self.access.review_watch.run,

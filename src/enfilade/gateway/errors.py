@@ -45,6 +45,13 @@ class KeyCannotCall(Forbidden):
     remedy = "Use an application's or a user's key."
 
 
+class OutOfScope(Forbidden):
+    """The key's scopes leave no calls of this kind."""
+
+    code = "out_of_scope"
+    remedy = "Use a key whose scopes include such calls, or have this key's extended."
+
+
 class TokensPerRequestExceeded(InvalidRequest):
     """The request is larger than the tenant allows for one."""
 

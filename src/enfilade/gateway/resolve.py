@@ -7,20 +7,29 @@ from enfilade.dialects.codec import Operation
 from enfilade.dialects.translation.passage import Translator
 from enfilade.gateway.capabilities.check import able
 from enfilade.gateway.catalogue import Catalogue
-from enfilade.gateway.errors import DialectNotServed, KeyCannotCall, ModelNotAllowed, ModelNotFound, NoDeployment
+from enfilade.gateway.errors import (
+    DialectNotServed,
+    KeyCannotCall,
+    ModelNotAllowed,
+    ModelNotFound,
+    NoDeployment,
+    OutOfScope,
+)
 from enfilade.gateway.types import Call, Target
 from enfilade.identity.principals import Principal
+from enfilade.identity.roles.narrowing import UNBOUND
 
 
 def resolve(catalogue: Catalogue, translator: Translator, call: Call) -> list[Target]:
     """The deployments of the model that the call asks for, then those of its fallbacks.
 
-    Raises KeyCannotCall, ModelNotFound, ModelNotAllowed, NoDeployment, DialectNotServed,
+    Raises KeyCannotCall, OutOfScope, ModelNotFound, ModelNotAllowed, NoDeployment, DialectNotServed,
     CapabilityMissing.
     """
     if call.scope.application is None and call.scope.user is None:
         message = "This key stands for no application and no user."
         raise KeyCannotCall(message)
+    require_in_scope(call.principal, call.dialect.operation, call.dialect.name)
     name = call.request.model
     entry = catalogue.resolve(name, call.request.size, call.hints)
     if entry is None:
@@ -56,11 +65,22 @@ def _speaking(translator: Translator, call: Call, targets: Sequence[Target]) -> 
 
 
 def is_allowed(principal: Principal, model: str) -> bool:
-    """Whether the tenant and the application may use a model."""
+    """Whether the tenant, the application and the key may use a model."""
     application = principal.application
-    return _matches(principal.tenant.spec.allowed_models, model) and (
-        application is None or _matches(application.spec.allowed_models, model)
+    models = principal.narrowing.models
+    return (
+        _matches(principal.tenant.spec.allowed_models, model)
+        and (application is None or _matches(application.spec.allowed_models, model))
+        and (models is None or _matches(models, model))
     )
+
+
+def require_in_scope(principal: Principal, operation: Operation, dialect: str) -> None:
+    """Refuse calls that the key's scopes leave out. Raises OutOfScope."""
+    narrowing = principal.narrowing
+    if narrowing is not UNBOUND and not narrowing.lets_call(operation.value, dialect):
+        message = f"The scopes of this key leave no calls to {operation.value} in {dialect}."
+        raise OutOfScope(message)
 
 
 def _matches(patterns: Sequence[str], model: str) -> bool:

@@ -85,15 +85,35 @@ _TENANT_ADMIN = _READ | {
 }
 _OWNERS_ONLY = frozenset({SECURITY_WRITE, BREAK_GLASS_WRITE})
 """What a tenant's administrators lack, and therefore cannot give to anybody, not even to themselves."""
-BREAK_GLASS_RIGHTS = _TENANT_ADMIN - {
-    PEOPLE_WRITE,
-    KEYS_WRITE,
-    ROLES_WRITE,
-    BREAK_GLASS_READ,
-    ACCESS_WRITE,
-    ACCESS_APPROVE,
+BREAK_GLASS_RIGHTS = frozenset(name for name in _TENANT_ADMIN if name.endswith(":read")) | {
+    APPLICATIONS_WRITE,
+    LIMITS_WRITE,
+    BUDGETS_WRITE,
 }
 """What breaking the glass opens: nothing by which a right could be had that outlasts it."""
+
+STANDING_RIGHTS = frozenset(
+    {
+        TENANT_READ,
+        TENANTS_MANAGE,
+        LIMITS_READ,
+        LIMITS_WRITE,
+        BUDGETS_READ,
+        BUDGETS_WRITE,
+        CATALOGUE_READ,
+        CATALOGUE_WRITE,
+        SPEND_READ,
+        LEDGER_WRITE,
+        RECONCILIATIONS_READ,
+        RECONCILIATIONS_WRITE,
+        BILLING_READ,
+        BILLING_WRITE,
+        BREAK_GLASS_READ,
+        BREAK_GLASS_WRITE,
+        BREAK_GLASS_MANAGE,
+    }
+)
+"""What the platform's people may do in a tenant that lets them in by breaking the glass only: run it and bill it."""
 
 TENANT_ROLES: dict[str, frozenset[str]] = {
     "owner": _TENANT_ADMIN | _OWNERS_ONLY,

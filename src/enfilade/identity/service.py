@@ -10,6 +10,8 @@ from enfilade.identity.keys import Keys
 from enfilade.identity.people import Departments, Users
 from enfilade.identity.provisioning.groups import Groups
 from enfilade.identity.roles.book import Assignments, RoleBook
+from enfilade.identity.roles.glass import GlassBook
+from enfilade.identity.roles.security import SecurityBook
 from enfilade.identity.tenants import Tenants
 from enfilade.storage.making import CellMaker
 from enfilade.storage.unit_of_work import UnitOfWork
@@ -27,6 +29,8 @@ class Identity:
         self.applications = Applications(ids, self.departments)
         self.roles = RoleBook(ids)
         self.assignments = Assignments(ids)
+        self.security = SecurityBook()
+        self.glass = GlassBook(ids, clock)
         self.keys = Keys(ids, clock, self.applications, self.users)
 
     async def names(self, unit: UnitOfWork, kind: str, identifiers: Collection[str]) -> dict[str, str]:

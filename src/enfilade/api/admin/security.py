@@ -13,11 +13,14 @@ from fastapi.routing import APIRoute
 
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.cookies import read_cookie
+from enfilade.api.admin.glass import glass_of
 from enfilade.api.headers import CREDENTIALS, client_address, collect, credential
 from enfilade.core.errors import InternalError, InvalidRequest
-from enfilade.core.scope import Scope
+from enfilade.core.scope import EVERYWHERE, Extent, Scope
 from enfilade.identity.errors import PermissionMissing, UnknownTenant
+from enfilade.identity.permissions import AUDIT_READ, CALLS_READ, STANDING_RIGHTS
 from enfilade.identity.principals import Principal
+from enfilade.identity.roles.granting import require_standing
 from enfilade.identity.scopes import narrowed_to
 from enfilade.identity.sign_in.errors import CsrfRefused
 from enfilade.identity.sign_in.sessions import csrf_of
@@ -26,6 +29,13 @@ from enfilade.identity.sign_in.types import Session
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing: the browser's cookie alone is enough for them."""
 CSRF_HEADER = b"x-csrf-token"
+
+UNDER_GLASS = frozenset({CALLS_READ, AUDIT_READ})
+"""What the platform's people cannot read of all tenants at once where one of them lets them in by glass only."""
+
+Confinement = Literal["list", "object", "filter"]
+"""How a route keeps to a part of the tenant: it lists what belongs there, checks the one thing that it touches, or has
+its filters name one department or application."""
 
 Reach = Literal["one", "any", "platform"]
 """Whom a route concerns: one tenant (the platform says which), any that the caller sees, or the platform alone."""
@@ -47,6 +57,8 @@ class Actor:
     """The rights under which the route works: already confined to the tenant, where there is one."""
     tenant: str | None
     """The tenant's id; None when the platform asks about all of them."""
+    within: Extent = EVERYWHERE
+    """Where in the tenant the permission holds that the route needs."""
     session: Session | None = None
     """The session by which they came in, if it was one."""
 
@@ -65,10 +77,14 @@ class Public:
 class Needs:
     """A dependency: the caller holds the permission, and the tenant is one that they may see."""
 
-    def __init__(self, permission: str | None, reach: Reach = "any") -> None:
-        """Require `permission`, or with None no more than a valid key."""
+    def __init__(self, permission: str | None, reach: Reach = "any", *, confined_by: Confinement | None = None) -> None:
+        """Require `permission`, or with None no more than a valid key.
+
+        Who has it for a part of the tenant only is refused unless the route says how it keeps to `Actor.within`.
+        """
         self.permission = permission
         self.reach = reach
+        self.confined_by = confined_by
 
     async def __call__(
         self,
@@ -80,23 +96,52 @@ class Needs:
         """Authenticate and authorise. Raises Unauthenticated, Forbidden, UnknownTenant, TenantRequired."""
         context: AdminContext = request.app.state.context
         principal, session = await authenticate(context, request.scope)
-        if self.permission is not None and not principal.scope.may(self.permission):
-            message = f"The key's roles do not include `{self.permission}`."
-            raise PermissionMissing(message, details={"permission": self.permission})
-        if not principal.scope.is_platform:
+        scope = principal.scope
+        if not scope.is_platform:
+            within = self._within(scope)
             if self.reach == "platform":
                 message = "This belongs to the platform; a tenant's key cannot reach it."
                 raise PermissionMissing(message, details={"permission": self.permission})
-            return Actor(principal, principal.scope, _own_tenant(principal, tenant), session)
+            return Actor(principal, scope, _own_tenant(principal, tenant), within, session)
         if tenant is None or self.reach == "platform":
+            self._within(scope)
             if self.reach == "one":
                 message = "Say which tenant is meant."
                 raise TenantRequired(message, param="tenant")
-            return Actor(principal, principal.scope, None, session)
+            if self.permission in UNDER_GLASS and self.reach == "any" and context.principals.closed():
+                message = "Some tenant lets nobody read this without breaking the glass: say which tenant is meant."
+                raise TenantRequired(message, param="tenant")
+            return Actor(principal, scope, None, session=session)
+        return await self._in_tenant(context, request, principal, tenant, session)
+
+    async def _in_tenant(
+        self, context: AdminContext, request: Request, principal: Principal, tenant: str, session: Session | None
+    ) -> Actor:
+        """One of the platform's people in a tenant: by their standing rights, or because they broke the glass."""
+        scope = principal.scope
         found = context.principals.tenant_named(tenant)
-        if found is None or found.id == principal.scope.tenant:
+        glass = await glass_of(context, request, scope, found.id, self.permission) if found else None
+        if glass is not None and found is not None:
+            return Actor(principal, glass, found.id, session=session)
+        self._within(scope)
+        if found is None or found.id == scope.tenant:
             raise _unknown(tenant)
-        return Actor(principal, narrowed_to(principal.scope, found.id), found.id, session)
+        if self.permission is not None and self.permission not in STANDING_RIGHTS:
+            require_standing(context.principals.settings(found.id))
+        return Actor(principal, narrowed_to(scope, found.id), found.id, session=session)
+
+    def _within(self, scope: Scope) -> Extent:
+        """Where the scope has the permission. Raises PermissionMissing."""
+        if self.permission is None:
+            return EVERYWHERE
+        within = scope.extent(self.permission)
+        if within.is_nowhere:
+            message = f"The key's roles do not include `{self.permission}`."
+            raise PermissionMissing(message, details={"permission": self.permission})
+        if not within.everywhere and self.confined_by is None:
+            message = f"Your right to `{self.permission}` holds in a part of the tenant only; this concerns all of it."
+            raise PermissionMissing(message, details={"permission": self.permission})
+        return within
 
 
 def _context(request: Request) -> AdminContext:

@@ -12,10 +12,13 @@ from enfilade.api.responses.handlers import Handlers
 from enfilade.api.responses.request import Asked, read_query
 from enfilade.core.errors import EnfiladeError, MethodNotAllowed, NotFound
 from enfilade.core.ids import IdFactory
+from enfilade.dialects.codec import Operation
+from enfilade.gateway.resolve import require_in_scope
 from enfilade.gateway.stored.service import Stored
 from enfilade.identity.entrance import Entrance
 
 RESPONSES, CONVERSATIONS = "/v1/responses", "/v1/conversations"
+DIALECT = "openai_responses"
 NAME = "*"
 """Stands in a route for a name."""
 
@@ -97,7 +100,7 @@ class StoredAddresses:
         found = collect(connection["headers"])
         address = client_address(connection.get("client"), found, caller.options.trusted_proxies)
         principal = await caller.entrance.by_credential(credential(found), address)
-        require_in_scope(principal, caller.dialect)
+        require_in_scope(principal, Operation.GENERATE, DIALECT)
         scope = principal.scope
         if HINTED in found and (user := found.get(b"x-enfilade-user")) is not None:
             scope = principal.for_user(user.decode("utf-8", "replace").strip())
