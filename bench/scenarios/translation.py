@@ -25,7 +25,7 @@ IMPORTS = (
 """All kinds are found, and with that imported."""
 BENEATH = (
     "import asyncio, ssl, json, uvloop, httptools, cryptography.hazmat.primitives.asymmetric.ed25519; "
-    "import enfilade.identity.service, enfilade.identity.directory, enfilade.storage.unit_of_work, enfilade.storage.sealing; "
+    "import enfilade.identity.service, enfilade.identity.directory, enfilade.storage.unit_of_work, enfilade.sealing.sealer; "
 )
 """What a server without providers imports too."""
 

@@ -41,6 +41,22 @@ class Settings(BaseSettings):
     master_key_file: Path | None = Field(
         None, description="A file with the master key. With the embedded database one is made in the data directory."
     )
+    master_key_service: str | None = Field(
+        None, description="A master key that a service keeps: vault-transit:MOUNT/KEY or aws-kms:REGION/KEY-ID."
+    )
+    previous_master_key: SecretStr | None = Field(
+        None, description="The master key before this one, until `enfilade encryption status` says that it may go."
+    )
+    previous_master_key_file: Path | None = Field(None, description="A file with the master key before this one.")
+    previous_master_key_service: str | None = Field(
+        None, description="The master key before this one, kept by a service."
+    )
+    tenant_master_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Master keys (patterns, separated by commas) that tenants may bring themselves, e.g. "
+        "vault-transit:transit/{tenant}-*; `{tenant}` is the tenant's name. The platform's operator may name any.",
+    )
+    aws_kms_url: str | None = Field(None, description="Where AWS KMS is asked, if not at its public address.")
     secret_env: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*_API_KEY", "ENFILADE_SECRET_*"),
         description="Names (patterns, separated by commas) of the variables to which providers' keys may refer.",
@@ -66,7 +82,8 @@ class Settings(BaseSettings):
     vault_namespace: str | None = Field(None, description="The namespace there, e.g. teams/platform.")
     vault_ca_file: Path | None = Field(None, description="Certificate authorities (PEM) of Vault's own.")
     vault_allow_http: bool = Field(
-        default=False, description="May Vault be asked over plain HTTP elsewhere than on loopback? Secrets travel there."
+        default=False,
+        description="May Vault be asked over plain HTTP elsewhere than on loopback? Secrets travel there.",
     )
     vault_token: SecretStr | None = Field(None, description="A token to ask Vault with. Better: a file, or a login.")
     vault_token_file: Path | None = Field(None, description="A file with the token, read again when it changes.")
@@ -120,7 +137,9 @@ class Settings(BaseSettings):
     url: str = Field("http://127.0.0.1:8080", description="The server that the command line's commands talk to.")
     key: SecretStr | None = Field(None, description="The key that they use.")
 
-    @field_validator("secret_env", "secret_dirs", "secret_vault", "trusted_proxies", mode="before")
+    @field_validator(
+        "secret_env", "secret_dirs", "secret_vault", "tenant_master_keys", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -79,6 +79,7 @@ from enfilade.storage.fleet import Fleet
 from enfilade.storage.making import CellMaker
 from enfilade.storage.partitions import Partitions
 from enfilade.storage.replicas import ReplicaPresence
+from enfilade.storage.turns import Turns
 from enfilade.storage.unit_of_work import Storage
 from enfilade.storage.writers import Writers
 from enfilade.telemetry import names
@@ -164,15 +165,10 @@ class Parts:
         )
         self.reconciliations = Reconciliations(ids, clock)
         self.bookings = Bookings(self.reconciliations, ids, clock)
-        self.roll_ups = RollUps(
-            self.storage, clock, lambda: {tenant.id: tenant.spec.time_zone for tenant in self.principals.tenants()}
-        )
+        self.roll_ups = RollUps(self.storage, clock, Turns(self.cells, self.writers, clock), self._time_zones)
         self.anomaly_rules = AnomalyRuleBook()
         self.anomalies = AnomalyWatch(
-            self.storage,
-            clock,
-            self.anomaly_rules,
-            lambda: {tenant.id: tenant.spec.time_zone for tenant in self.principals.tenants()},
+            self.storage, clock, Turns(self.cells, self.writers, clock), self.anomaly_rules, self._time_zones
         )
         self.audit = Audit()
         self.client = HttpClient(clock, self.sweeper)
@@ -250,6 +246,9 @@ class Parts:
                 "accepting": lambda: not self.data_plane.draining,
             }
         )
+
+    def _time_zones(self) -> dict[str, str]:
+        return {tenant.id: tenant.spec.time_zone for tenant in self.principals.tenants()}
 
     def application(self) -> Application:
         """What the server serves."""

@@ -54,11 +54,22 @@ async def bring_up(parts: Parts, *, migrates: bool) -> None:
             await migrate(connection, parts.given.address)
         else:
             await require_current(connection)
+    await parts.sealing.start()
     await parts.database.open()
+    await prepare_cells(parts, migrates=migrates)
     await parts.partitions.ensure()
     await parts.presence.register()
     await parts.prices.prepare()
     await parts.directory.load()
+
+
+async def prepare_cells(parts: Parts, *, migrates: bool) -> None:
+    """Find the cells, and bring them up to date or see what they lack: one that cannot be used stops nobody else."""
+    for tenant in await parts.fleet.find():
+        log.error("cell_host_unknown", tenant=tenant, host=parts.cells.placement(tenant).host)
+    unusable = await parts.fleet.migrate() if migrates else await parts.fleet.check()
+    for state in unusable:
+        log.error("cell_unusable", cell=state.cell.name, error=state.fault)
 
 
 @asynccontextmanager

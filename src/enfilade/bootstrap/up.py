@@ -18,6 +18,7 @@ from enfilade import __version__
 from enfilade.api.server import server_context
 from enfilade.bootstrap.compose import Ingredients, Parts
 from enfilade.bootstrap.process import CannotListen, Listening, Stop, bring_up, listen, serve, shut
+from enfilade.bootstrap.sealing import master_key_choice
 from enfilade.bootstrap.vault import secret_rules
 from enfilade.configuration.document import Document
 from enfilade.configuration.service import Application
@@ -28,7 +29,6 @@ from enfilade.identity.types import KeySpec
 from enfilade.settings import Settings
 from enfilade.storage.address import Address, external_address
 from enfilade.storage.embedded.supervisor import EmbeddedPostgres
-from enfilade.storage.sealing import decode_master_key, load_or_make_master_key
 from enfilade.telemetry.logs import LineWriter, configure_logs
 from enfilade.telemetry.traces import CallTracer, NoTracer
 
@@ -95,7 +95,7 @@ def ingredients(settings: Settings, address: Address, writer: LineWriter | None)
         random=Random(),  # noqa: S311 - spreads load; nothing secret comes from it
         log=writer,
         log_style=log_style(settings, sys.stderr),
-        master_key=_master_key(settings),
+        master_keys=master_key_choice(settings),
         environment=settings.environment(),
         secret_env=settings.secret_env,
         secret_dirs=(*settings.secret_dirs, settings.data / "secrets"),
@@ -183,16 +183,6 @@ def log_style(settings: Settings, stream: TextIO) -> str:
     if settings.log_style != "auto":
         return settings.log_style
     return "console" if stream.isatty() else "json"
-
-
-def _master_key(settings: Settings) -> bytes | None:
-    if settings.master_key is not None:
-        return decode_master_key(settings.master_key.get_secret_value())
-    if settings.master_key_file is not None:
-        return load_or_make_master_key(settings.master_key_file)
-    if settings.database_url is None:
-        return load_or_make_master_key(settings.data / "master.key")
-    return None
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

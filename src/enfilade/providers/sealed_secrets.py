@@ -7,18 +7,22 @@ import structlog
 from enfilade.core.errors import EnfiladeError
 from enfilade.providers import store
 from enfilade.providers.types import ProviderSpec, SecretReference
+from enfilade.sealing.sealer import Sealer
 from enfilade.storage.database import Database
-from enfilade.storage.sealing import Sealer
 from enfilade.storage.unit_of_work import UnitOfWork
 
 PREVIOUS = "previous_api_key"
 """The name under which a key that was replaced is kept."""
 
+ROWS_AT_ONCE = 50
+
 log = structlog.get_logger("enfilade.providers")
 
 
 class SealedSecrets:
-    """The sealed secrets of providers."""
+    """The sealed secrets of providers; for the renewal of keys a `Place`."""
+
+    name = "providers"
 
     def __init__(self, sealer: Sealer, home: Database) -> None:
         """Seal with `sealer`, read from `home`."""
@@ -27,9 +31,9 @@ class SealedSecrets:
 
     async def put(self, unit: UnitOfWork, purpose: str, secret: str) -> bool:
         """Keep the secret; tell whether it is another one than before. Raises StorageFault without a master key."""
-        fingerprint = self._sealer.fingerprint(secret, purpose)
-        if await unit.fetch_value(store.READ_FINGERPRINT, purpose) == fingerprint:
+        if self._sealer.is_same(await unit.fetch_value(store.READ_FINGERPRINT, purpose), secret, purpose):
             return False
+        fingerprint = self._sealer.fingerprint(secret, purpose)
         await unit.execute(store.PUT_SECRET, purpose, self._sealer.seal(secret, purpose), fingerprint)
         return True
 
@@ -50,6 +54,30 @@ class SealedSecrets:
             except EnfiladeError as error:
                 log.error("secret_unusable", name=row["name"], error=error.message)  # noqa: TRY400
         return opened
+
+    async def renew(self, tenant: str) -> int:
+        """See `Place.renew`. What cannot be opened stays as it is."""
+        del tenant
+        done = 0
+        async with self._home.owner() as connection:
+            for row in await connection.fetch(store.OUTDATED_SECRETS, self._sealer.mark, ROWS_AT_ONCE):
+                name, former = row["name"], row["sealed"]
+                try:
+                    secret = self._sealer.open(former, name)
+                except EnfiladeError as error:
+                    log.error("secret_unusable", name=name, error=error.message)  # noqa: TRY400
+                    continue
+                sealed, fingerprint = self._sealer.seal(secret, name), self._sealer.fingerprint(secret, name)
+                # Whoever gave another secret meanwhile has sealed it already.
+                await connection.execute(store.RESEAL_SECRET, name, former, sealed, fingerprint)
+                done += 1
+        return done
+
+    async def outdated(self, tenant: str) -> int:
+        """See `Place.outdated`."""
+        del tenant
+        async with self._home.owner() as connection:
+            return int(await connection.fetchval(store.COUNT_OUTDATED_SECRETS, self._sealer.mark))
 
 
 def purpose_of(provider: str, name: str) -> str:

@@ -21,8 +21,8 @@ from enfilade.providers.registry import Adapters
 from enfilade.providers.sealed_secrets import SealedSecrets, all_references, purpose_of
 from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.types import Provider, ProviderRecord, ProviderSpec, SecretReference
+from enfilade.sealing.sealer import Sealer
 from enfilade.storage.database import Database
-from enfilade.storage.sealing import Sealer
 from enfilade.storage.unit_of_work import UnitOfWork
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")

@@ -22,4 +22,11 @@ READ_FINGERPRINT = "SELECT fingerprint FROM secrets WHERE name = $1"
 FORGET_SECRETS = """
 DELETE FROM secrets WHERE (name = $1 OR starts_with(name, $1 || ':')) AND NOT name = ANY ($2)
 """
+# Of those that are not sealed under the key whose id is $1.
+_OUTDATED = "FROM enfilade.secrets WHERE substring(sealed FROM 1 FOR 1) = '\\x01'::bytea OR substring(sealed FROM 2 FOR 16) <> $1::bytea"
+OUTDATED_SECRETS = f"SELECT name, sealed {_OUTDATED} ORDER BY name LIMIT $2"
+COUNT_OUTDATED_SECRETS = f"SELECT count(*) {_OUTDATED}"
+RESEAL_SECRET = """
+UPDATE enfilade.secrets SET sealed = $3, fingerprint = $4 WHERE name = $1 AND sealed = $2 RETURNING name
+"""
 READ_SECRETS = "SELECT name, sealed FROM enfilade.secrets WHERE name = ANY ($1)"

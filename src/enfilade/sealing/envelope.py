@@ -45,6 +45,8 @@ class Prepared:
 
     def open(self, purpose: str, sealed: bytes) -> bytes:
         """The plaintext. Raises CannotOpen, and ContentErased when its subject's key was destroyed."""
+        if not sealed:
+            raise ContentErased("This was erased with the person whose it was.")
         if is_old(sealed):
             return self.old.open(sealed, purpose)
         identifier = reference_of(sealed, purpose).key
@@ -122,7 +124,7 @@ class Envelope:
             sealing = self._ring.subject(tenant, subject) or await self._load_subject(keys, subject)
         opening = dict(keys.versions)
         opening[sealing.id] = sealing
-        wanted = {reference_of(one, "a content").key for one in sealed if not is_old(one)} - opening.keys()
+        wanted = {reference_of(one, "a content").key for one in sealed if one and not is_old(one)} - opening.keys()
         erased: set[str] = set()
         missing = set()
         for identifier in wanted:

@@ -18,6 +18,11 @@ class Sealer:
         """Whether anything can be sealed and opened."""
         return self._envelope.has_key
 
+    @property
+    def mark(self) -> bytes:
+        """What stands after the first byte of what is sealed under the current key. Raises NoMasterKey."""
+        return self._envelope.keys_of_platform().active.mark
+
     def seal(self, secret: str, purpose: str) -> bytes:
         """The sealed form. It opens for the same purpose only. Raises NoMasterKey."""
         return self._envelope.seal(PLATFORM_ID, purpose, secret.encode())

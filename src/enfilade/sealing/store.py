@@ -16,7 +16,7 @@ SELECT m.id, m.name, m.for_tenant, count(DISTINCT k.tenant_id) AS tenants
 FROM enfilade.master_keys m JOIN enfilade.tenant_keys k ON k.master_key = m.id AND k.state <> 'destroyed'
 GROUP BY m.id ORDER BY m.id
 """
-OLD_SECRET = "SELECT name, sealed FROM enfilade.secrets WHERE get_byte(sealed, 0) = 1 ORDER BY name LIMIT 1"
+OLD_SECRET = "SELECT name, sealed FROM enfilade.secrets WHERE substring(sealed FROM 1 FOR 1) = '\\x01'::bytea ORDER BY name LIMIT 1"
 FIND_TENANT_MASTER_KEY = """
 SELECT m.id, m.name FROM enfilade.tenant_master_keys t JOIN enfilade.master_keys m ON m.id = t.master_key
 WHERE t.tenant_id = $1

@@ -172,7 +172,7 @@ async def test_a_conversation_holds_so_many_items(desk: Desk, monkeypatch: pytes
 
 async def test_a_conversation_holds_so_many_bytes(desk: Desk) -> None:
     parts, scope = desk.parts, desk.who("copilot").scope
-    narrow = Stored(parts.storage, parts.sealer, desk.clock, parts.ids, most_bytes=2_000)
+    narrow = Stored(parts.storage, parts.envelope, desk.clock, parts.ids, most_bytes=2_000)
     with pytest.raises(ContextTooLarge):
         await narrow.conversations.create(scope, {}, [said("x" * 3_000)], 30)
     assert await desk.count("conversations") == 0

@@ -23,9 +23,9 @@ from enfilade.gateway.stored.forms import items_of_input, raw
 from enfilade.gateway.stored.service import Stored
 from enfilade.gateway.stored.types import Exchange, Paging
 from enfilade.storage.errors import DatabaseUnavailable, StorageFault
-from enfilade.storage.sealing import Sealer
 from tests.postgres.gateway.conftest import Desk, response_object
 from tests.support.parts import unit_in
+from tests.support.sealing import another_process
 from tests.support.world import ACME_ADMIN_KEY
 
 STRANGERS = ["review", "ana", "globex"]
@@ -213,7 +213,7 @@ async def test_a_chain_may_have_so_many_items(desk: Desk, monkeypatch: pytest.Mo
 
 async def test_a_chain_may_have_so_many_bytes(desk: Desk) -> None:
     parts = desk.parts
-    narrow = Stored(parts.storage, parts.sealer, desk.clock, parts.ids, most_bytes=20_000)
+    narrow = Stored(parts.storage, parts.envelope, desk.clock, parts.ids, most_bytes=20_000)
     ids: list[str] = []
     for _ in range(4):
         ids.append(await desk.keep("q" * 8_000, "a", previous_response_id=ids[-1] if ids else None))
@@ -287,7 +287,7 @@ async def test_storing_that_is_asked_for_and_not_done_is_refused(desk: Desk) -> 
     with pytest.raises(StoringRefused, match="application keeps no responses"):
         desk.stored.keeps(desk.who("silent"), asked=True)
     parts = desk.parts
-    keyless = Stored(parts.storage, Sealer(None), desk.clock, parts.ids, 1_000_000)
+    keyless = Stored(parts.storage, another_process(parts, None).envelope, desk.clock, parts.ids, 1_000_000)
     assert not keyless.keeps(desk.who("copilot"), asked=None)
     with pytest.raises(StoringRefused, match="no master key"):
         keyless.keeps(desk.who("copilot"), asked=True)

@@ -23,6 +23,7 @@ from enfilade.gateway.stored.types import (
     owner_of,
     public_id,
 )
+from enfilade.sealing.envelope import Prepared
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
 
@@ -44,7 +45,8 @@ class Conversations:
         owner, now_ns = owner_of(scope), self._clock.now_ns()
         created = to_datetime(now_ns)
         made = StoredConversation(self._ids.new_id(now_ns), created, created + timedelta(days=days), metadata)
-        sealed = await self._sealed_metadata(scope, made.id, metadata)
+        keys = await self._contents.prepare(scope)
+        sealed = await self._sealed_metadata(keys, made.id, metadata)
         async with self._storage.unit_of_work(scope) as unit:
             await unit.execute(
                 store.INSERT_CONVERSATION,
@@ -59,7 +61,7 @@ class Conversations:
                 items=len(items),
             )
             if items:
-                await self._add(unit, made.id, items, made.expires_at)
+                await self._add(unit, keys, made.id, items, made.expires_at)
         return made
 
     async def get(self, scope: Scope, conversation_id: str) -> StoredConversation:
@@ -74,7 +76,7 @@ class Conversations:
     ) -> StoredConversation:
         """Replace its metadata. Raises ConversationNotFound."""
         identifier = _required(conversation_id)
-        sealed = await self._sealed_metadata(scope, identifier, metadata)
+        sealed = await self._sealed_metadata(await self._contents.prepare(scope), identifier, metadata)
         async with self._storage.unit_of_work(scope) as unit:
             now = self._now()
             row = await unit.fetch_row(
@@ -106,9 +108,10 @@ class Conversations:
     ) -> list[StoredItem]:
         """Add items to its end. Raises ConversationNotFound, ContextTooLarge."""
         identifier = _required(conversation_id)
+        keys = await self._contents.prepare(scope)
         async with self._storage.unit_of_work(scope) as unit:
             await self._find(unit, identifier)
-            added = await self._add(unit, identifier, items, self._now() + timedelta(days=days))
+            added = await self._add(unit, keys, identifier, items, self._now() + timedelta(days=days))
             unit.record("ConversationItemsAdded", conversation=conversation_id, items=len(added))
         return added
 
@@ -135,8 +138,10 @@ class Conversations:
             rows = await unit.fetch(store.FIND_ITEM, identifier, wanted)
         if not rows:
             raise _unknown_item(wanted, "item_id")
-        (item,) = await open_items(self._contents, scope.tenant, identifier, rows)
-        return item
+        found = await open_items(self._contents, scope.tenant, identifier, rows)
+        if not found:
+            raise _unknown_item(wanted, "item_id")
+        return found[0]
 
     async def delete_item(self, scope: Scope, conversation_id: str, wanted: str) -> StoredConversation:
         """Delete an item; the conversation without it. Raises ConversationNotFound, ItemNotFound."""
@@ -152,7 +157,7 @@ class Conversations:
         return await self._opened(scope, row)
 
     async def _add(
-        self, unit: UnitOfWork, conversation: str, items: Sequence[msgspec.Raw], expires: datetime
+        self, unit: UnitOfWork, keys: Prepared, conversation: str, items: Sequence[msgspec.Raw], expires: datetime
     ) -> list[StoredItem]:
         measured: Any = await unit.fetch_row(store.MEASURE_ITEMS, conversation)
         size = measured["bytes"] + sum(len(bytes(item)) for item in items)
@@ -161,7 +166,7 @@ class Conversations:
             raise ContextTooLarge(message, param="items")
         named = [StoredItem(item_id(item, self._ids.new_id().replace("-", "")), item) for item in items]
         sealed = await self._contents.seal(
-            [(for_item(unit.tenant, conversation, item.id), bytes(item.content)) for item in named]
+            keys, [(for_item(unit.tenant, conversation, item.id), bytes(item.content)) for item in named]
         )
         owner, now = owner_of(unit.scope), self._now()
         last = await unit.fetch_value(store.TAKE_PLACES, conversation, owner, now, len(named), expires)
@@ -176,15 +181,17 @@ class Conversations:
             raise _unknown(public_id(CONVERSATION, identifier))
         return row
 
-    async def _sealed_metadata(self, scope: Scope, identifier: str, metadata: dict[str, str]) -> bytes:
+    async def _sealed_metadata(self, keys: Prepared, identifier: str, metadata: dict[str, str]) -> bytes:
         text = msgspec.json.encode(metadata)
-        (sealed,) = await self._contents.seal([(for_metadata(scope.tenant, identifier), text)])
+        (sealed,) = await self._contents.seal(keys, [(for_metadata(keys.tenant, identifier), text)])
         return sealed
 
     async def _opened(self, scope: Scope, row: Any) -> StoredConversation:
         identifier = str(row["id"])
-        (text,) = await self._contents.open([(for_metadata(scope.tenant, identifier), row["metadata"])])
-        metadata = msgspec.json.decode(text, type=dict[str, str])
+        purpose = for_metadata(scope.tenant, identifier)
+        (text,) = await self._contents.open_left(scope.tenant, [(purpose, row["metadata"])])
+        # Those of an erased person are gone; the conversation may hold what others said.
+        metadata = {} if text is None else msgspec.json.decode(text, type=dict[str, str])
         return StoredConversation(identifier, row["created_at"], row["expires_at"], metadata)
 
     def _now(self) -> datetime:
@@ -192,10 +199,14 @@ class Conversations:
 
 
 async def open_items(contents: Contents, tenant: str, conversation: str, rows: Sequence[Any]) -> list[StoredItem]:
-    """A conversation's items from their rows."""
+    """A conversation's items from their rows, without those of erased persons."""
     sealed = [(for_item(tenant, conversation, row["item_id"]), row["content"]) for row in rows]
-    opened = await contents.open(sealed)
-    return [StoredItem(row["item_id"], msgspec.Raw(text)) for row, text in zip(rows, opened, strict=True)]
+    opened = await contents.open_left(tenant, sealed)
+    return [
+        StoredItem(row["item_id"], msgspec.Raw(text))
+        for row, text in zip(rows, opened, strict=True)
+        if text is not None
+    ]
 
 
 def _required(conversation_id: str) -> str:

@@ -20,6 +20,8 @@ from enfilade.gateway.stored.types import (
     public_id,
 )
 from enfilade.identity.rows import text_id
+from enfilade.sealing.envelope import Prepared
+from enfilade.sealing.errors import ContentErased
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
 
@@ -35,8 +37,12 @@ class Responses:
     async def keep(self, scope: Scope, exchange: Exchange, days: int) -> None:
         """Keep an answered request for so many days; committed on return. Raises DatabaseUnavailable."""
         tenant, call, owner = scope.tenant, exchange.call_id, owner_of(scope)
+        try:
+            keys = await self._contents.prepare(scope)
+        except ContentErased:
+            return  # The person was erased while the model answered: nothing of theirs is kept any more.
         sealed_input, sealed_reply = await self._contents.seal(
-            [(for_input(tenant, call), encode_items(exchange.items)), (for_reply(tenant, call), exchange.reply)]
+            keys, [(for_input(tenant, call), encode_items(exchange.items)), (for_reply(tenant, call), exchange.reply)]
         )
         created = to_datetime(exchange.started_ns)
         expires = created + timedelta(days=days)
@@ -45,7 +51,7 @@ class Responses:
         # Calls end at any rate: waiting for the tenant's lock they would take all connections from everybody else.
         async with self._storage.unit_of_work(scope, alone=False) as unit:
             if conversation is not None:
-                await self._continue_conversation(unit, conversation, exchange, expires)
+                await self._continue_conversation(unit, keys, conversation, exchange, expires)
             await unit.execute(
                 store.INSERT_RESPONSE,
                 *(tenant, call, owner, scope.application, scope.user, scope.key, previous, conversation),
@@ -61,7 +67,7 @@ class Responses:
             )
 
     async def _continue_conversation(
-        self, unit: UnitOfWork, conversation: str, exchange: Exchange, expires: datetime
+        self, unit: UnitOfWork, keys: Prepared, conversation: str, exchange: Exchange, expires: datetime
     ) -> None:
         items = [*exchange.items, *output_of(exchange.reply)]
         last = await unit.fetch_value(
@@ -72,10 +78,11 @@ class Responses:
         rest = exchange.call_id.replace("-", "")
         ids = [item_id(item, f"{rest}{index:04x}") for index, item in enumerate(items)]
         sealed = await self._contents.seal(
+            keys,
             [
                 (for_item(unit.tenant, conversation, identifier), bytes(item))
                 for identifier, item in zip(ids, items, strict=True)
-            ]
+            ],
         )
         places = list(range(last - len(items) + 1, last + 1))
         await unit.execute(store.INSERT_ITEMS, unit.tenant, conversation, places, ids, sealed)
@@ -87,7 +94,7 @@ class Responses:
             row = await unit.fetch_row(store.FIND_RESPONSE, identifier, owner_of(scope), self._now())
         if row is None:
             raise _unknown(response_id)
-        (reply,) = await self._contents.open([(for_reply(scope.tenant, identifier), row["reply"])])
+        (reply,) = await self._open(scope, response_id, for_reply(scope.tenant, identifier), row["reply"])
         return stamped_reply(
             reply,
             response_id,
@@ -106,12 +113,18 @@ class Responses:
             row = await unit.fetch_row(store.FIND_INPUT, identifier, owner_of(scope), self._now())
         if row is None:
             raise _unknown(response_id)
-        (content,) = await self._contents.open([(for_input(scope.tenant, identifier), row["input"])])
+        (content,) = await self._open(scope, response_id, for_input(scope.tenant, identifier), row["input"])
         rest = identifier.replace("-", "")
         items = [
             StoredItem(item_id(item, f"{rest}{index:04x}"), item) for index, item in enumerate(decode_items(content))
         ]
         return _page_of(items, paging)
+
+    async def _open(self, scope: Scope, response_id: str, purpose: str, sealed: bytes) -> list[bytes]:
+        try:
+            return await self._contents.open(scope.tenant, [(purpose, sealed)])
+        except ContentErased:
+            raise _unknown(response_id) from None
 
     async def page(self, scope: Scope, paging: Paging) -> tuple[list[ResponseEntry], bool]:
         """A page of what is kept, and whether there is more. Raises ResponseNotFound for an unknown `after`."""

@@ -43,8 +43,9 @@ class Retention:
         return deleted
 
     async def _tenants(self, now: datetime) -> list[str]:
-        async with self._storage.unit_of_work(system_scope("retention"), readonly=True) as unit:
-            rows = await unit.fetch(store.TENANTS_WITH_EXPIRED, now, TENANTS_AT_ONCE)
+        rows: list[Any] = []
+        async for unit in self._storage.cells_of(system_scope("retention")):
+            rows += await unit.fetch(store.TENANTS_WITH_EXPIRED, now, TENANTS_AT_ONCE)
         return [str(row["tenant_id"]) for row in rows]
 
     async def _sweep_tenant(self, tenant: str, now: datetime) -> int:

@@ -38,8 +38,9 @@ from enfilade.gateway.stored.types import (
 )
 from enfilade.identity.principals import Principal
 from enfilade.identity.types import ApplicationSettings
-from enfilade.storage.sealing import Sealer
-from enfilade.storage.unit_of_work import Storage
+from enfilade.sealing.envelope import Envelope
+from enfilade.sealing.errors import ContentErased
+from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
 DEFAULTS = ApplicationSettings()
 """For users' keys, which belong to no application."""
@@ -48,10 +49,10 @@ DEFAULTS = ApplicationSettings()
 class Stored:
     """The face of stored responses."""
 
-    def __init__(self, storage: Storage, sealer: Sealer, clock: Clock, ids: IdFactory, most_bytes: int) -> None:
+    def __init__(self, storage: Storage, envelope: Envelope, clock: Clock, ids: IdFactory, most_bytes: int) -> None:
         """Keep contents sealed in `storage`; what one request continues may have `most_bytes`."""
         self._storage = storage
-        self._contents = Contents(sealer)
+        self._contents = Contents(envelope)
         self._clock = clock
         self._most_bytes = most_bytes
         self.responses = Responses(storage, self._contents, clock)
@@ -103,6 +104,12 @@ class Stored:
             return await self._conversation(scope, conversation_id)
         return []
 
+    async def erase(self, unit: UnitOfWork, user: str) -> None:
+        """Delete what is kept for a person who is erased; with the unit, or not at all."""
+        responses = await unit.fetch(store.ERASE_RESPONSES, user)
+        conversations = await unit.fetch(store.ERASE_CONVERSATIONS, user)
+        unit.record("StoredContentErased", user=user, responses=len(responses), conversations=len(conversations))
+
     async def _chain(self, scope: Scope, response_id: str) -> list[msgspec.Raw]:
         identifier = internal_id(RESPONSE, response_id)
         rows: Sequence[Any] = ()
@@ -120,7 +127,11 @@ class Stored:
             link = str(row["id"])
             sealed.append((for_input(scope.tenant, link), row["input"]))
             sealed.append((for_reply(scope.tenant, link), row["reply"]))
-        opened = await self._contents.open(sealed)
+        try:
+            opened = await self._contents.open(scope.tenant, sealed)
+        except ContentErased:
+            message = "The previous response, or one that it builds on, was erased with the person whose it was."
+            raise PreviousResponseNotFound(message, param="previous_response_id") from None
         items: list[msgspec.Raw] = []
         for added, reply in zip(opened[::2], opened[1::2], strict=True):
             items += decode_items(added)

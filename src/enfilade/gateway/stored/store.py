@@ -101,3 +101,33 @@ DELETE FROM conversations WHERE id IN (
     SELECT id FROM conversations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
 ) RETURNING id
 """
+
+# What is sealed in the old form, and for whom it is to be sealed anew; `place` is what finds the row again.
+OLD_RESPONSES = """
+SELECT id, ARRAY[id::text] AS place, coalesce(user_id, application_id) AS subject, input, reply FROM responses
+WHERE substring(input FROM 1 FOR 1) = '\\x01'::bytea OR substring(reply FROM 1 FOR 1) = '\\x01'::bytea LIMIT $1
+"""
+OLD_CONVERSATIONS = """
+SELECT id, ARRAY[id::text] AS place, coalesce(user_id, application_id) AS subject, metadata FROM conversations
+WHERE substring(metadata FROM 1 FOR 1) = '\\x01'::bytea LIMIT $1
+"""
+OLD_ITEMS = """
+SELECT c.id, i.item_id, ARRAY[c.id::text, i.position::text] AS place, coalesce(c.user_id, c.application_id) AS subject,
+    i.content
+FROM conversation_items i JOIN conversations c ON c.tenant_id = i.tenant_id AND c.id = i.conversation_id
+WHERE substring(i.content FROM 1 FOR 1) = '\\x01'::bytea LIMIT $1
+"""
+RESEAL_RESPONSE = "UPDATE responses SET input = $2, reply = $3 WHERE id = $1::text::uuid"
+RESEAL_CONVERSATION = """
+UPDATE conversations SET metadata = $2 WHERE id = $1::text::uuid AND substring(metadata FROM 1 FOR 1) = '\\x01'::bytea
+"""
+RESEAL_ITEM = """
+UPDATE conversation_items SET content = $3 WHERE conversation_id = $1::text::uuid AND position = $2::text::bigint
+"""
+COUNT_OLD_CONTENTS = """
+SELECT (SELECT count(*) FROM responses WHERE substring(input FROM 1 FOR 1) = '\\x01'::bytea)
+    + (SELECT count(*) FROM conversations WHERE substring(metadata FROM 1 FOR 1) = '\\x01'::bytea)
+    + (SELECT count(*) FROM conversation_items WHERE substring(content FROM 1 FOR 1) = '\\x01'::bytea)
+"""
+ERASE_RESPONSES = "DELETE FROM responses WHERE user_id = $1 RETURNING id"
+ERASE_CONVERSATIONS = "DELETE FROM conversations WHERE user_id = $1 RETURNING id"
