@@ -17,6 +17,7 @@ from enfilade.gateway.records import SETTLED, CallData, CallEvent, Intent, encod
 from enfilade.identity.scopes import system_scope
 from enfilade.identity.types import Tenant, TenantSpec
 from enfilade.storage.address import Address
+from enfilade.storage.turns import Turns
 from enfilade.storage.unit_of_work import UnitOfWork
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -47,6 +48,11 @@ async def open_parts(
             if isinstance(outcome, Exception):
                 raise outcome
         await shut(parts)
+
+
+def turns_of(parts: Parts) -> Turns:
+    """A job's turns through the cells."""
+    return Turns(parts.cells, parts.writers, parts.clock)
 
 
 @asynccontextmanager

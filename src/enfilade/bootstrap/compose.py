@@ -58,6 +58,7 @@ from enfilade.gateway.resolve import resolve
 from enfilade.gateway.stored.retention import Retention
 from enfilade.gateway.stored.service import Stored
 from enfilade.gateway.stored.upgrade import OldContents
+from enfilade.identity.accounts.service import Accounts
 from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
 from enfilade.identity.key_uses import KeyUses
@@ -182,6 +183,9 @@ class Parts:
         self.providers = Providers(ids, clock, self.client, self.secrets.sources, self.sealer, self.database)
         self.key_rotation = KeyRotation(self.providers, self.storage, clock, self.metrics)
 
+        self.accounts = Accounts(
+            self.storage, self.principals, self.sessions, self.sealer, ids, clock, given.public_url
+        )
         self.sign_in = SignIn(
             Means(ids, clock, self.storage, GuardedFetcher(self.client), self.sealer),
             self.identity.users,
@@ -218,6 +222,7 @@ class Parts:
             self.catalogue,
             self.costs,
             self.access.service,
+            self.accounts.rules,
             self.principals,
         )
         self.directory = Directory(self.storage, self.presence, clock, sections)
@@ -232,8 +237,10 @@ class Parts:
             catalogue=self.catalogue,
             billing=self.billing_profiles,
             anomalies=self.anomaly_rules,
+            account_rules=self.accounts.rules,
             use_cases=self.access.use_cases,
             policies=self.access.versions,
+            issuers=self.sign_in.issuers,
         )
         self.configuration = ConfigurationService(self.rooms)
         # api
@@ -267,6 +274,7 @@ class Parts:
             principals=self.principals,
             entrance=self.entrance,
             sessions=self.sessions,
+            accounts=self.accounts,
             sign_in=self.sign_in,
             public_url=self.given.public_url,
             rooms=self.rooms,
@@ -282,7 +290,7 @@ class Parts:
             encryption=self.sealing.encryption,
             stored=self.stored,
             access=self.access.service,
-            gate=self.access.gate,
+            inquiry=self.access.inquiry,
             directory=self.directory,
             clock=self.clock,
             ids=self.ids,

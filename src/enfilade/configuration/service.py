@@ -15,7 +15,8 @@ from enfilade.configuration.anomalies import anomaly_rules_of
 from enfilade.configuration.billing import issuer_of, profile_of
 from enfilade.configuration.errors import InvalidDocument
 from enfilade.configuration.faults import message_of, path_of
-from enfilade.configuration.people import group_spec, managers_first, user_spec
+from enfilade.configuration.issuers import client_secret_of, issuer_spec
+from enfilade.configuration.people import account_rules_of, group_spec, managers_first, user_spec
 from enfilade.configuration.people_parts import User as UserPart
 from enfilade.configuration.price_parts import Discount, Markup
 from enfilade.configuration.prices import adjustment_name, put_adjustment, put_prices, put_rate
@@ -118,6 +119,10 @@ class ConfigurationService:
             with _at("issuer"):
                 outcome = await self._rooms.billing.put_issuer(unit, issuer_of(document.issuer))
             _note(result, outcome, "issuer", document.issuer.name)
+        if document.accounts is not None:
+            with _at("accounts"):
+                outcome = await self._rooms.account_rules.put(unit, account_rules_of(document.accounts))
+            _note(result, outcome, "account rules", "platform")
         await self._keys(unit, document.keys, "keys", None, result)
         for position, tenant in enumerate(document.tenants):
             await self._tenant(unit, tenant, f"tenants[{position}]", result)
@@ -172,6 +177,7 @@ class ConfigurationService:
         await each("department", part.departments, lambda d: identity.departments.put(unit, d.name))
         await each("user", part.users, lambda u: identity.users.put(unit, user_spec(u)), managers_first)
         await each("group", part.groups, lambda group: identity.groups.put(unit, group_spec(group)))
+        await each("issuer", part.issuers, lambda i: self._rooms.issuers.put(unit, issuer_spec(i), client_secret_of(i)))
         await each("use_case", part.use_cases, lambda u: self._rooms.use_cases.put(unit, use_case_spec(u)))
         await each("application", part.applications, lambda a: self._application(unit, a))
         await self._keys(unit, part.keys, f"{path}.keys", part.name, result)
@@ -181,6 +187,10 @@ class ConfigurationService:
             with _at(f"{path}.billing"):
                 outcome = await self._rooms.billing.put_profile(unit, profile_of(part.billing))
             _note(result, outcome, "billing profile", part.billing.name, part.name)
+        if part.accounts is not None:
+            with _at(f"{path}.accounts"):
+                outcome = await self._rooms.account_rules.put(unit, account_rules_of(part.accounts))
+            _note(result, outcome, "account rules", part.name, part.name)
         if part.anomalies is not None:
             with _at(f"{path}.anomalies"):
                 outcome = await self._rooms.anomalies.put(unit, anomaly_rules_of(part.anomalies))

@@ -20,6 +20,7 @@ from enfilade.identity import store
 from enfilade.identity.scopes import system_scope
 from enfilade.storage.cells import Cell, Placement
 from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.fleet import Fleet
 from enfilade.storage.replicas import ReplicaPresence
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
@@ -56,6 +57,7 @@ class Directory:
 
     def __init__(self, storage: Storage, presence: ReplicaPresence, clock: Clock, sections: Sequence[Section]) -> None:
         """Look after `sections`, in the order in which they are to be installed."""
+        self._recheck = Fleet(storage.cells).recheck
         self._storage = storage
         self._cells = storage.cells
         self._presence = presence
@@ -147,7 +149,12 @@ class Directory:
         return [install for installs in loaded for install in installs]
 
     async def _load_cell(self, cell: Cell, tenants: set[str]) -> list[Install]:
-        former = self._cells.unreached.pop(cell.name, None)
+        former = self._cells.unreached.get(cell.name)
+        if former is not None and (reason := await self._recheck(cell)):
+            self._cells.unreached[cell.name] = reason
+            self._owed.setdefault(cell, set()).update(tenants)
+            return []
+        self._cells.unreached.pop(cell.name, None)
         try:
             async with self._storage.unit_of_work(system_scope("directory"), readonly=True, cell=cell) as unit:
                 sections = [section for section in self._sections if not getattr(section, "of_platform", False)]

@@ -7,7 +7,7 @@ from enfilade.core.clock import Clock, to_datetime
 from enfilade.storage.cells import DATABASE, ROW, SCHEMA, Cell, CellDirectory, Placement, own_name
 from enfilade.storage.database import Database, translated_faults
 from enfilade.storage.errors import CellUnavailable, StorageFault
-from enfilade.storage.migrations import migrate_cell, migrate
+from enfilade.storage.migrations import migrate, migrate_cell
 from enfilade.storage.partitions import ensure_partitions
 
 log = structlog.get_logger("enfilade.storage.making")

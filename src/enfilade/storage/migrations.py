@@ -16,7 +16,7 @@ import structlog
 
 from enfilade.storage.address import Address
 from enfilade.storage.errors import MigrationFault
-from enfilade.storage.roles import ensure_roles, join_settler, leave_settler
+from enfilade.storage.roles import ensure_roles, settler_joined
 
 PLATFORM_SCHEMA = "enfilade"
 SHARED_SCHEMA = "enfilade_shared"
@@ -176,15 +176,11 @@ async def migrate(
 async def _apply_all(
     connection: asyncpg.Connection, steps: Sequence[Step], on_step: Callable[[Step], None] | None = None
 ) -> None:
-    joined = await join_settler(connection)
-    try:
+    async with settler_joined(connection):
         for step in steps:
             await _apply(connection, step)
             if on_step is not None:
                 on_step(step)
-    finally:
-        if joined and not connection.is_closed():
-            await leave_settler(connection)
 
 
 async def _apply(connection: asyncpg.Connection, step: Step) -> None:

@@ -13,6 +13,8 @@ import base64
 import hashlib
 import hmac
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 
@@ -104,3 +106,15 @@ async def join_settler(connection: asyncpg.Connection) -> bool:
 async def leave_settler(connection: asyncpg.Connection) -> None:
     """End the membership: what `settler` may do, the owner should not do by inheritance."""
     await connection.execute(f"REVOKE {SETTLER} FROM CURRENT_USER")
+
+
+@asynccontextmanager
+async def settler_joined(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """The owner is a member of `settler` for the length of the block, whichever of its connections migrates in it."""
+    joined = await join_settler(connection)
+    try:
+        yield
+    finally:
+        # A connection that was lost has taken nothing back: the next migration, or `enfilade doctor`, comes upon it.
+        if joined and not connection.is_closed():
+            await leave_settler(connection)

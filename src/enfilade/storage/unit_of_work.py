@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import asyncpg
+import structlog
 
 from enfilade.core.clock import Clock, to_datetime
 from enfilade.core.errors import Conflict
@@ -31,6 +32,8 @@ SELECT set_config('enfilade.tenant', $1, true), set_config('search_path', $2, tr
     {PLATFORM_SCHEMA}.enter($1::uuid, $3, $4) AS is_here
 """
 APPEND_EVENTS = "SELECT append_events($1, $2, $3, $4)"
+
+log = structlog.get_logger("enfilade.storage.unit_of_work")
 
 
 class TakenBack(Exception):
@@ -224,6 +227,21 @@ class Storage:
                 await unit.finish()
                 if away := unit.changed_away:
                     await announcing.enter_async_context(self.announcer.announced_after(away))
+
+    async def cells_of(self, scope: Scope, *, readonly: bool = True) -> AsyncIterator[UnitOfWork]:
+        """A unit of work of the platform's in each cell, one after the other, for what concerns all tenants.
+
+        A cell that cannot be reached is left out, and tried again by whoever asks the next time. Raises
+        DatabaseUnavailable for the installation's own database.
+        """
+        for cell in self.cells.all():
+            try:
+                async with self.unit_of_work(scope, readonly=readonly, alone=False, cell=cell) as unit:
+                    yield unit
+            except DatabaseUnavailable as error:
+                if cell is self.cells.shared:
+                    raise
+                log.warning("cell_left_out", cell=cell.name, error=error.message)
 
 
 @asynccontextmanager

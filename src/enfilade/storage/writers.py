@@ -28,20 +28,27 @@ class CellWriter:
     """The group commit of a cell's database, writing to that cell."""
 
     commit: GroupCommit
-    schema: str
+    cell: Cell
     tenant: str
+    written: dict[Cell, int]
+
+    @property
+    def schema(self) -> str:
+        """The cell's schema."""
+        return self.cell.schema
 
     def settle(self, call_id: str, body: str, alerts: Sequence[Event] = ()) -> "asyncio.Future[None]":
         """See `GroupCommit.settle`."""
-        return self.commit.settle(call_id, body, alerts, self.schema, self.tenant)
+        self.written[self.cell] = self.written.get(self.cell, 0) + 1
+        return self.commit.settle(call_id, body, alerts, self.cell.schema, self.tenant)
 
     def intend(self, call_id: str, render: Callable[[], str]) -> None:
         """See `GroupCommit.intend`."""
-        self.commit.intend(call_id, render, self.schema)
+        self.commit.intend(call_id, render, self.cell.schema)
 
     def note(self, events: Sequence[Event]) -> None:
         """See `GroupCommit.note`."""
-        self.commit.note(events, self.schema)
+        self.commit.note(events, self.cell.schema)
 
     def failing_for(self) -> float:
         """See `GroupCommit.failing_for`."""
@@ -61,7 +68,9 @@ class Writers:
         self._clock = clock
         self.home = GroupCommit(cells.shared, clock, self._reroute)
         self._commits: dict[Database, GroupCommit] = {cells.home.database: self.home}
-        self._known: dict[str, tuple[Cell, CellWriter]] = {}
+        self._known: dict[str, CellWriter] = {}
+        self.written: dict[Cell, int] = {}
+        """How many records of calls this process had for each cell."""
         self._jobs: asyncio.Queue[Callable[[], Coroutine[None, None, None]]] = asyncio.Queue()
         self._following = 0
         self._followed = asyncio.Event()
@@ -70,10 +79,10 @@ class Writers:
         """The writer of the cell where a tenant lives."""
         cell = self._cells.of(tenant)
         known = self._known.get(tenant)
-        if known is not None and known[0] is cell:
-            return known[1]
-        writer = CellWriter(self._commit_of(cell), cell.schema, tenant)
-        self._known[tenant] = cell, writer
+        if known is not None and known.cell is cell:
+            return known
+        writer = CellWriter(self._commit_of(cell), cell, tenant, self.written)
+        self._known[tenant] = writer
         return writer
 
     def require(self, tenant: str) -> None:

@@ -18,7 +18,7 @@ from enfilade.costs.spend.report import Question
 from enfilade.costs.spend.rollups import RollUps, request_rebuild
 from enfilade.storage.address import APP, OPERATOR, WRITER
 from tests.postgres.costs.spend_oracle import SETTLE, YEAR, Oracle, answered, ask, contents, post, read, settlement
-from tests.support.parts import NOON, make_tenant, new_ids, unit_in
+from tests.support.parts import NOON, make_tenant, new_ids, turns_of, unit_in
 
 TABLES = ("spend_hours", "spend_days", "spend_months", "spend_metadata")
 ZONES = ("Europe/Vienna", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe", "America/Havana")
@@ -60,6 +60,7 @@ async def roll_ups(parts: Parts) -> RollUps:
     return RollUps(
         parts.storage,
         parts.clock,
+        turns_of(parts),
         lambda: {t.id: t.spec.time_zone for t in parts.principals.tenants()},
         entries_at_once=7,
     )
@@ -248,7 +249,7 @@ async def test_several_processes_roll_up_what_is_posted_once(
     parts: Parts, tenants: dict[str, str], roll_ups: RollUps, owner: asyncpg.Connection
 ) -> None:
     spender = Spender(list(tenants), 5)
-    others = [RollUps(parts.storage, parts.clock, dict, entries_at_once=5) for _ in range(3)]
+    others = [RollUps(parts.storage, parts.clock, turns_of(parts), dict, entries_at_once=5) for _ in range(3)]
     for _ in range(5):
         await asyncio.gather(
             post(parts, *(spender.call()[3] for _ in range(12))), *(other.catch_up() for other in (roll_ups, *others))
@@ -265,7 +266,7 @@ async def test_a_tenant_that_moves_to_another_time_zone_has_other_days(
     await post(parts, *(spender.call()[3] for _ in range(80)))
     await roll_ups.catch_up()
     moved = {tenant: ZONES[number - 1] for number, tenant in enumerate(tenants)}
-    there = RollUps(parts.storage, parts.clock, lambda: moved)
+    there = RollUps(parts.storage, parts.clock, turns_of(parts), lambda: moved)
     await there.catch_up()
     await agree(parts, moved)
     await post(parts, *(spender.call()[3] for _ in range(20)))
@@ -319,7 +320,7 @@ async def test_a_database_that_was_moved_to_another_server_is_rolled_up_anew(
 
 async def test_what_callers_invent_does_not_grow_without_end(parts: Parts, owner: asyncpg.Connection) -> None:
     tenant = (await make_tenant(parts, "inventive")).id
-    few = RollUps(parts.storage, parts.clock, dict, values_a_day=30)
+    few = RollUps(parts.storage, parts.clock, turns_of(parts), dict, values_a_day=30)
     for batch in range(4):
         texts = []
         for number in range(20):
@@ -340,7 +341,7 @@ async def test_values_beyond_a_days_number_are_counted_together_under_their_name
     parts: Parts, owner: asyncpg.Connection
 ) -> None:
     tenant = (await make_tenant(parts, "inventive")).id
-    few = RollUps(parts.storage, parts.clock, dict, values_a_day=10)
+    few = RollUps(parts.storage, parts.clock, turns_of(parts), dict, values_a_day=10)
     for batch in range(3):
         texts = []
         for number in range(8):

@@ -14,8 +14,8 @@ from enfilade.core.clock import Clock
 from enfilade.costs.ledger import store
 from enfilade.identity.rows import START
 from enfilade.identity.scopes import system_scope
-from enfilade.storage.errors import DatabaseUnavailable, StorageFault
 from enfilade.storage.cells import Cell
+from enfilade.storage.errors import DatabaseUnavailable, StorageFault
 from enfilade.storage.replicas import is_alive
 from enfilade.storage.unit_of_work import Storage
 from enfilade.storage.writers import Writers

@@ -18,7 +18,9 @@ from enfilade.costs.outlook.rules import DEFAULTS, AnomalyRuleBook, AnomalyRules
 from enfilade.costs.outlook.usual import Usual, usual_of
 from enfilade.costs.spend.store import WATERMARK
 from enfilade.identity.scopes import system_scope, tenant_scope
+from enfilade.storage.cells import Cell
 from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.turns import Turns
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
 LOOK_EVERY_S = 300.0
@@ -88,10 +90,11 @@ class AnomalyWatch:
     """Looks every few minutes. However many processes look, each anomaly is told of once."""
 
     def __init__(
-        self, storage: Storage, clock: Clock, rules: AnomalyRuleBook, zones: Callable[[], Mapping[str, str]]
+        self, storage: Storage, clock: Clock, turns: Turns, rules: AnomalyRuleBook, zones: Callable[[], dict[str, str]]
     ) -> None:
-        """Look into `storage`; `zones` gives the time zone of each tenant, by its id."""
+        """Look into `storage`, cell by cell; `zones` gives the time zone of each tenant, by its id."""
         self._storage = storage
+        self._turns = turns
         self._clock = clock
         self._rules = rules
         self._zones = zones
@@ -105,15 +108,27 @@ class AnomalyWatch:
         now_ns = self._clock.now_ns()
         number = now_ns // (3600 * 10**9)
         count = hours or (HOURS_EACH_TIME if number == self._last_hour else HOURS_ONCE_AN_HOUR)
+        told = 0
+        for cell in self._turns.due():
+            try:
+                told += await self._look_in(cell, now_ns, count)
+            except DatabaseUnavailable as error:
+                if cell is self._storage.cells.shared:
+                    raise
+                log.warning("anomalies_postponed", error=error.message, cell=cell.name)
+        self._last_hour = number
+        return told
+
+    async def _look_in(self, cell: Cell, now_ns: int, count: int) -> int:
         # The turn lasts as long as this transaction: another process that looks meanwhile finds nothing to do.
-        async with self._storage.unit_of_work(system_scope("anomalies"), readonly=True) as unit:
+        async with self._storage.unit_of_work(system_scope("anomalies"), readonly=True, cell=cell) as unit:
             if not await unit.fetch_value(store.TAKE_TURN):
                 return 0
-            found = await self._find(unit, now_ns, count)
+            zones = self._turns.tenants_in(cell, self._zones())
+            found = await self._find(unit, zones, now_ns, count)
             told = 0
             for anomaly in found[:MOST_TOLD]:
                 told += await self._tell(anomaly, to_datetime(now_ns))
-        self._last_hour = number
         return told
 
     async def run(self) -> None:
@@ -126,11 +141,11 @@ class AnomalyWatch:
             except (DatabaseUnavailable, Conflict) as error:
                 log.warning("anomalies_postponed", error=error.message)
 
-    async def _find(self, unit: UnitOfWork, now_ns: int, count: int) -> list[Anomaly]:
+    async def _find(self, unit: UnitOfWork, zones: Mapping[str, str], now_ns: int, count: int) -> list[Anomaly]:
         own = await self._rules.all(unit)
         watched = {
             tenant: Watched(tenant, zone, rules)
-            for tenant, zone in self._zones().items()
+            for tenant, zone in zones.items()
             if (rules := own.get(tenant, DEFAULTS)).enabled
         }
         if not watched:

@@ -4,7 +4,7 @@ A batch and the watermark behind it are one transaction, so a process may die an
 runs or not: they read what is not rolled up yet from the ledger.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +13,9 @@ import structlog
 from enfilade.core.clock import Clock, to_datetime, to_ns
 from enfilade.costs.spend import store
 from enfilade.identity.scopes import system_scope
+from enfilade.storage.cells import Cell
 from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.turns import Turns
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
 ROLL_UP_EVERY_S = 5.0
@@ -44,12 +46,14 @@ class RollUps:
         self,
         storage: Storage,
         clock: Clock,
-        zones: Callable[[], Mapping[str, str]],
+        turns: Turns,
+        zones: Callable[[], dict[str, str]],
         entries_at_once: int = ENTRIES_AT_ONCE,
         values_a_day: int = VALUES_A_DAY,
     ) -> None:
-        """Work on `storage`; `zones` gives the time zone of each tenant, by its id."""
+        """Work on `storage`, cell by cell; `zones` gives the time zone of each tenant, by its id."""
         self._storage = storage
+        self._turns = turns
         self._clock = clock
         self._zones = zones
         self._entries_at_once = entries_at_once
@@ -66,33 +70,45 @@ class RollUps:
 
         Where another process is at it, nothing is done. Raises DatabaseUnavailable; finished batches stay.
         """
-        added, behind = 0, True
-        await self._follow_time_zones()
-        while behind:
-            batch = await self._batch()
-            added += batch[0]
-            behind = batch[1]
-        while await self.rebuild_month():
-            pass
-        async with self._storage.unit_of_work(system_scope("spend"), readonly=True) as unit:
-            progress = await read_progress(unit)
-        if progress.caught_up_at is not None:
-            self._caught_up_ns = to_ns(progress.caught_up_at)
+        added = 0
+        for cell in self._turns.due():
+            try:
+                added += await self._catch_up_in(cell)
+            except DatabaseUnavailable as error:
+                if cell is self._storage.cells.shared:
+                    raise
+                log.warning("roll_up_postponed", error=error.message, cell=cell.name)
         return added
 
-    async def _follow_time_zones(self) -> None:
-        async with self._storage.unit_of_work(system_scope("spend"), readonly=True) as unit:
+    async def _catch_up_in(self, cell: Cell) -> int:
+        added, behind = 0, True
+        await self._follow_time_zones(cell)
+        while behind:
+            batch = await self._batch(cell)
+            added += batch[0]
+            behind = batch[1]
+        while await self.rebuild_month(cell):
+            pass
+        if cell is self._storage.cells.shared:
+            async with self._storage.unit_of_work(system_scope("spend"), readonly=True) as unit:
+                progress = await read_progress(unit)
+            if progress.caught_up_at is not None:
+                self._caught_up_ns = to_ns(progress.caught_up_at)
+        return added
+
+    async def _follow_time_zones(self, cell: Cell) -> None:
+        async with self._storage.unit_of_work(system_scope("spend"), readonly=True, cell=cell) as unit:
             known = {str(row["tenant_id"]): row["time_zone"] for row in await unit.fetch(store.TENANT_ZONES)}
-        for tenant, zone in self._zones().items():
+        for tenant, zone in self._turns.tenants_in(cell, self._zones()).items():
             if known.get(tenant, zone) != zone:
-                async with self._storage.unit_of_work(system_scope("spend"), alone=False) as unit:
+                async with self._storage.unit_of_work(system_scope("spend"), alone=False, cell=cell) as unit:
                     await unit.execute(store.PATIENCE, str(PATIENCE_MS))
                     if await unit.fetch_value(store.MOVE, tenant, zone, self._values_a_day):
                         log.info("spend_moved", tenant=tenant, name=zone)
 
-    async def _batch(self) -> tuple[int, bool]:
-        zones = self._zones()
-        async with self._storage.unit_of_work(system_scope("spend"), alone=False) as unit:
+    async def _batch(self, cell: Cell) -> tuple[int, bool]:
+        zones = self._turns.tenants_in(cell, self._zones())
+        async with self._storage.unit_of_work(system_scope("spend"), alone=False, cell=cell) as unit:
             await unit.execute(store.PATIENCE, str(PATIENCE_MS))
             row = await unit.fetch_row(
                 store.ROLL_UP,
@@ -104,9 +120,9 @@ class RollUps:
             )
         return (row["entries"], row["behind"]) if row else (0, False)
 
-    async def rebuild_month(self) -> bool:
+    async def rebuild_month(self, cell: Cell | None = None) -> bool:
         """Make the roll-ups of one month of one tenant anew, if any wait for it; return whether there was one."""
-        async with self._storage.unit_of_work(system_scope("spend"), alone=False) as unit:
+        async with self._storage.unit_of_work(system_scope("spend"), alone=False, cell=cell) as unit:
             await unit.execute(store.PATIENCE, str(PATIENCE_MS))
             return bool(await unit.fetch_value(store.REBUILD_MONTH, self._values_a_day))
 

@@ -164,9 +164,8 @@ CREATE TABLE access_review_items (
     tenant_id uuid NOT NULL,
     review_id uuid NOT NULL,
     id uuid NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('role', 'assignment', 'key', 'grant')),
-    object_id uuid NOT NULL,
-    role text,
+    kind text NOT NULL CHECK (kind IN ('role', 'assignment', 'key', 'grant', 'exception')),
+    object text NOT NULL,
     subject_id uuid,
     subject text NOT NULL,
     label text NOT NULL,
@@ -188,6 +187,7 @@ CREATE TABLE access_review_items (
     CHECK (applied_at IS NULL OR decision IS NOT NULL)
 );
 CREATE INDEX access_review_items_open ON access_review_items (tenant_id, review_id) WHERE applied_at IS NULL;
+COMMENT ON COLUMN access_review_items.object IS 'An id; of a role on a user''s row the role, of an exception the row of the matrix.';
 COMMENT ON COLUMN access_review_items.decided_by IS 'Null with a decision: nobody answered in time.';
 
 CREATE FUNCTION keep_closed_reviews() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -224,6 +224,10 @@ END $$;
 GRANT SELECT, INSERT, UPDATE, DELETE ON approval_rules, approval_delegations, access_review_schedules TO enfilade_app;
 GRANT SELECT, INSERT, UPDATE ON approval_requests, access_grants, access_reviews, access_review_items TO enfilade_app;
 GRANT SELECT, INSERT ON approval_decisions, approval_comments TO enfilade_app;
+
+-- Since when, and by whom: reviews look for the few events about rights among millions about calls.
+CREATE INDEX events_rights ON events (tenant_id, at, seq) WHERE type IN (
+    'UserCreated', 'UserChanged', 'KeyIssued', 'KeyChanged', 'RoleAssigned');
 
 -- Some of these are alerts.
 DROP INDEX events_alerts;
