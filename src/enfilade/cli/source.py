@@ -80,13 +80,17 @@ class Source:
         return current.place
 
     def resolve_key_secrets(self, environment: Mapping[str, str], from_vault: FromVault) -> None:
-        """Read the secrets of keys here, where the document is: the server never sees where they came from.
+        """Read the secrets of keys and issuers here, where the document is: the server never sees where they came from.
 
         Raises UnreadableSource for a variable, a file or a secret in Vault that is not there.
         """
         for keys in [self._root, *_entries(self._root, "tenants")]:
             for key in _entries(keys, "keys"):
                 secret = key.value.get("secret") if isinstance(key.value, dict) else None
+                if secret is not None and isinstance(secret.value, dict):
+                    _resolve(secret, environment, from_vault)
+            for issuer in _entries(keys, "issuers"):
+                secret = issuer.value.get("client_secret") if isinstance(issuer.value, dict) else None
                 if secret is not None and isinstance(secret.value, dict):
                     _resolve(secret, environment, from_vault)
 

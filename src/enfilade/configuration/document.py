@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from enfilade.configuration.access_parts import Access, UseCase
+from enfilade.configuration.issuer_parts import TokenIssuer
 from enfilade.configuration.part import StrictPart
 from enfilade.configuration.people_parts import Group, User
 from enfilade.configuration.price_parts import Discount, ExchangeRate, Markup, Price, PriceChange
+from enfilade.configuration.secret_part import Secret
 from enfilade.configuration.values import (
     Amount,
     Count,
@@ -25,24 +27,6 @@ SUBJECT_HELP = "`tenant`, `department:NAME`, `application:NAME`, `user:EMAIL`, `
 
 class Part(StrictPart, BaseModel):
     """The base of the parts here."""
-
-
-class Secret(Part):
-    """A secret, or where it is. Exactly one of the five."""
-
-    env: Annotated[str | None, Field(description="The name of an environment variable.")] = None
-    file: Annotated[str | None, Field(description="The path of a file.")] = None
-    vault: Annotated[str | None, Field(description="A secret in HashiCorp Vault, as PATH#FIELD.")] = None
-    value: Annotated[str | None, Field(description="The secret itself.", repr=False)] = None
-    sealed: Annotated[str | None, Field(description="A secret that is sealed in this installation already.")] = None
-
-    @model_validator(mode="after")
-    def _one(self) -> "Secret":
-        given = [name for name in ("env", "file", "vault", "value", "sealed") if getattr(self, name) is not None]
-        if len(given) != 1:
-            message = "a secret is given as one of {env: NAME}, {file: PATH}, {vault: PATH#FIELD} or {value: TEXT}"
-            raise ValueError(message)
-        return self
 
 
 class Timeout(Part):
@@ -362,6 +346,8 @@ class Tenant(TenantBase):
     """Its limits."""
     budgets: list[Budget] = []
     """Its budgets."""
+    issuers: list[TokenIssuer] = []
+    """Who says who its people and programs are."""
     use_cases: list[UseCase] = []
     """Its register of use cases."""
     access: Access | None = None

@@ -8,6 +8,7 @@ from enfilade.configuration import specs
 from enfilade.configuration.access import access_fields, use_case_fields
 from enfilade.configuration.anomalies import anomaly_fields
 from enfilade.configuration.billing import issuer_fields, profile_fields
+from enfilade.configuration.issuers import token_issuer_fields
 from enfilade.configuration.listing import everything
 from enfilade.configuration.people import user_fields
 from enfilade.configuration.prices import adjustment_fields, own_prices, rate_fields
@@ -71,10 +72,12 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
     billing = await rooms.billing.find_profile(unit, tenant.id)
     anomalies = await rooms.anomalies.find(unit, tenant.id)
     use_cases = await everything(lambda a, n: rooms.use_cases.page(unit, a, n, tenant.id))
+    issuers = await everything(lambda a, n: rooms.issuers.page(unit, a, n, tenant.id))
     policies = await rooms.policies.published(unit, tenant.id)
     return specs.tenant_fields(tenant) | {
         "use_cases": [use_case_fields(use_case.spec) for use_case in use_cases],
         "access": None if policies is None or policies.content == EMPTY else access_fields(policies.content),
+        "issuers": [token_issuer_fields(issuer) for issuer in issuers],
         "departments": [{"name": department.name} for department in departments],
         "users": [user_fields(user) for user in users],
         "groups": [{"name": group.spec.name, "members": list(group.spec.members)} for group in groups],

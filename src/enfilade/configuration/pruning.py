@@ -69,6 +69,14 @@ class Pruner:
             self._removed.append(("anomaly rules", part.name, part.name))
         if part.access is None and await rooms.policies.remove(unit):
             self._removed.append(("access", part.name, part.name))
+        issuers = {issuer.name for issuer in part.issuers}
+        await prune(
+            "issuer",
+            rooms.issuers.page,
+            lambda issuer: issuer.name in issuers,
+            lambda unit, issuer: rooms.issuers.remove(unit, issuer.id),
+            lambda issuer: issuer.name,
+        )
         use_cases = {use_case.name for use_case in part.use_cases}
         keys = {key.name for key in part.keys}
         applications = {application.name for application in part.applications}

@@ -11,6 +11,7 @@ from enfilade.costs.outlook.rules import AnomalyRuleBook
 from enfilade.costs.prices.catalogue import PriceCatalogue
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.identity.service import Identity
+from enfilade.identity.tokens.issuers import Issuers
 from enfilade.providers.service import Providers
 from enfilade.storage.unit_of_work import Storage
 
@@ -30,3 +31,4 @@ class Rooms:
     anomalies: AnomalyRuleBook
     use_cases: UseCases
     policies: Versions
+    issuers: Issuers

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from enfilade.configuration import document as doc
+from enfilade.configuration.secret_part import Secret
 from enfilade.core.money import NANO_PER_USD
 from enfilade.costs.holds.budgets import BudgetSpec
 from enfilade.costs.holds.limits import LimitSpec
@@ -143,7 +144,7 @@ def budget_fields(rule: BudgetRule, scope: str) -> dict[str, Any]:
 
 def provider_spec(part: doc.Provider) -> tuple[ProviderSpec, dict[str, str]]:
     """What providers needs, and those secrets that are given as values: the key's as `api_key`, options' by name."""
-    given = {name: value for name, value in part.options.items() if isinstance(value, doc.Secret)}
+    given = {name: value for name, value in part.options.items() if isinstance(value, Secret)}
     if part.api_key is not None:
         given["api_key"] = part.api_key
     secrets = {name: secret.value for name, secret in given.items() if secret.value is not None}
@@ -166,7 +167,7 @@ def provider_spec(part: doc.Provider) -> tuple[ProviderSpec, dict[str, str]]:
     return spec, secrets
 
 
-def secret_reference(secret: doc.Secret) -> SecretReference:
+def secret_reference(secret: Secret) -> SecretReference:
     """Where a secret is that is not given as a value."""
     return SecretReference(env=secret.env, file=secret.file, vault=secret.vault, sealed=secret.sealed)
 

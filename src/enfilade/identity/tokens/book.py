@@ -66,6 +66,10 @@ class IssuerBook:
             known = self._publications[issuer.id] = (place, Publications(issuer, self._fetcher, self._clock))
         return known[1]
 
+    def unhurried(self, issuer: Issuer) -> Publications:
+        """What the issuer publishes right now, whatever is known of it."""
+        return Publications(issuer, self._fetcher, self._clock)
+
     def require_distinct(self, tenant: str, spec: IssuerSpec, near: Iterable[Issuer] = ()) -> None:
         """Raise AmbiguousIssuer when a token could fall under this declaration and under another's."""
         wanted = spec.settings
