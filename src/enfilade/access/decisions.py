@@ -93,7 +93,7 @@ class TenantAccess:
         self.use_cases = use_cases
         self.has_policies = bool(table.policies)
         self._zone = ZoneInfo(time_zone)
-        self._times = [name for name in TIMES if name in self.table.mentions]
+        self.times = [name for name in TIMES if name in self.table.mentions]
         self._moment: tuple[Any, ...] = ()
         self._moment_from = self._moment_until = 0
         self.needs_address = "network" in self.table.mentions
@@ -136,7 +136,7 @@ class TenantAccess:
     def decide(self, seat: Seat, action: str, place: Place, context: Circumstances) -> Decision:
         """Whether this caller may do this to that, remembered."""
         # What no policy looks at is no part of the question: most calls differ only in such things.
-        moment = self.moment(context.now_ns) if self._times else ()
+        moment = self.moment(context.now_ns) if self.times else ()
         key = (
             seat.number,
             action,
@@ -192,7 +192,7 @@ class TenantAccess:
                 self._moment_from = now_ns - now_ns % minute
                 self._moment_until = self._moment_from + minute
             times = _times(local)
-            self._moment = tuple(times[name] for name in self._times)
+            self._moment = tuple(times[name] for name in self.times)
         return self._moment
 
     def _local(self, now_ns: int) -> datetime:
@@ -243,7 +243,7 @@ class TenantAccess:
             fields["risk_tier"] = use_case.spec.risk_tier if use_case is not None else ""
         data_class = self.data_class(context)
         fields["data_class"], fields["data_class_rank"] = data_class, RANK[data_class]
-        if self._times:
+        if self.times:
             fields |= _times(self._local(context.now_ns))
         if self.needs_address:
             fields["network"] = {"__extn": {"fn": "ip", "arg": _plain_address(context.address)}}

@@ -73,7 +73,7 @@ LOAD_USE_CASES = _USE_CASE + "WHERE $1::uuid[] IS NULL OR tenant_id = ANY ($1)"
 # What was asked in the past: each combination once, with how often it came and when last.
 PAST_CALLS = """
 SELECT c.application_id, c.user_id, c.key_id, c.department_id, coalesce(c.model, c.requested_model) AS model, c.deployment,
-    c.use_case, date_trunc('hour', c.started_at) AS hour, count(*) AS calls, max(c.started_at) AS latest,
+    c.use_case, CASE WHEN $4::boolean THEN date_trunc('hour', c.started_at) END AS hour, count(*) AS calls, max(c.started_at) AS latest,
     count(*) FILTER (WHERE c.error_code = 'access_denied') AS denied
 FROM calls c
 WHERE c.tenant_id = $1 AND c.started_at >= $2

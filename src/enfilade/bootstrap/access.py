@@ -12,6 +12,7 @@ from enfilade.core.clock import Clock
 from enfilade.core.ids import IdFactory
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.gateway.gate import Finder, Gate
+from enfilade.gateway.inquiry import Inquiry
 from enfilade.identity.permissions import TENANT_ROLES
 from enfilade.identity.principals import Principals
 from enfilade.identity.roles.book import RoleBook
@@ -38,6 +39,7 @@ class AccessParts:
         self._providers = providers
         self.versions = Versions(self._clock, self.known)
         self.gate = Gate(find, self.service, principals, catalogue, self._clock)
+        self.inquiry = Inquiry(self.service, self._identity, principals, catalogue, self._clock)
 
     async def known(self, unit: UnitOfWork, kinds: Collection[str]) -> Known:
         """What policies of the current tenant may name. People and keys may be many: only when they are spoken of."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from enfilade.access.content import EMPTY, Content, MatrixRow, PolicySpec
+from enfilade.access.content import Content, MatrixRow, PolicySpec
 from enfilade.access.use_cases import UseCaseSpec
 from enfilade.configuration import access_parts as parts
 
@@ -19,8 +19,9 @@ def content_of(part: parts.Access) -> Content:
 
 def row_of(part: parts.MatrixRow) -> MatrixRow:
     """A row of the matrix, for the room."""
-    fields = part.model_dump(mode="python")
-    return MatrixRow(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+    given: dict[str, Any] = part.model_dump(mode="python")
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return MatrixRow(**fields)
 
 
 def policy_of(part: parts.Policy) -> PolicySpec:
@@ -57,8 +58,3 @@ def use_case_fields(spec: UseCaseSpec) -> dict[str, Any]:
     """A use case in the document's words."""
     fields: dict[str, Any] = msgspec.structs.asdict(spec)
     return fields | {"data_classes": list(spec.data_classes), "departments": list(spec.departments)}
-
-
-def is_empty(content: Content) -> bool:
-    """Whether nothing is said at all."""
-    return content == EMPTY

@@ -69,9 +69,9 @@ def is_allowed(principal: Principal, model: str) -> bool:
     application = principal.application
     models = principal.narrowing.models
     return (
-        _matches(principal.tenant.spec.allowed_models, model)
-        and (application is None or _matches(application.spec.allowed_models, model))
-        and (models is None or _matches(models, model))
+        matches(principal.tenant.spec.allowed_models, model)
+        and (application is None or matches(application.spec.allowed_models, model))
+        and (models is None or matches(models, model))
     )
 
 
@@ -83,5 +83,6 @@ def require_in_scope(principal: Principal, operation: Operation, dialect: str) -
         raise OutOfScope(message)
 
 
-def _matches(patterns: Sequence[str], model: str) -> bool:
+def matches(patterns: Sequence[str], model: str) -> bool:
+    """Whether one of the patterns is, or fits, the model's name."""
     return "*" in patterns or model in patterns or any(fnmatchcase(model, pattern) for pattern in patterns)

@@ -16,7 +16,7 @@ from enfilade.costs.reconciliation.booking import Bookings
 from enfilade.costs.reconciliation.service import Reconciliations
 from enfilade.costs.service import Costs
 from enfilade.costs.spend.exports.service import Exports
-from enfilade.gateway.gate import Gate
+from enfilade.gateway.inquiry import Inquiry
 from enfilade.gateway.stored.service import Stored
 from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
@@ -53,7 +53,7 @@ class AdminContext:
     encryption: Encryption
     stored: Stored
     access: Access
-    gate: Gate
+    inquiry: Inquiry
     directory: Directory
     clock: Clock
     ids: IdFactory

@@ -53,6 +53,8 @@ class CallView(View):
     first_byte_ms: float | None
     use_case: str | None
     metadata: dict[str, Any] | None
+    access_policies: Annotated[list[str], Field(description="The policies that decided whether it was allowed.")]
+    access_missing: Annotated[list[str], Field(description="What would have allowed it.")]
     created_at: datetime
 
 
@@ -88,6 +90,8 @@ def show(row: Any) -> CallView:
         first_byte_ms=None if row["first_byte_us"] is None else row["first_byte_us"] / 1000,
         use_case=row["use_case"],
         metadata=msgspec.json.decode(row["metadata"]) if row["metadata"] else None,
+        access_policies=list(row["access_policies"]),
+        access_missing=list(row["access_missing"]),
         created_at=row["started_at"].astimezone(UTC),
     )
 
