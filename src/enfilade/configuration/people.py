@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from enfilade.configuration.people_parts import Accounts
 from enfilade.configuration.people_parts import Group as GroupPart
 from enfilade.configuration.people_parts import User as UserPart
+from enfilade.identity.accounts.types import AccountRules
 from enfilade.identity.types import GroupSpec, User, UserSpec
 
 
@@ -38,6 +40,16 @@ def user_fields(user: User) -> dict[str, Any]:
 def group_spec(part: GroupPart) -> GroupSpec:
     """What identity needs of a group."""
     return GroupSpec(part.name, tuple(part.members))
+
+
+def account_rules_of(part: Accounts) -> AccountRules:
+    """What identity needs of the rules for local accounts."""
+    return AccountRules(part.require_second_factor, part.local_accounts)
+
+
+def account_rules_fields(rules: AccountRules) -> dict[str, Any]:
+    """Rules for local accounts in the document's words."""
+    return {"require_second_factor": rules.require_second_factor, "local_accounts": rules.local_accounts}
 
 
 def managers_first(users: Sequence[UserPart]) -> Iterator[tuple[int, UserPart]]:

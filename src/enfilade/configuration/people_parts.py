@@ -1,6 +1,6 @@
 """The document's parts about people."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
 
@@ -40,3 +40,12 @@ class Group(Part):
     """The group's name."""
     members: Annotated[list[Email], Field(max_length=10_000)] = []
     """E-mail addresses of users."""
+
+
+class Accounts(Part):
+    """What is demanded of whoever signs in with a local account."""
+
+    require_second_factor: Literal["never", "administrators", "everyone"] = "never"
+    """Who needs a second factor; they set one up before they come in. Administrators are those who may change anything."""
+    local_accounts: bool = True
+    """Whether there are local accounts; without them, people come by an issuer only."""

@@ -18,6 +18,7 @@ from enfilade.costs.service import Costs
 from enfilade.costs.spend.exports.service import Exports
 from enfilade.gateway.inquiry import Inquiry
 from enfilade.gateway.stored.service import Stored
+from enfilade.identity.accounts.service import Accounts
 from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
 from enfilade.identity.principals import Principals
@@ -38,6 +39,7 @@ class AdminContext:
     principals: Principals
     entrance: Entrance
     sessions: Sessions
+    accounts: Accounts
     sign_in: SignIn
     public_url: str | None
     rooms: Rooms

@@ -77,14 +77,23 @@ class Public:
 class Needs:
     """A dependency: the caller holds the permission, and the tenant is one that they may see."""
 
-    def __init__(self, permission: str | None, reach: Reach = "any", *, confined_by: Confinement | None = None) -> None:
+    def __init__(
+        self,
+        permission: str | None,
+        reach: Reach = "any",
+        *,
+        confined_by: Confinement | None = None,
+        platform_too: bool = False,
+    ) -> None:
         """Require `permission`, or with None no more than a valid key.
 
         Who has it for a part of the tenant only is refused unless the route says how it keeps to `Actor.within`.
+        With `platform_too`, the platform itself may be named where a tenant is: it has people of its own.
         """
         self.permission = permission
         self.reach = reach
         self.confined_by = confined_by
+        self.platform_too = platform_too
 
     async def __call__(
         self,
@@ -124,6 +133,8 @@ class Needs:
         if glass is not None and found is not None:
             return Actor(principal, glass, found.id, session=session)
         self._within(scope)
+        if found is not None and found.id == scope.tenant and self.platform_too:
+            return Actor(principal, scope, found.id, session=session)
         if found is None or found.id == scope.tenant:
             raise _unknown(tenant)
         if self.permission is not None and self.permission not in STANDING_RIGHTS:

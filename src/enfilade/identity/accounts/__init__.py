@@ -1,0 +1,1 @@
+"""Local accounts: passwords, second factors, recovery codes, and the slowing of whoever guesses."""
