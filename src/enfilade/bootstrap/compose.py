@@ -58,7 +58,7 @@ from enfilade.gateway.resolve import resolve
 from enfilade.gateway.stored.retention import Retention
 from enfilade.gateway.stored.service import Stored
 from enfilade.gateway.stored.upgrade import OldContents
-from enfilade.identity.accounts.service import Accounts
+from enfilade.identity.accounts.service import Accounts, Foundations
 from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
 from enfilade.identity.key_uses import KeyUses
@@ -184,7 +184,7 @@ class Parts:
         self.key_rotation = KeyRotation(self.providers, self.storage, clock, self.metrics)
 
         self.accounts = Accounts(
-            self.storage, self.principals, self.sessions, self.sealer, ids, clock, given.public_url
+            Foundations(self.storage, self.principals, self.sessions, self.sealer, ids, clock), given.public_url
         )
         self.sign_in = SignIn(
             Means(ids, clock, self.storage, GuardedFetcher(self.client), self.sealer),

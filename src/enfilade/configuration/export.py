@@ -10,7 +10,7 @@ from enfilade.configuration.anomalies import anomaly_fields
 from enfilade.configuration.billing import issuer_fields, profile_fields
 from enfilade.configuration.issuers import token_issuer_fields
 from enfilade.configuration.listing import everything
-from enfilade.configuration.people import user_fields
+from enfilade.configuration.people import account_rules_fields, user_fields
 from enfilade.configuration.prices import adjustment_fields, own_prices, rate_fields
 from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.subjects import scope_text, subject_names
@@ -32,6 +32,8 @@ async def export_document(rooms: Rooms, scope: Scope) -> doc.Document:
             content |= await _platform(rooms, unit)
             await _add_markups(rooms, unit, content["tenants"])
             issuer = await rooms.billing.find_issuer(unit)
+            accounts = await rooms.account_rules.find(unit, PLATFORM_ID)
+            content["accounts"] = None if accounts is None else account_rules_fields(accounts)
             content["issuer"] = None if issuer is None else issuer_fields(issuer)
     return doc.Document.model_validate(content)
 
@@ -71,6 +73,7 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
     budgets = await everything(lambda a, n: rooms.budgets.page(unit, a, n, tenant.id))
     billing = await rooms.billing.find_profile(unit, tenant.id)
     anomalies = await rooms.anomalies.find(unit, tenant.id)
+    accounts = await rooms.account_rules.find(unit, tenant.id)
     use_cases = await everything(lambda a, n: rooms.use_cases.page(unit, a, n, tenant.id))
     issuers = await everything(lambda a, n: rooms.issuers.page(unit, a, n, tenant.id))
     policies = await rooms.policies.published(unit, tenant.id)
@@ -86,6 +89,7 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
         "limits": [specs.limit_fields(rule, scope_text(rule.subject, names)) for rule in limits],
         "budgets": [specs.budget_fields(rule, scope_text(rule.subject, names)) for rule in budgets],
         "billing": None if billing is None else profile_fields(billing),
+        "accounts": None if accounts is None else account_rules_fields(accounts),
         "anomalies": None if anomalies is None else anomaly_fields(anomalies),
     }
 

@@ -47,6 +47,8 @@ class Pruner:
         await unit.act_in(PLATFORM_ID)
         if document.issuer is None and await self._rooms.billing.remove_issuer(unit):
             self._removed.append(("issuer", "issuer", None))
+        if document.accounts is None and await self._rooms.account_rules.remove(unit):
+            self._removed.append(("account rules", "platform", None))
         await self._catalogue(document)
         await self._adjustments(document)
         return self._removed
@@ -65,6 +67,8 @@ class Pruner:
         budgets = {(_normal(budget.scope), budget.model, budget.window) for budget in part.budgets}
         if part.billing is None and await rooms.billing.remove_profile(unit):
             self._removed.append(("billing profile", part.name, part.name))
+        if part.accounts is None and await rooms.account_rules.remove(unit):
+            self._removed.append(("account rules", part.name, part.name))
         if part.anomalies is None and await rooms.anomalies.remove(unit):
             self._removed.append(("anomaly rules", part.name, part.name))
         if part.access is None and await rooms.policies.remove(unit):

@@ -10,6 +10,7 @@ from enfilade.costs.holds.limits import Limits
 from enfilade.costs.outlook.rules import AnomalyRuleBook
 from enfilade.costs.prices.catalogue import PriceCatalogue
 from enfilade.gateway.catalogue import Catalogue
+from enfilade.identity.accounts.rules import AccountRuleBook
 from enfilade.identity.service import Identity
 from enfilade.identity.tokens.issuers import Issuers
 from enfilade.providers.service import Providers
@@ -29,6 +30,7 @@ class Rooms:
     catalogue: Catalogue
     billing: BillingProfiles
     anomalies: AnomalyRuleBook
+    account_rules: AccountRuleBook
     use_cases: UseCases
     policies: Versions
     issuers: Issuers
