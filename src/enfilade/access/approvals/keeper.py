@@ -10,13 +10,14 @@ from datetime import datetime
 import structlog
 
 from enfilade.access.approvals import store
+from enfilade.access.approvals.cells import tenants_with
 from enfilade.access.approvals.requests import Requests
 from enfilade.access.approvals.rows import ASKED, request_of
 from enfilade.access.approvals.wishes import described
 from enfilade.core.clock import Clock, to_datetime, to_ns, to_rfc3339
 from enfilade.core.errors import Conflict
 from enfilade.identity.rows import text_id
-from enfilade.identity.scopes import system_scope, tenant_scope
+from enfilade.identity.scopes import tenant_scope
 from enfilade.storage.errors import DatabaseUnavailable
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
@@ -38,11 +39,8 @@ class ApprovalKeeper:
     async def look(self) -> int:
         """Tell of everything that is due; return how many events it were. Raises DatabaseUnavailable."""
         now = to_datetime(self._clock.now_ns())
-        tenants: list[str] = []
-        async for cell in self._storage.cells_of(system_scope("approvals"), readonly=True):
-            tenants += [str(row["tenant_id"]) for row in await cell.fetch(store.TENANTS_WITH_DUE, now, TENANTS_AT_ONCE)]
         told = 0
-        for tenant in tenants:
+        for tenant in await tenants_with(self._storage, store.TENANTS_WITH_DUE, now, TENANTS_AT_ONCE):
             async with self._storage.unit_of_work(tenant_scope(tenant, "approvals")) as unit:
                 told += await self._tell(unit, now)
         return told

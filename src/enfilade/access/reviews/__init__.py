@@ -1,0 +1,1 @@
+"""Access reviews: campaigns in which somebody else looks at who may do what."""
