@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from enfilade.configuration.access_parts import Access, UseCase
 from enfilade.configuration.issuer_parts import TokenIssuer
 from enfilade.configuration.part import StrictPart
-from enfilade.configuration.people_parts import Group, User
+from enfilade.configuration.people_parts import Accounts, Group, User
 from enfilade.configuration.price_parts import Discount, ExchangeRate, Markup, Price, PriceChange
 from enfilade.configuration.secret_part import Secret
 from enfilade.configuration.values import (
@@ -338,6 +338,8 @@ class Tenant(TenantBase):
     """Its people."""
     groups: list[Group] = []
     """Some of its people, under one name."""
+    accounts: Accounts | None = None
+    """What is demanded of whoever signs in with a local account."""
     applications: list[Application] = []
     """Its programs."""
     keys: list[Key] = []
@@ -382,6 +384,9 @@ class Document(Part):
     """Organisations, with everything that is theirs."""
     issuer: Issuer | None = None
     """Who issues invoices."""
+    accounts: Annotated[
+        Accounts | None, Field(description="Of the platform's own people; no tenant demands less than this.")
+    ] = None
 
 
 def document_schema() -> dict[str, Any]:
