@@ -11,6 +11,8 @@ from enfilade.providers.authorities.aws_credentials import (
     TokenService,
     WebIdentity,
 )
+from enfilade.providers.authorities.aws_instance import ADDRESS as INSTANCE_ADDRESS
+from enfilade.providers.authorities.aws_instance import InstanceRole, is_role
 from enfilade.providers.authorities.aws_sigv4 import KeySource, SigV4Authority
 from enfilade.providers.authority import Authority, AuthorityNeeds, Headers, Signable
 from enfilade.providers.credentials import Credential
@@ -32,6 +34,7 @@ OPTIONS = SECRET_OPTIONS | {
     "aws_role_arn",
     "aws_role_session_name",
     "aws_container_credentials",
+    "aws_instance_role",
     "aws_assume_role_arn",
     "aws_external_id",
     "aws_sts_url",
@@ -41,7 +44,11 @@ CONTAINER_ENDPOINTS = ("http://169.254.170.2/", "http://169.254.170.23/", "http:
 """Where ECS and EKS serve containers. No other address is asked: it could be one that an administrator should not
 reach."""
 
-SOURCES = "`api_key`, `aws_access_key_id`, `aws_role_arn` with `aws_web_identity_token`, or `aws_container_credentials`"
+SOURCES = (
+    "`api_key`, `aws_access_key_id`, `aws_role_arn` with `aws_web_identity_token`, `aws_container_credentials`, or "
+    "`aws_instance_role`"
+)
+_SOURCES = ("aws_access_key_id", "aws_role_arn", "aws_container_credentials", "aws_instance_role")
 
 
 def check(spec: ProviderSpec) -> None:
@@ -56,7 +63,7 @@ def check(spec: ProviderSpec) -> None:
     ):
         if name in options and needed not in options:
             raise InvalidProvider(f"{name} has a meaning only with {needed}", param=f"options.{name}")
-    sources = [name for name in ("aws_access_key_id", "aws_role_arn", "aws_container_credentials") if name in options]
+    sources = [name for name in _SOURCES if name in options]
     if (spec.api_key is not None) + len(sources) != 1:
         raise InvalidProvider(f"give one of {SOURCES}, and only one", param="options")
     if spec.api_key is not None and "aws_assume_role_arn" in options:
@@ -64,6 +71,8 @@ def check(spec: ProviderSpec) -> None:
         raise InvalidProvider(message, param="options.aws_assume_role_arn")
     if "aws_container_credentials" in options:
         container_endpoint(str(options["aws_container_credentials"]))
+    if "aws_instance_role" in options and not is_role(str(options["aws_instance_role"])):
+        raise InvalidProvider("aws_instance_role is `auto` or a role's name", param="options.aws_instance_role")
     if "aws_sts_url" in options:
         _service_origin(spec, "aws", default_tls(), None)
 
@@ -111,6 +120,9 @@ def _source(needs: AuthorityNeeds, region: str) -> KeySource:
         token = secrets["aws_web_identity_token"]
         lender = WebIdentity(_token_service(needs, region), options["aws_role_arn"], name, token)
         return LentKeys(lender, needs.clock)
+    if "aws_instance_role" in options:
+        origin = parse_origin(INSTANCE_ADDRESS, tls=default_tls(), allow_private=True)
+        return LentKeys(InstanceRole(needs.client, origin, options["aws_instance_role"], needs.clock), needs.clock)
     origin, path = container_endpoint(options["aws_container_credentials"])
     shown = secrets.get("aws_container_authorization_token")
     return LentKeys(ContainerEndpoint(needs.client, origin, path, shown, needs.clock), needs.clock)

@@ -8,6 +8,7 @@ import html
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 from urllib.parse import urlencode
 
 import msgspec
@@ -48,10 +49,18 @@ class GivenKeys:
         """See `KeySource.refused`: others cannot be had."""
 
 
+class Lender(Protocol):
+    """Whoever gives keys for a session."""
+
+    async def lend(self) -> Loan[AwsKeys]:
+        """New keys. Raises ProviderError."""
+        ...
+
+
 class LentKeys:
     """Keys for a session, fetched and renewed; see `KeySource`."""
 
-    def __init__(self, lender: "WebIdentity | ContainerEndpoint | OtherRole", clock: Clock) -> None:
+    def __init__(self, lender: Lender, clock: Clock) -> None:
         """Ask `lender`."""
         self._lender = lender
         self._renewed = Renewed(lender.lend, clock, "AWS credentials")
@@ -84,7 +93,7 @@ class TokenService:
             code = _FIELD["Code"].search(text)
             raise refused("The AWS token service", code[1][:100] if code else f"status {status}")
         found = {name: html.unescape(match[1]) for name, form in _FIELD.items() if (match := form.search(text))}
-        return _loan(found, "SessionToken", self.clock)
+        return loan_of_keys(found, "SessionToken", self.clock)
 
 
 def form_of(parameters: Mapping[str, str]) -> str:
@@ -167,26 +176,28 @@ class ContainerEndpoint:
         try:
             reply = msgspec.json.decode(body, type=_ContainerReply)
         except UNREADABLE:
-            raise _unreadable() from None
+            raise unreadable_keys() from None
         found = {
             "AccessKeyId": reply.access_key_id,
             "SecretAccessKey": reply.secret_access_key,
             "Token": reply.token,
             "Expiration": reply.expiration,
         }
-        return _loan(found, "Token", self._clock)
+        return loan_of_keys(found, "Token", self._clock)
 
 
-def _loan(found: Mapping[str, str], token: str, clock: Clock) -> Loan[AwsKeys]:
+def loan_of_keys(found: Mapping[str, str], token: str, clock: Clock) -> Loan[AwsKeys]:
+    """The keys in an answer, whose session's token is under the name `token`. Raises UnreadableResponse."""
     try:
         keys = AwsKeys(found["AccessKeyId"], found["SecretAccessKey"], found[token])
         ends = datetime.fromisoformat(found["Expiration"])
     except (KeyError, ValueError):
-        raise _unreadable() from None
+        raise unreadable_keys() from None
     if ends.tzinfo is None:
         ends = ends.replace(tzinfo=UTC)
     return Loan(keys, (to_ns(ends) - clock.now_ns()) / NANOSECONDS)
 
 
-def _unreadable() -> UnreadableResponse:
+def unreadable_keys() -> UnreadableResponse:
+    """What is raised for an answer without keys."""
     return UnreadableResponse("The service that gives AWS credentials answered something that cannot be read.")
