@@ -10,6 +10,7 @@ from enfilade.configuration.issuer_parts import TokenIssuer
 from enfilade.configuration.part import StrictPart
 from enfilade.configuration.people_parts import Accounts, Group, User
 from enfilade.configuration.price_parts import Discount, ExchangeRate, Markup, Price, PriceChange
+from enfilade.configuration.role_parts import ConfinedTo, Role, RoleAssignment, Scopes, Security
 from enfilade.configuration.secret_part import Secret
 from enfilade.configuration.values import (
     Amount,
@@ -187,6 +188,8 @@ class Key(Part):
     """A day, which it still works on, or a moment."""
     allowed_ips: list[str] = []
     """Addresses and networks from which it may be used; without any, from all."""
+    scopes: Scopes = []
+    confined_to: ConfinedTo = None
 
 
 class Limit(Part):
@@ -342,6 +345,12 @@ class Tenant(TenantBase):
     """What is demanded of whoever signs in with a local account."""
     applications: list[Application] = []
     """Its programs."""
+    roles: list[Role] = []
+    """Roles of its own."""
+    role_assignments: list[RoleAssignment] = []
+    """Who has which role where."""
+    security: Security | None = None
+    """What it demands of keys, and of the platform's people."""
     keys: list[Key] = []
     """Its keys."""
     limits: list[Limit] = []

@@ -92,6 +92,8 @@ def key_spec(part: doc.Key) -> KeySpec:
         roles=tuple(part.roles),
         expires_at=part.expires,
         allowed_ips=tuple(part.allowed_ips),
+        scopes=tuple(part.scopes),
+        confined_to=part.confined_to,
     )
 
 

@@ -1,9 +1,8 @@
 """From the names in filters to ids."""
 
-from typing import Any
-
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, TenantRequired
+from enfilade.api.admin.seen import seen
 from enfilade.storage.unit_of_work import UnitOfWork
 
 
@@ -14,14 +13,4 @@ async def subject_id(context: AdminContext, unit: UnitOfWork, actor: Actor, kind
     if actor.tenant is None:
         message = f"A name such as this {kind}'s means something within a tenant only."
         raise TenantRequired(message, param="tenant")
-    found: Any
-    if kind == "department":
-        found = await context.rooms.identity.departments.get(unit, name)
-    elif kind == "application":
-        found = await context.rooms.identity.applications.get(unit, name)
-    elif kind == "user":
-        found = await context.rooms.identity.users.get(unit, name)
-    else:
-        found = await context.rooms.identity.keys.get(unit, name)
-    identifier: str = found.id
-    return identifier
+    return await seen(context, unit, actor, kind, name)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
+from enfilade.api.admin.seen import seen_budget
 from enfilade.api.admin.views import Cursor, Limit, Money, Page, View, page_of
 from enfilade.configuration.values import Amount
 from enfilade.core.clock import to_datetime
@@ -56,8 +57,8 @@ class RaiseView(View):
 
 
 ROUTER = APIRouter(prefix="/budgets", tags=["limits and budgets"])
-Reader = Annotated[Actor, Depends(Needs(BUDGETS_READ))]
-AnyWriter = Annotated[Actor, Depends(Needs(BUDGETS_WRITE))]
+Reader = Annotated[Actor, Depends(Needs(BUDGETS_READ, confined_by="object"))]
+AnyWriter = Annotated[Actor, Depends(Needs(BUDGETS_WRITE, confined_by="object"))]
 
 
 def raise_view(context: AdminContext, entry: Raise) -> RaiseView:
@@ -86,7 +87,7 @@ async def page_raises(
 ) -> Page[RaiseView]:
     """List the raises of a budget, also those that have passed."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        budget = await context.rooms.budgets.get(unit, id)
+        budget = await seen_budget(context, unit, actor, id)
         return await page_of(
             lambda after, count: context.rooms.budgets.raises.page(unit, budget.id, after, count),
             cursor,
@@ -100,7 +101,7 @@ async def add_raise(context: Context, id: Id, body: RaiseBody, actor: AnyWriter)
     """Raise a budget for a time; it holds from the next call on and passes by itself."""
     spec = RaiseSpec(body.until, body.reason, body.by_usd, body.to_usd)
     async with context.storage.unit_of_work(actor.scope) as unit:
-        budget = await context.rooms.budgets.get(unit, id)
+        budget = await seen_budget(context, unit, actor, id)
         await unit.act_in(budget.tenant)
         entry = await context.rooms.budgets.raises.add(unit, budget, spec)
     return raise_view(context, entry)
@@ -110,6 +111,6 @@ async def add_raise(context: Context, id: Id, body: RaiseBody, actor: AnyWriter)
 async def end_raise(context: Context, id: Id, which: RaiseId, actor: AnyWriter) -> None:  # noqa: A002 - the name in the path
     """End a raise before its time."""
     async with context.storage.unit_of_work(actor.scope) as unit:
-        budget = await context.rooms.budgets.get(unit, id)
+        budget = await seen_budget(context, unit, actor, id)
         await unit.act_in(budget.tenant)
         await context.rooms.budgets.raises.end(unit, budget, which)

@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from enfilade.api.admin.confinement import page_within
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
-from enfilade.api.admin.views import Cursor, IfMatch, Limit, Money, Page, View, expected_version, page_of, tag
+from enfilade.api.admin.seen import require_subject, rule_place, seen_budget
+from enfilade.api.admin.views import Cursor, IfMatch, Limit, Money, Page, View, expected_version, tag
 from enfilade.configuration.document import Budget as BudgetBody
 from enfilade.configuration.specs import budget_spec
 from enfilade.configuration.subjects import scope_text
@@ -81,9 +83,9 @@ class BudgetChange(BaseModel):
 
 
 ROUTER = APIRouter(prefix="/budgets", tags=["limits and budgets"])
-Reader = Annotated[Actor, Depends(Needs(BUDGETS_READ))]
-Writer = Annotated[Actor, Depends(Needs(BUDGETS_WRITE, "one"))]
-AnyWriter = Annotated[Actor, Depends(Needs(BUDGETS_WRITE))]
+Reader = Annotated[Actor, Depends(Needs(BUDGETS_READ, confined_by="list"))]
+Writer = Annotated[Actor, Depends(Needs(BUDGETS_WRITE, "one", confined_by="object"))]
+AnyWriter = Annotated[Actor, Depends(Needs(BUDGETS_WRITE, confined_by="object"))]
 
 
 def scope_of(context: AdminContext, rule: BudgetRule) -> str:
@@ -149,11 +151,13 @@ def subject_view(context: AdminContext, rule: BudgetRule, meter: BudgetMeter, ra
 async def page(context: Context, actor: Reader, limit: Limit = 50, cursor: Cursor = None) -> Page[BudgetView]:
     """List budgets with what is spent and held."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        rules = await page_of(
+        rules = await page_within(
+            actor,
             lambda after, count: context.rooms.budgets.page(unit, after, count, actor.tenant),
             cursor,
             limit,
             lambda rule: rule,
+            lambda rule: rule_place(context, rule),
         )
     return Page(items=[await show(context, rule) for rule in rules.items], next=rules.next)
 
@@ -162,6 +166,7 @@ async def page(context: Context, actor: Reader, limit: Limit = 50, cursor: Curso
 async def create(context: Context, body: BudgetBody, actor: Writer, response: Response) -> BudgetView:
     """Set a budget."""
     async with context.storage.unit_of_work(actor.scope) as unit:
+        await require_subject(context, unit, actor, body.scope)
         rule, _ = await context.rooms.budgets.put(unit, budget_spec(body), must_be_new=True)
     tag(response, rule.version)
     return await show(context, rule)
@@ -171,7 +176,7 @@ async def create(context: Context, body: BudgetBody, actor: Writer, response: Re
 async def read(context: Context, id: Id, actor: Reader, response: Response) -> BudgetView:  # noqa: A002 - the name in the path
     """Show a budget."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        rule = await context.rooms.budgets.get(unit, id)
+        rule = await seen_budget(context, unit, actor, id)
     tag(response, rule.version)
     return await show(context, rule)
 
@@ -187,7 +192,7 @@ async def change(
 ) -> BudgetView:
     """Change a budget; what was spent stays spent."""
     async with context.storage.unit_of_work(actor.scope) as unit:
-        present = await context.rooms.budgets.get(unit, id)
+        present = await seen_budget(context, unit, actor, id)
         await unit.act_in(present.tenant)
         spec = BudgetSpec(
             scope_of(context, present),
@@ -210,4 +215,5 @@ async def change(
 async def remove(context: Context, id: Id, actor: AnyWriter, if_match: IfMatch = None) -> None:  # noqa: A002 - the name in the path
     """Lift a budget."""
     async with context.storage.unit_of_work(actor.scope) as unit:
+        await seen_budget(context, unit, actor, id)
         await context.rooms.budgets.remove(unit, id, expected_version(if_match))

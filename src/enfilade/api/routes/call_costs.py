@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
+from enfilade.api.admin.seen import seen_call
 from enfilade.api.admin.views import Money, View
 from enfilade.core.clock import to_ns
 from enfilade.core.errors import InvalidRequest
@@ -79,7 +80,7 @@ class CorrectionBody(BaseModel):
 
 
 ROUTER = APIRouter(prefix="/calls", tags=["calls and spend"])
-Reader = Annotated[Actor, Depends(Needs(CALLS_READ))]
+Reader = Annotated[Actor, Depends(Needs(CALLS_READ, confined_by="object"))]
 Corrector = Annotated[Actor, Depends(Needs(LEDGER_WRITE, "platform"))]
 
 
@@ -110,7 +111,7 @@ async def correct(context: Context, id: CallId, body: CorrectionBody, actor: Cor
 
 async def _costs(context: AdminContext, identifier: str, actor: Actor) -> CallCosts:
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        call = await context.audit.find_call(unit, identifier)
+        call = await seen_call(context, unit, actor, identifier)
         entries = await entries_of(unit, str(call["call_id"]), call["started_at"])
     return CallCosts(
         call=str(call["call_id"]),

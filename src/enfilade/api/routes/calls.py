@@ -7,7 +7,9 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
+from enfilade.api.admin.confinement import confined_filter
 from enfilade.api.admin.security import Actor, Context, Needs
+from enfilade.api.admin.seen import seen_call
 from enfilade.api.admin.subjects import subject_id
 from enfilade.api.admin.views import Listing, Money, Page, View
 from enfilade.audit.service import EARLIEST, LATEST, CallFilter
@@ -97,7 +99,8 @@ def show(row: Any) -> CallView:
 
 
 ROUTER = APIRouter(prefix="/calls", tags=["calls and spend"])
-Reader = Annotated[Actor, Depends(Needs(CALLS_READ))]
+Lister = Annotated[Actor, Depends(Needs(CALLS_READ, confined_by="filter"))]
+Reader = Annotated[Actor, Depends(Needs(CALLS_READ, confined_by="object"))]
 
 
 class CallQuery(Listing):
@@ -112,17 +115,22 @@ class CallQuery(Listing):
 
 
 @ROUTER.get("")
-async def page(context: Context, actor: Reader, query: Annotated[CallQuery, Query()]) -> Page[CallView]:
+async def page(context: Context, actor: Lister, query: Annotated[CallQuery, Query()]) -> Page[CallView]:
     """List calls, newest first."""
     period = query.moments(EARLIEST, LATEST)
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
+        department, application = confined_filter(
+            actor,
+            await subject_id(context, unit, actor, "department", query.department),
+            await subject_id(context, unit, actor, "application", query.application),
+        )
         which = CallFilter(
             actor.tenant,
             *period,
             status=query.status,
             model=query.model,
-            department=await subject_id(context, unit, actor, "department", query.department),
-            application=await subject_id(context, unit, actor, "application", query.application),
+            department=department,
+            application=application,
             user=await subject_id(context, unit, actor, "user", query.user),
             key=await subject_id(context, unit, actor, "key", query.key),
         )
@@ -138,4 +146,4 @@ async def read(
 ) -> CallView:
     """Show a call."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        return show(await context.audit.find_call(unit, id))
+        return show(await seen_call(context, unit, actor, id))

@@ -4,9 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
+from enfilade.api.admin.confinement import page_within
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
-from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, expected_version, page_of, tag
+from enfilade.api.admin.seen import seen_department
+from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, expected_version, tag
 from enfilade.configuration.document import Department as DepartmentBody
 from enfilade.identity.errors import AlreadyExists
 from enfilade.identity.permissions import PEOPLE_READ, PEOPLE_WRITE
@@ -22,8 +24,8 @@ class DepartmentView(DepartmentBody):
 
 
 ROUTER = APIRouter(prefix="/departments", tags=["people"])
-Reader = Annotated[Actor, Depends(Needs(PEOPLE_READ))]
-OneReader = Annotated[Actor, Depends(Needs(PEOPLE_READ, "one"))]
+Reader = Annotated[Actor, Depends(Needs(PEOPLE_READ, confined_by="list"))]
+OneReader = Annotated[Actor, Depends(Needs(PEOPLE_READ, "one", confined_by="object"))]
 Writer = Annotated[Actor, Depends(Needs(PEOPLE_WRITE, "one"))]
 
 
@@ -42,11 +44,13 @@ def show(context: AdminContext, department: Department) -> DepartmentView:
 async def page(context: Context, actor: Reader, limit: Limit = 50, cursor: Cursor = None) -> Page[DepartmentView]:
     """List departments."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        return await page_of(
+        return await page_within(
+            actor,
             lambda after, count: context.rooms.identity.departments.page(unit, after, count, actor.tenant),
             cursor,
             limit,
             lambda department: show(context, department),
+            lambda department: (department.id, None),
         )
 
 
@@ -66,7 +70,7 @@ async def create(context: Context, body: DepartmentBody, actor: Writer, response
 async def read(context: Context, name: str, actor: OneReader, response: Response) -> DepartmentView:
     """Show a department."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        department = await context.rooms.identity.departments.get(unit, name)
+        department = await seen_department(context, unit, actor, name)
     tag(response, department.version)
     return show(context, department)
 

@@ -3,12 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from enfilade.api.admin.confinement import is_seen, page_within
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
-from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, View, expected_version, page_of, tag
+from enfilade.api.admin.seen import key_place, seen_key
+from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, View, expected_version, tag
 from enfilade.configuration.document import Key as KeyBody
 from enfilade.configuration.specs import key_spec
 from enfilade.configuration.values import Duration
@@ -28,6 +30,10 @@ class KeyView(View):
     roles: list[str]
     expires: datetime | None
     allowed_ips: list[str]
+    scopes: list[str]
+    confined_to: str | None
+    last_used_at: Annotated[datetime | None, Field(description="The minute of its last use; null before the first.")]
+    revoked_at: datetime | None
     hints: Annotated[list[str], Field(description="The public beginnings of the valid secrets.")]
     version: int
     created_at: datetime
@@ -48,9 +54,9 @@ class Rotation(BaseModel):
 
 
 ROUTER = APIRouter(prefix="/keys", tags=["keys"])
-Reader = Annotated[Actor, Depends(Needs(KEYS_READ))]
+Reader = Annotated[Actor, Depends(Needs(KEYS_READ, confined_by="list"))]
 # A platform key that names no tenant works on the platform's own context.rooms.identity.keys.
-Writer = Annotated[Actor, Depends(Needs(KEYS_WRITE))]
+Writer = Annotated[Actor, Depends(Needs(KEYS_WRITE, confined_by="object"))]
 
 
 def show(context: AdminContext, key: Key, hints: list[str] | None = None) -> KeyView:
@@ -65,6 +71,10 @@ def show(context: AdminContext, key: Key, hints: list[str] | None = None) -> Key
         roles=list(key.spec.roles),
         expires=key.spec.expires_at,
         allowed_ips=list(key.spec.allowed_ips),
+        scopes=list(key.spec.scopes),
+        confined_to=key.spec.confined_to,
+        last_used_at=key.last_used_at,
+        revoked_at=key.revoked_at,
         hints=hints or [],
         version=key.version,
         created_at=key.created_at,
@@ -77,14 +87,33 @@ def show_issued(context: AdminContext, issued: IssuedKey, hints: list[str]) -> I
 
 
 @ROUTER.get("")
-async def page(context: Context, actor: Reader, limit: Limit = 50, cursor: Cursor = None) -> Page[KeyView]:
+async def page(
+    context: Context,
+    actor: Reader,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    hint: Annotated[
+        str | None,
+        Query(
+            pattern=r"^enf_[0-9a-f]{10}$",
+            description="The public beginning of a secret, e.g. of one that leaked: only the key whose it is or was, "
+            "even if it was revoked.",
+        ),
+    ] = None,
+) -> Page[KeyView]:
     """List keys that are not revoked."""
+    keys = context.rooms.identity.keys
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        return await page_of(
-            lambda after, count: context.rooms.identity.keys.page(unit, after, count, actor.tenant),
+        if hint is not None:
+            found = [key for key in await keys.with_hint(unit, hint) if is_seen(actor, key_place(context, key))]
+            return Page(items=[show(context, key, [hint]) for key in found])
+        return await page_within(
+            actor,
+            lambda after, count: keys.page(unit, after, count, actor.tenant),
             cursor,
             limit,
             lambda key: show(context, key),
+            lambda key: key_place(context, key),
         )
 
 
@@ -102,7 +131,7 @@ async def create(context: Context, body: KeyBody, actor: Writer, response: Respo
 async def read(context: Context, name: str, actor: Reader, response: Response) -> KeyView:
     """Show a key."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        key = await context.rooms.identity.keys.get(unit, name)
+        key = await seen_key(context, unit, actor, name)
         hints = await context.rooms.identity.keys.hints(unit, key)
     tag(response, key.version)
     return show(context, key, hints)
@@ -114,7 +143,7 @@ async def change(
 ) -> KeyView:
     """Change a key; its secret stays unless one is given."""
     async with context.storage.unit_of_work(actor.scope) as unit:
-        present = await context.rooms.identity.keys.get(unit, name)
+        present = await seen_key(context, unit, actor, name)
         if body.name != present.spec.name:
             message = "A key cannot be renamed."
             raise InvalidRequest(message, param="name")
@@ -131,6 +160,7 @@ async def rotate(context: Context, name: str, actor: Writer, body: Rotation | No
     """Give a key a new secret; the old one stays valid for a while."""
     grace = timedelta(seconds=(body or Rotation()).grace)
     async with context.storage.unit_of_work(actor.scope) as unit:
+        await seen_key(context, unit, actor, name)
         issued = await context.rooms.identity.keys.rotate(unit, name, grace)
         hints = await context.rooms.identity.keys.hints(unit, issued.key)
     return show_issued(context, issued, hints)
@@ -140,6 +170,7 @@ async def rotate(context: Context, name: str, actor: Writer, body: Rotation | No
 async def revoke(context: Context, name: str, actor: Writer, if_match: IfMatch = None) -> None:
     """Revoke a key: every process refuses it within a second."""
     async with context.storage.unit_of_work(actor.scope) as unit:
+        await seen_key(context, unit, actor, name)
         await context.rooms.identity.keys.revoke(unit, name, expected_version(if_match))
 
 

@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from enfilade.api.admin.confinement import page_within
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
-from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, expected_version, page_of, tag
+from enfilade.api.admin.seen import require_subject, rule_place, seen_limit
+from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, expected_version, tag
 from enfilade.configuration.document import Limit as LimitBody
 from enfilade.configuration.specs import limit_fields, limit_spec
 from enfilade.configuration.subjects import scope_text
@@ -35,9 +37,9 @@ class LimitChange(BaseModel):
 
 
 ROUTER = APIRouter(prefix="/limits", tags=["limits and budgets"])
-Reader = Annotated[Actor, Depends(Needs(LIMITS_READ))]
-Writer = Annotated[Actor, Depends(Needs(LIMITS_WRITE, "one"))]
-AnyWriter = Annotated[Actor, Depends(Needs(LIMITS_WRITE))]
+Reader = Annotated[Actor, Depends(Needs(LIMITS_READ, confined_by="list"))]
+Writer = Annotated[Actor, Depends(Needs(LIMITS_WRITE, "one", confined_by="object"))]
+AnyWriter = Annotated[Actor, Depends(Needs(LIMITS_WRITE, confined_by="object"))]
 
 
 def scope_of(context: AdminContext, rule: LimitRule) -> str:
@@ -62,11 +64,13 @@ def show(context: AdminContext, rule: LimitRule) -> LimitView:
 async def page(context: Context, actor: Reader, limit: Limit = 50, cursor: Cursor = None) -> Page[LimitView]:
     """List limits."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        return await page_of(
+        return await page_within(
+            actor,
             lambda after, count: context.rooms.limits.page(unit, after, count, actor.tenant),
             cursor,
             limit,
             lambda rule: show(context, rule),
+            lambda rule: rule_place(context, rule),
         )
 
 
@@ -74,6 +78,7 @@ async def page(context: Context, actor: Reader, limit: Limit = 50, cursor: Curso
 async def create(context: Context, body: LimitBody, actor: Writer, response: Response) -> LimitView:
     """Set a limit."""
     async with context.storage.unit_of_work(actor.scope) as unit:
+        await require_subject(context, unit, actor, body.scope)
         rule, _ = await context.rooms.limits.put(unit, limit_spec(body), must_be_new=True)
     tag(response, rule.version)
     return show(context, rule)
@@ -83,7 +88,7 @@ async def create(context: Context, body: LimitBody, actor: Writer, response: Res
 async def read(context: Context, id: Id, actor: Reader, response: Response) -> LimitView:  # noqa: A002 - the name in the path
     """Show a limit."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        rule = await context.rooms.limits.get(unit, id)
+        rule = await seen_limit(context, unit, actor, id)
     tag(response, rule.version)
     return show(context, rule)
 
@@ -99,7 +104,7 @@ async def change(
 ) -> LimitView:
     """Change a limit's amount; what was counted stays counted."""
     async with context.storage.unit_of_work(actor.scope) as unit:
-        present = await context.rooms.limits.get(unit, id)
+        present = await seen_limit(context, unit, actor, id)
         await unit.act_in(present.tenant)
         spec = LimitSpec(scope_of(context, present), present.measure.value, body.amount, present.per, present.model)
         rule, _ = await context.rooms.limits.put(unit, spec, expected_version(if_match))
@@ -111,4 +116,5 @@ async def change(
 async def remove(context: Context, id: Id, actor: AnyWriter, if_match: IfMatch = None) -> None:  # noqa: A002 - the name in the path
     """Lift a limit."""
     async with context.storage.unit_of_work(actor.scope) as unit:
+        await seen_limit(context, unit, actor, id)
         await context.rooms.limits.remove(unit, id, expected_version(if_match))

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
+from enfilade.api.admin.confinement import confined_filter
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.subjects import subject_id
@@ -129,7 +130,7 @@ class RebuildView(View):
 
 
 ROUTER = APIRouter(prefix="/spend", tags=["calls and spend"])
-Reader = Annotated[Actor, Depends(Needs(SPEND_READ))]
+Reader = Annotated[Actor, Depends(Needs(SPEND_READ, confined_by="filter"))]
 
 
 @ROUTER.get("")
@@ -147,7 +148,7 @@ async def spend(context: Context, actor: Reader, query: Annotated[SpendQuery, Qu
 
 
 @ROUTER.get("/roll-ups")
-async def roll_ups(context: Context, actor: Reader) -> RollUpsView:
+async def roll_ups(context: Context, actor: Annotated[Actor, Depends(Needs(SPEND_READ))]) -> RollUpsView:
     """Show how far the roll-ups are that reports read."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
         progress = await read_progress(unit)
@@ -176,6 +177,8 @@ async def _question(context: AdminContext, unit: UnitOfWork, actor: Actor, query
         by: name if by not in SUBJECTS or not name else str(await subject_id(context, unit, actor, by, name))
         for by, name in given.items()
     }
+    confined = confined_filter(actor, where.get("department"), where.get("application"))
+    where |= {by: found for by, found in zip(("department", "application"), confined, strict=True) if found is not None}
     start, end = query.moments(month, now, zone)
     return Question(
         start,
