@@ -21,6 +21,7 @@ from enfilade.identity.rows import check_version
 from enfilade.identity.types import Outcome
 from enfilade.storage.unit_of_work import UnitOfWork
 
+NOTHING: frozenset[str] = frozenset()
 MAX_NOTE = 2_000
 FEW_RULES = 30
 """Checking more than these takes so long that it is done beside the event loop."""
@@ -85,20 +86,23 @@ class Versions:
         row = await unit.fetch_row(store.FIND_OPEN, unit.tenant)
         return None if row is None else version_of(row)
 
-    async def check(self, unit: UnitOfWork, content: Content) -> list[Problem]:
-        """What is wrong or odd. Raises InvalidAccess for a wrong form."""
+    async def check(self, unit: UnitOfWork, content: Content, declared: frozenset[str] = NOTHING) -> list[Problem]:
+        """What is wrong or odd; models of the `declared` names will be there. Raises InvalidAccess for a wrong form."""
         check_form(content)
         texts = [spec.cedar for spec in all_policies(content)]
         known = await self._known(
             unit, {kind for kind in ("User", "Key") if any(f"{kind}::" in text for text in texts)}
         )
+        known = msgspec.structs.replace(known, models=known.models | declared)
         if content.rules <= FEW_RULES:
             return check(content, known)
         return await asyncio.to_thread(check, content, known)
 
-    async def draft(self, unit: UnitOfWork, content: Content, note: str = "") -> tuple[Version, list[Problem]]:
+    async def draft(
+        self, unit: UnitOfWork, content: Content, note: str = "", declared: frozenset[str] = NOTHING
+    ) -> tuple[Version, list[Problem]]:
         """Write a new version; nothing is in force by it. Raises InvalidAccess, InvalidPolicy."""
-        content, problems = await self._sound(unit, content, note)
+        content, problems = await self._sound(unit, content, note, declared)
         number = await unit.fetch_value(
             store.INSERT_VERSION, unit.tenant, canonical_text(content), note, *self._author(unit), self._now()
         )
@@ -172,23 +176,30 @@ class Versions:
         unit.record("AccessRolledBack", version=made.number, to=number)
         return made if await self.needs_second_person(unit) else await self.publish(unit, made.number)
 
-    async def put(self, unit: UnitOfWork, content: Content, note: str = "") -> tuple[Version, Outcome]:
+    async def put(
+        self, unit: UnitOfWork, content: Content, note: str = "", declared: frozenset[str] = NOTHING
+    ) -> tuple[Version, Outcome]:
         """Let the policies be these: published at once, or waiting for a second person where one is needed."""
         content = normal(content)
         current = await self.published(unit)
         if (current.content if current is not None else EMPTY) == content:
             if current is not None:
                 return current, Outcome.UNCHANGED
-            made, _ = await self.draft(unit, content, note)
-            return await self.publish(unit, made.number), Outcome.CREATED
+            return await self._draft_and_publish(unit, content, note, declared), Outcome.CREATED
         outcome = Outcome.CREATED if current is None else Outcome.CHANGED
         waiting = await self.open(unit)
         if await self.needs_second_person(unit):
             if waiting is not None and waiting.content == content:
                 return waiting, Outcome.UNCHANGED
-            return (await self.draft(unit, content, note))[0], outcome
-        made, _ = await self.draft(unit, content, note)
-        return await self.publish(unit, made.number), outcome
+            return (await self.draft(unit, content, note, declared))[0], outcome
+        return await self._draft_and_publish(unit, content, note, declared), outcome
+
+    async def _draft_and_publish(
+        self, unit: UnitOfWork, content: Content, note: str, declared: frozenset[str]
+    ) -> Version:
+        made, _ = await self.draft(unit, content, note, declared)
+        await self._put_in_force(unit, made)
+        return await self.get(unit, made.number)
 
     async def remove(self, unit: UnitOfWork) -> bool:
         """Have no policies any more, published or drafted as `put` does; say whether there was anything to do."""
@@ -225,7 +236,9 @@ class Versions:
             raise VersionNotOpen(message)
         return present
 
-    async def _sound(self, unit: UnitOfWork, content: Content, note: str) -> tuple[Content, list[Problem]]:
+    async def _sound(
+        self, unit: UnitOfWork, content: Content, note: str, declared: frozenset[str] = NOTHING
+    ) -> tuple[Content, list[Problem]]:
         if unit.tenant == PLATFORM_ID:
             message = "The platform itself has no policies; say which tenant is meant."
             raise InvalidAccess(message, param="tenant")
@@ -233,7 +246,7 @@ class Versions:
             message = f"a note has at most {MAX_NOTE} characters"
             raise InvalidAccess(message, param="note")
         content = normal(content)
-        problems = await self.check(unit, content)
+        problems = await self.check(unit, content, declared)
         require_sound(problems)
         return content, problems
 

@@ -44,9 +44,13 @@ class AccessParts:
     async def known(self, unit: UnitOfWork, kinds: Collection[str]) -> Known:
         """What policies of the current tenant may name. People and keys may be many: only when they are spoken of."""
         identity, tenant = self._identity, unit.tenant
-        models = await everything(lambda a, n: self._catalogue.page_models(unit, a, n))
-        aliases = await everything(lambda a, n: self._catalogue.page_aliases(unit, a, n))
-        providers = await everything(lambda a, n: self._providers.page(unit, a, n))
+        models, aliases = self._catalogue.model_names(), self._catalogue.alias_names()
+        providers = [spec.name for spec in self._providers.specs()]
+        if unit.scope.is_platform and not unit.is_away:
+            # A document may declare them in this very transaction. Tenants cannot read the catalogue's tables.
+            models = [m.spec.name for m in await everything(lambda a, n: self._catalogue.page_models(unit, a, n))]
+            aliases = [m.spec.name for m in await everything(lambda a, n: self._catalogue.page_aliases(unit, a, n))]
+            providers = [p.spec.name for p in await everything(lambda a, n: self._providers.page(unit, a, n))]
         departments = await everything(lambda a, n: identity.departments.page(unit, a, n, tenant))
         applications = await everything(lambda a, n: identity.applications.page(unit, a, n, tenant))
         roles = await everything(lambda a, n: self._roles.page(unit, a, n, tenant))
@@ -54,9 +58,9 @@ class AccessParts:
         users = await everything(lambda a, n: identity.users.page(unit, a, n, tenant)) if "User" in kinds else []
         keys = await everything(lambda a, n: identity.keys.page(unit, a, n, tenant)) if "Key" in kinds else []
         return Known(
-            models=frozenset(record.spec.name for record in models),
-            aliases=frozenset(record.spec.name for record in aliases),
-            providers=frozenset(record.spec.name for record in providers),
+            models=frozenset(models),
+            aliases=frozenset(aliases),
+            providers=frozenset(providers),
             departments=frozenset(department.name for department in departments),
             applications=frozenset(application.spec.name for application in applications),
             keys=frozenset(key.spec.name for key in keys),

@@ -124,8 +124,9 @@ class ConfigurationService:
                 outcome = await self._rooms.account_rules.put(unit, account_rules_of(document.accounts))
             _note(result, outcome, "account rules", "platform")
         await self._keys(unit, document.keys, "keys", None, result)
+        declared = frozenset(model.name for model in document.models)
         for position, tenant in enumerate(document.tenants):
-            await self._tenant(unit, tenant, f"tenants[{position}]", result)
+            await self._tenant(unit, tenant, f"tenants[{position}]", result, declared)
         await self._prices(unit, document, result)
         await unit.act_in(PLATFORM_ID)
         if prune:
@@ -155,7 +156,9 @@ class ConfigurationService:
                 _, outcome = await rooms.catalogue.put_alias(unit, specs.alias_spec(alias))
             _note(result, outcome, "alias", alias.name)
 
-    async def _tenant(self, unit: UnitOfWork, part: doc.Tenant, path: str, result: Application) -> None:
+    async def _tenant(
+        self, unit: UnitOfWork, part: doc.Tenant, path: str, result: Application, declared: frozenset[str]
+    ) -> None:
         identity = self._rooms.identity
         await unit.act_in(PLATFORM_ID)
         with _at(path):
@@ -198,7 +201,9 @@ class ConfigurationService:
 
         if part.access is not None:
             with _at(f"{path}.access"):
-                _, outcome = await self._rooms.policies.put(unit, content_of(part.access), "applied with a document")
+                _, outcome = await self._rooms.policies.put(
+                    unit, content_of(part.access), "applied with a document", declared
+                )
             _note(result, outcome, "access", part.name, part.name)
 
     async def _application(self, unit: UnitOfWork, part: doc.Application) -> tuple[Any, Outcome]:

@@ -98,6 +98,10 @@ class Catalogue:
         """The models' names, patterns included, aliases not."""
         return sorted(self._models)
 
+    def alias_names(self) -> list[str]:
+        """The aliases' names."""
+        return sorted(self._aliases)
+
     def breakers(self) -> dict[str, Breaker]:
         """The state of every deployment that was called."""
         return self._breakers
