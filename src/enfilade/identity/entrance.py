@@ -83,6 +83,11 @@ class Entrance:
                 await self._sessions.touch(unit, session)
         return principal, session
 
+    async def end(self, session: Session, because: str) -> None:
+        """End a session, in a unit of work of its own."""
+        async with self._storage.unit_of_work(tenant_scope(session.tenant, "sessions")) as unit:
+            await self._sessions.revoke(unit, session, because)
+
     def _principal(self, session: Session) -> Principal | None:
         """None when the person is gone, or the issuer that vouched for them."""
         roles: tuple[str, ...] = ()
