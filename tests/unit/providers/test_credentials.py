@@ -123,6 +123,7 @@ def test_a_file_is_read_again_now_and_then_and_no_more_often(sources: SecretSour
     [
         (SecretReference(env="A_API_KEY"), {"env": "A_API_KEY"}),
         (SecretReference(file="/run/key"), {"file": "/run/key"}),
+        (SecretReference(vault="secret/openai#api_key"), {"vault": "secret/openai#api_key"}),
         (SecretReference(sealed="provider:up"), {"sealed": "provider:up"}),
     ],
 )
