@@ -12,11 +12,12 @@ from enfilade.configuration.issuers import token_issuer_fields
 from enfilade.configuration.listing import everything
 from enfilade.configuration.people import account_rules_fields, user_fields
 from enfilade.configuration.prices import adjustment_fields, own_prices, rate_fields
+from enfilade.configuration.roles import assignment_fields, role_fields, security_fields
 from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.subjects import scope_text, subject_names
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.core.scope import Scope
-from enfilade.identity.types import Key
+from enfilade.identity.types import LOCAL, Key
 from enfilade.storage.unit_of_work import UnitOfWork
 
 
@@ -69,6 +70,9 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
     groups = await everything(lambda a, n: identity.groups.page(unit, a, n, tenant.id))
     applications = await everything(lambda a, n: identity.applications.page(unit, a, n, tenant.id))
     keys = await everything(lambda a, n: identity.keys.page(unit, a, n, tenant.id))
+    roles = await everything(lambda a, n: identity.roles.page(unit, a, n, tenant.id))
+    assignments = await everything(lambda a, n: identity.assignments.page(unit, a, n, tenant.id))
+    security = await identity.security.get(unit, tenant.id)
     limits = await everything(lambda a, n: rooms.limits.page(unit, a, n, tenant.id))
     budgets = await everything(lambda a, n: rooms.budgets.page(unit, a, n, tenant.id))
     billing = await rooms.billing.find_profile(unit, tenant.id)
@@ -85,6 +89,9 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
         "users": [user_fields(user) for user in users],
         "groups": [{"name": group.spec.name, "members": list(group.spec.members)} for group in groups],
         "applications": [specs.application_fields(application) for application in applications],
+        "roles": [role_fields(role.spec) for role in roles],
+        "role_assignments": [assignment_fields(entry) for entry in assignments if entry.source == LOCAL],
+        "security": security_fields(security) if security.version else None,
         "keys": [_key(key) for key in keys],
         "limits": [specs.limit_fields(rule, scope_text(rule.subject, names)) for rule in limits],
         "budgets": [specs.budget_fields(rule, scope_text(rule.subject, names)) for rule in budgets],
@@ -113,6 +120,8 @@ def _key(key: Key) -> dict[str, Any]:
         "roles": list(spec.roles),
         "expires": spec.expires_at,
         "allowed_ips": list(spec.allowed_ips),
+        "scopes": list(spec.scopes),
+        "confined_to": spec.confined_to,
     }
 
 

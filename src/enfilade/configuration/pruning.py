@@ -6,6 +6,7 @@ from typing import Any
 
 from enfilade.configuration import document as doc
 from enfilade.configuration.listing import everything
+from enfilade.configuration.roles import assignment_name
 from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.specs import limit_spec
 from enfilade.configuration.subjects import scope_text, subject_names
@@ -100,6 +101,14 @@ class Pruner:
             lambda unit, rule: rooms.budgets.remove(unit, rule.id),
             lambda rule: f"{scope_text(rule.subject, names)} per {rule.period}",
         )
+        assignments = {assignment_name(assignment) for assignment in part.role_assignments}
+        await prune(
+            "role assignment",
+            identity.assignments.page,
+            lambda assignment: assignment_name(assignment) in assignments or assignment.source != LOCAL,
+            lambda unit, assignment: identity.assignments.remove(unit, assignment.id),
+            assignment_name,
+        )
         await prune(
             "key",
             identity.keys.page,
@@ -136,6 +145,14 @@ class Pruner:
             lambda use_case: use_case.spec.name in use_cases,
             lambda unit, use_case: rooms.use_cases.remove(unit, use_case.id),
             lambda use_case: use_case.spec.name,
+        )
+        roles = {role.name for role in part.roles}
+        await prune(
+            "role",
+            identity.roles.page,
+            lambda role: role.spec.name in roles,
+            lambda unit, role: identity.roles.remove(unit, role.spec.name),
+            lambda role: role.spec.name,
         )
         await prune(
             "department",

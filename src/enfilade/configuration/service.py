@@ -21,6 +21,8 @@ from enfilade.configuration.people_parts import User as UserPart
 from enfilade.configuration.price_parts import Discount, Markup
 from enfilade.configuration.prices import adjustment_name, put_adjustment, put_prices, put_rate
 from enfilade.configuration.pruning import Pruner
+from enfilade.configuration.role_parts import RoleAssignment
+from enfilade.configuration.roles import assignment_name, assignment_spec, role_spec, security_settings
 from enfilade.configuration.rooms import Rooms
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.ids import PLATFORM_ID
@@ -178,14 +180,25 @@ class ConfigurationService:
                 _note(result, done, kind, _name_of(entry), part.name)
 
         await each("department", part.departments, lambda d: identity.departments.put(unit, d.name))
+        await each("role", part.roles, lambda role: identity.roles.put(unit, role_spec(role)))
         await each("user", part.users, lambda u: identity.users.put(unit, user_spec(u)), managers_first)
         await each("group", part.groups, lambda group: identity.groups.put(unit, group_spec(group)))
         await each("issuer", part.issuers, lambda i: self._rooms.issuers.put(unit, issuer_spec(i), client_secret_of(i)))
         await each("use_case", part.use_cases, lambda u: self._rooms.use_cases.put(unit, use_case_spec(u)))
         await each("application", part.applications, lambda a: self._application(unit, a))
+        await each(
+            "role_assignment", part.role_assignments, lambda r: identity.assignments.put(unit, assignment_spec(r))
+        )
         await self._keys(unit, part.keys, f"{path}.keys", part.name, result)
         await each("limit", part.limits, lambda entry: self._rooms.limits.put(unit, specs.limit_spec(entry)))
         await each("budget", part.budgets, lambda entry: self._rooms.budgets.put(unit, specs.budget_spec(entry)))
+        await self._rules(unit, part, path, result, declared)
+
+    async def _rules(
+        self, unit: UnitOfWork, part: doc.Tenant, path: str, result: Application, declared: frozenset[str]
+    ) -> None:
+        """What a tenant has one of."""
+        identity = self._rooms.identity
         if part.billing is not None:
             with _at(f"{path}.billing"):
                 outcome = await self._rooms.billing.put_profile(unit, profile_of(part.billing))
@@ -199,6 +212,11 @@ class ConfigurationService:
                 outcome = await self._rooms.anomalies.put(unit, anomaly_rules_of(part.anomalies))
             _note(result, outcome, "anomaly rules", part.name, part.name)
 
+        if part.security is not None:
+            # Last: from then on the platform's people may be shut out.
+            with _at(f"{path}.security"):
+                _, outcome = await identity.security.put(unit, security_settings(part.security))
+            _note(result, outcome, "security settings", part.name, part.name)
         if part.access is not None:
             with _at(f"{path}.access"):
                 _, outcome = await self._rooms.policies.put(
@@ -289,6 +307,8 @@ def _name_of(part: Any) -> str:
     if isinstance(part, doc.Limit):
         spec = specs.limit_spec(part)
         return f"{part.scope} {spec.measure}" + (f" per {part.per}" if part.per else "")
+    if isinstance(part, RoleAssignment):
+        return assignment_name(part)
     if isinstance(part, doc.Budget):
         return f"{part.scope} per {part.window}"
     name: str = part.email if isinstance(part, UserPart) else part.name

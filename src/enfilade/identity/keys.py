@@ -9,7 +9,7 @@ from enfilade.identity import store
 from enfilade.identity.applications import Applications
 from enfilade.identity.errors import AlreadyExists, InvalidSpecification, RightsExceeded, UnknownKey
 from enfilade.identity.people import Users
-from enfilade.identity.permissions import ALL_PERMISSIONS, KEYS_WRITE, PEOPLE_WRITE, TENANT_PERMISSIONS
+from enfilade.identity.permissions import ALL_PERMISSIONS, KEYS_WRITE, PEOPLE_WRITE, SECURITY_WRITE, TENANT_PERMISSIONS
 from enfilade.identity.roles.effective import permissions_in
 from enfilade.identity.roles.granting import check_grant, check_roles, check_standing, find_place, table_of
 from enfilade.identity.roles.narrowing import SCIM, checked_scopes, narrowing_of
@@ -215,8 +215,8 @@ class Keys:
             granted &= narrowing_of(spec.scopes).permissions or frozenset()
         check_grant(unit, granted, *subject.only_place)
         if SCIM in spec.scopes:
-            # Whoever provisions people makes, changes and ends them all.
-            check_grant(unit, {PEOPLE_WRITE}, param="scopes")
+            # Whoever provisions groups puts anybody into those that have rights: that is for owners to entrust.
+            check_grant(unit, {PEOPLE_WRITE, SECURITY_WRITE}, param="scopes")
         _check_place(unit, subject)
         return subject
 

@@ -107,13 +107,13 @@ class Needs:
         principal, session = await authenticate(context, request.scope)
         scope = principal.scope
         if not scope.is_platform:
-            within = self._within(scope)
+            within = self.require(scope)
             if self.reach == "platform":
                 message = "This belongs to the platform; a tenant's key cannot reach it."
                 raise PermissionMissing(message, details={"permission": self.permission})
             return Actor(principal, scope, _own_tenant(principal, tenant), within, session)
         if tenant is None or self.reach == "platform":
-            self._within(scope)
+            self.require(scope)
             if self.reach == "one":
                 message = "Say which tenant is meant."
                 raise TenantRequired(message, param="tenant")
@@ -132,7 +132,7 @@ class Needs:
         glass = await glass_of(context, request, scope, found.id, self.permission) if found else None
         if glass is not None and found is not None:
             return Actor(principal, glass, found.id, session=session)
-        self._within(scope)
+        self.require(scope)
         if found is not None and found.id == scope.tenant and self.platform_too:
             return Actor(principal, scope, found.id, session=session)
         if found is None or found.id == scope.tenant:
@@ -141,7 +141,7 @@ class Needs:
             require_standing(context.principals.settings(found.id))
         return Actor(principal, narrowed_to(scope, found.id), found.id, session=session)
 
-    def _within(self, scope: Scope) -> Extent:
+    def require(self, scope: Scope) -> Extent:
         """Where the scope has the permission. Raises PermissionMissing."""
         if self.permission is None:
             return EVERYWHERE

@@ -6,6 +6,8 @@ from enfilade.core.clock import Clock, to_datetime
 from enfilade.core.ids import IdFactory
 from enfilade.identity.errors import AlreadyExists, ManagedElsewhere, UnknownGroup, UnknownPerson
 from enfilade.identity.provisioning import store
+from enfilade.identity.roles.book import drop_assignments
+from enfilade.identity.roles.granting import check_power_over_group
 from enfilade.identity.rows import START, check_name, check_version, group_of
 from enfilade.identity.types import SCIM, Group, GroupSpec, Origin, Outcome
 from enfilade.storage.unit_of_work import UnitOfWork
@@ -41,7 +43,8 @@ class Groups:
     ) -> tuple[Group, Outcome]:
         """Make the group as specified, or change it to be so; without an origin, by hand.
 
-        Raises InvalidSpecification, UnknownPerson, VersionMismatch, ManagedElsewhere.
+        Raises InvalidSpecification, UnknownPerson, VersionMismatch, ManagedElsewhere, and RightsExceeded where its
+        members have more rights than the scope.
         """
         return await self._write(unit, spec, await self.find(unit, spec.name), expected, origin)
 
@@ -69,6 +72,8 @@ class Groups:
             if present.spec == spec and origin in (None, present.origin):
                 return present, Outcome.UNCHANGED
             _check_origin(present, origin)
+            if origin is None:
+                await check_power_over_group(unit, present.id)
         origin = origin or (present.origin if present else Origin())
         identifier = present.id if present else self._ids.new_id()
         await unit.execute(
@@ -108,6 +113,9 @@ class Groups:
         group = await self.get(unit, name)
         check_version(expected, group.version)
         _check_origin(group, origin)
+        if origin is None:
+            await check_power_over_group(unit, group.id)
+        await drop_assignments(unit, "group", group.id)
         await unit.execute(store.KEEP_MEMBERS, unit.tenant, group.id, [])
         await unit.execute(store.REMOVE_GROUP, unit.tenant, group.id)
         unit.record("GroupRemoved", id=group.id, name=group.spec.name)

@@ -178,7 +178,7 @@ class Assignments:
         """Take a role back. Raises UnknownAssignment, RightsExceeded."""
         present = await self.get(unit, identifier)
         table = await table_of(unit)
-        place = await self._department(unit, present), present.application_id
+        place = await self.department_of(unit, present), present.application_id
         check_grant(unit, {*table.get(present.role, ()), ROLES_WRITE}, *place, param="role")
         await unit.execute(store.DELETE_ASSIGNMENT, unit.tenant, present.id)
         subjects = [present.user_id, present.group_id, present.department_id, present.application_id]
@@ -208,7 +208,8 @@ class Assignments:
             raise UnknownSubject(message, param=kind)
         return row
 
-    async def _department(self, unit: UnitOfWork, present: NamedAssignment) -> str | None:
+    async def department_of(self, unit: UnitOfWork, present: NamedAssignment) -> str | None:
+        """The department in which an assignment holds, or to which the application belongs where it does."""
         if present.application_id is None:
             return present.department_id
         row = await unit.fetch_row(store.FIND_SUBJECT["application"], unit.tenant, present.application_id)

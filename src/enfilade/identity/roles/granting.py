@@ -64,13 +64,24 @@ async def rights_of_user(unit: UnitOfWork, user: str, roles: Iterable[str]) -> R
 
 async def check_power_over(unit: UnitOfWork, user: str, roles: Iterable[str]) -> None:
     """Refuse to change or remove somebody who may do more. Raises RightsExceeded."""
-    rights = await rights_of_user(unit, user, roles)
+    await _check_power(unit, await rights_of_user(unit, user, roles), "user")
+
+
+async def _check_power(unit: UnitOfWork, rights: Rights, param: str) -> None:
     departments: dict[str, str | None] = {}
     for part in rights.confined:
         if part.kind == "application":
             row = await unit.fetch_row(store.FIND_SUBJECT["application"], unit.tenant, part.id)
             departments[part.id] = None if row is None or row["department_id"] is None else str(row["department_id"])
-    check_all(unit, rights, departments, "user")
+    check_all(unit, rights, departments, param)
+
+
+async def check_power_over_group(unit: UnitOfWork, group: str) -> None:
+    """Refuse to change who is in a group that may do more. Raises RightsExceeded."""
+    rows = await unit.fetch(store.RIGHTS_OF_GROUP, unit.tenant, group)
+    if rows:
+        rights = add_up(await table_of(unit), (), [assignment_of(row) for row in rows])
+        await _check_power(unit, rights, "members")
 
 
 async def find_place(unit: UnitOfWork, text: str) -> tuple[str, str, str | None]:
@@ -86,9 +97,9 @@ async def find_place(unit: UnitOfWork, text: str) -> tuple[str, str, str | None]
     return kind, str(row["id"]), None if row["department_id"] is None else str(row["department_id"])
 
 
-async def settings_in(unit: UnitOfWork) -> SecuritySettings:
-    """What the current tenant's owners demand."""
-    return settings_of(await unit.fetch_row(store.FIND_SETTINGS, unit.tenant))
+async def settings_in(unit: UnitOfWork, tenant: str | None = None) -> SecuritySettings:
+    """What the owners of a tenant, or of the current one, demand."""
+    return settings_of(await unit.fetch_row(store.FIND_SETTINGS, tenant or unit.tenant))
 
 
 async def check_standing(unit: UnitOfWork) -> SecuritySettings:

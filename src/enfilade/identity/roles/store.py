@@ -77,6 +77,10 @@ WHERE s.tenant_id = $1 AND (s.user_id = $2 OR s.group_id IN (
     SELECT m.group_id FROM group_members m JOIN groups g ON g.tenant_id = m.tenant_id AND g.id = m.group_id
     WHERE m.tenant_id = $1 AND m.user_id = $2 AND g.removed_at IS NULL))
 """
+RIGHTS_OF_GROUP = """
+SELECT tenant_id, id, role, user_id, group_id, department_id, application_id, source
+FROM role_assignments WHERE tenant_id = $1 AND group_id = $2
+"""
 
 # Broken glass.
 _GLASS = """
