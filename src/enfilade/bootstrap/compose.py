@@ -221,6 +221,7 @@ class Parts:
             self.providers,
             self.catalogue,
             self.costs,
+            self.sign_in.book,
             self.access.service,
             self.accounts.rules,
             self.principals,
