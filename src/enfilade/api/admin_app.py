@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 
 from enfilade import __version__
 from enfilade.api import auth as auth_family
+from enfilade.api import authzen
 from enfilade.api import routes as family
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.envelope import Envelope
@@ -58,6 +59,7 @@ def build_fastapi(context: AdminContext) -> FastAPI:
     install_problems(app)
     for router in admin_routers():
         app.include_router(router, prefix=PREFIX)
+    app.include_router(_checked({"authzen": authzen.ROUTER})[0])
     for router in auth_routers():
         # Browsers and command lines are led there: it is no part of the API that programs are written against.
         app.include_router(router, prefix=AUTH_PREFIX, include_in_schema=False)

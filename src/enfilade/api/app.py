@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from enfilade.api import authzen
 from enfilade.api.asgi import AsgiApp, HeaderList, Receive, Scope, Send, send_reply
 from enfilade.api.call_addresses import CallAddresses
 from enfilade.api.calls import DataPlane
@@ -14,7 +15,7 @@ from enfilade.core.errors import EnfiladeError, MethodNotAllowed, NotFound
 from enfilade.dialects.types import Registry
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
-ADMIN_PREFIXES = ("/api/", "/auth/")
+ADMIN_PREFIXES = ("/api/", "/auth/", *authzen.PREFIXES)
 
 
 class Application:

@@ -14,7 +14,7 @@ from enfilade.access.decisions import Place, TenantAccess
 from enfilade.access.errors import InvalidAccess
 from enfilade.access.explain import Explanation, explain
 from enfilade.access.service import Access
-from enfilade.access.types import ActionName, Caller, Circumstances, Resource, ResourceKind
+from enfilade.access.types import ActionName, Caller, Circumstances, Decision, Resource, ResourceKind
 from enfilade.access.what_if import MOST_COMBINATIONS, PastUse, WhatIf, replay
 from enfilade.core.clock import Clock, to_datetime, to_ns
 from enfilade.gateway.catalogue import Catalogue
@@ -92,6 +92,15 @@ class Inquiry:
         if caller.application is not None:
             patterns.append((await self._identity.applications.get(unit, caller.application)).spec.allowed_models)
         return any(all(matches(allowed, name) for allowed in patterns) for name in names)
+
+    def ask(self, tenant: Tenant, caller: Caller, action: str, resource: Resource, given: Circumstances) -> Decision:
+        """The decision about a question from outside, with the approvals that there are."""
+        guard = self.guard(tenant)
+        model = resource.model or resource.name
+        approvals = self._approvals(tenant.id, caller, model, given.use_case, given.now_ns)
+        context = msgspec.structs.replace(given, approvals=approvals, approved=bool(approvals))
+        seat = guard.find_seat(caller) or guard.seat(caller, caller)
+        return guard.decide(seat, action, self.place(guard, resource), context)
 
     def resources(self, model: str) -> list[Resource]:
         """The deployments of a model; none for a model that there is not."""

@@ -18,6 +18,8 @@ from enfilade.storage import idempotency
 MAX_BODY_BYTES = 8_000_000
 STREAMED = frozenset({"/api/v1/reconciliations"})
 """Where a body is read as it arrives, and bounded, by the route itself."""
+DECISIONS = "/access/v1/"
+"""The decision point: it changes nothing, and names its replies as the caller named the requests."""
 MAX_KEY_LENGTH = 200
 REPLAYED = b"idempotency-replayed"
 
@@ -67,7 +69,8 @@ class Envelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        request_id = self._context.ids.new_id().encode()
+        asks_only = scope["path"].startswith(DECISIONS)
+        request_id = (_given_id(scope) if asks_only else None) or self._context.ids.new_id().encode()
         started = ended = False
         changes = scope["method"] in {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -75,7 +78,7 @@ class Envelope:
             nonlocal started, ended
             if message["type"] == "http.response.start":
                 started = True
-                if changes and message["status"] < 300:
+                if changes and not asks_only and message["status"] < 300:
                     await self._apply_here()
                 message = {**message, "headers": [*message.get("headers", ()), (b"x-request-id", request_id)]}
             else:
@@ -213,3 +216,9 @@ def _without_secrets(body: bytes) -> str:
         return [redacted(entry) for entry in value] if isinstance(value, list) else value
 
     return msgspec.json.encode(redacted(msgspec.json.decode(body))).decode()
+
+
+def _given_id(scope: Scope) -> bytes | None:
+    """The caller's own name for the request, if it is fit to be repeated."""
+    given: bytes = dict(scope["headers"]).get(b"x-request-id", b"")
+    return given if 0 < len(given) <= MAX_KEY_LENGTH and given.isascii() and given.decode().isprintable() else None
