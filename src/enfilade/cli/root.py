@@ -21,7 +21,7 @@ COMMANDS = {
     "schema": "Print the configuration's JSON Schema.",
     "tenant": "Tenants: list, show, create, remove.",
     "app": "Applications: list, show, create, remove.",
-    "user": "Users: list, show, create, remove.",
+    "user": "Users: list, show, create, remove, erase.",
     "key": "Keys: list, show, create, rotate, revoke.",
     "limit": "Limits: list, set, remove.",
     "budget": "Budgets: list, show, set, raise, remove.",
@@ -37,6 +37,7 @@ COMMANDS = {
     "credit": "Credits: grant, list.",
     "call": "Calls: list, show.",
     "audit": "The audit log: list, export.",
+    "encryption": "Keys under which everything is sealed: status, rotate, withdraw, restore, destroy.",
     "replicas": "The serving processes and the revision that each applies.",
     "version": "Print the version.",
 }

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 TENANT_READ = "tenant:read"
 TENANT_WRITE = "tenant:write"
 TENANTS_MANAGE = "tenants:manage"
+CELLS_READ = "cells:read"
+CELLS_WRITE = "cells:write"
 PEOPLE_READ = "people:read"
 PEOPLE_WRITE = "people:write"
 APPLICATIONS_READ = "applications:read"
@@ -44,6 +46,8 @@ ACCESS_READ = "access:read"
 ACCESS_WRITE = "access:write"
 ACCESS_APPROVE = "access:approve"
 ACCESS_EVALUATE = "access:evaluate"
+ENCRYPTION_READ = "encryption:read"
+ENCRYPTION_MANAGE = "encryption:manage"
 USE_CASES_READ = "use_cases:read"
 USE_CASES_WRITE = "use_cases:write"
 
@@ -82,8 +86,9 @@ _TENANT_ADMIN = _READ | {
     ACCESS_APPROVE,
     ACCESS_EVALUATE,
     USE_CASES_WRITE,
+    ENCRYPTION_READ,
 }
-_OWNERS_ONLY = frozenset({SECURITY_WRITE, BREAK_GLASS_WRITE})
+_OWNERS_ONLY = frozenset({SECURITY_WRITE, BREAK_GLASS_WRITE, ENCRYPTION_MANAGE})
 """What a tenant's administrators lack, and therefore cannot give to anybody, not even to themselves."""
 BREAK_GLASS_RIGHTS = frozenset(name for name in _TENANT_ADMIN if name.endswith(":read")) | {
     APPLICATIONS_WRITE,
@@ -121,19 +126,31 @@ TENANT_ROLES: dict[str, frozenset[str]] = {
     "developer": frozenset({APPLICATIONS_READ, CATALOGUE_READ, CALLS_READ, SPEND_READ, BUDGETS_READ, LIMITS_READ})
     | {USE_CASES_READ},
     "operator": _READ | {KEYS_WRITE, LIMITS_WRITE},
-    "auditor": _READ | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ, ROLES_READ, SECURITY_READ, BREAK_GLASS_READ},
+    "auditor": _READ
+    | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ, ROLES_READ, SECURITY_READ, BREAK_GLASS_READ}
+    | {ENCRYPTION_READ},
     "member": frozenset(),
 }
 PLATFORM_ROLES: dict[str, frozenset[str]] = {
     "owner": _TENANT_ADMIN
     | _OWNERS_ONLY
     | {BREAK_GLASS_MANAGE}
-    | {TENANTS_MANAGE, LEDGER_WRITE, BILLING_WRITE, CATALOGUE_WRITE, CONFIGURATION_WRITE, REPLICAS_READ, METRICS_READ}
+    | {
+        TENANTS_MANAGE,
+        CELLS_READ,
+        CELLS_WRITE,
+        LEDGER_WRITE,
+        BILLING_WRITE,
+        CATALOGUE_WRITE,
+        CONFIGURATION_WRITE,
+        REPLICAS_READ,
+        METRICS_READ,
+    }
     | {RECONCILIATIONS_READ, RECONCILIATIONS_WRITE},
     "operator": _READ | {KEYS_WRITE, LIMITS_WRITE, REPLICAS_READ, METRICS_READ},
     "auditor": _READ
     | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ, REPLICAS_READ, RECONCILIATIONS_READ}
-    | {ROLES_READ, SECURITY_READ, BREAK_GLASS_READ},
+    | {ROLES_READ, SECURITY_READ, BREAK_GLASS_READ, ENCRYPTION_READ},
     "monitor": frozenset({METRICS_READ, REPLICAS_READ}),
     # No standing rights in any tenant: it opens them for a time, and every act is then an event there.
     "break_glass": frozenset({BREAK_GLASS_MANAGE, BREAK_GLASS_READ}),

@@ -36,6 +36,25 @@ WHERE id = $1
 """
 REMOVE_TENANT = "UPDATE tenants SET removed_at = now(), version = version + 1 WHERE id = $1"
 
+# Cell hosts.
+_CELL_HOST = """
+SELECT h.id, h.spec, h.version,
+    (SELECT count(*) FROM tenants t WHERE t.cell = h.name AND t.removed_at IS NULL
+        AND t.id <> '00000000-0000-0000-0000-000000000000') AS tenants
+FROM cell_hosts h
+"""
+LIST_CELL_HOSTS = _CELL_HOST + "WHERE h.removed_at IS NULL AND h.id > $1 ORDER BY h.id LIMIT $2"
+FIND_CELL_HOST = (
+    _CELL_HOST + "WHERE h.removed_at IS NULL AND (h.name = $1 OR h.id::text = $1) ORDER BY (h.name = $1) DESC LIMIT 1"
+)
+INSERT_CELL_HOST = "INSERT INTO cell_hosts (id, name, spec) VALUES ($1, $2, $3::jsonb)"
+UPDATE_CELL_HOST = "UPDATE cell_hosts SET spec = $2::jsonb, version = version + 1 WHERE id = $1"
+REMOVE_CELL_HOST = "UPDATE cell_hosts SET removed_at = now(), version = version + 1 WHERE id = $1"
+COUNT_IN_CELL = """
+SELECT count(*) FROM tenants
+WHERE cell = $1 AND removed_at IS NULL AND id <> '00000000-0000-0000-0000-000000000000'
+"""
+
 # Departments.
 LIST_DEPARTMENTS = """
 SELECT tenant_id, id, name, version FROM departments
@@ -221,3 +240,23 @@ SELECT id, isolation, cell FROM tenants WHERE removed_at IS NULL AND ($1::uuid[]
 """
 READ_REVISIONS = "SELECT tenant_id, revision FROM tenant_revisions WHERE revision > $1"
 READ_REVISION = "SELECT revision FROM revision_counter"
+
+# Erasing a person. Their id stays, in other tables too: by itself it says nothing.
+FIND_PERSON = """
+SELECT id FROM users WHERE tenant_id = $2 AND (email = $1 OR id::text = $1) ORDER BY id
+"""
+ANONYMISE_USER = """
+UPDATE users SET email = 'erased-' || id, display_name = NULL, attributes = '{}', external_id = NULL, manager_id = NULL,
+    department_id = NULL, roles = '{}', active = false, removed_at = coalesce(removed_at, now()), version = version + 1
+WHERE tenant_id = $1 AND id = $2
+"""
+FORGET_PERSON = (
+    "UPDATE identities SET subject = 'erased-' || user_id WHERE tenant_id = $1 AND user_id = $2",
+    "DELETE FROM sessions WHERE tenant_id = $1 AND user_id = $2",
+    "DELETE FROM passwords WHERE tenant_id = $1 AND user_id = $2",
+    "DELETE FROM second_factors WHERE tenant_id = $1 AND user_id = $2",
+    "DELETE FROM recovery_codes WHERE tenant_id = $1 AND user_id = $2",
+    "DELETE FROM password_links WHERE tenant_id = $1 AND user_id = $2",
+    "DELETE FROM challenges WHERE tenant_id = $1 AND user_id = $2",
+    "UPDATE keys SET name = 'erased-' || id WHERE tenant_id = $1 AND user_id = $2",
+)

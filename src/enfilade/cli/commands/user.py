@@ -61,3 +61,17 @@ def remove(
     confirm(f"Remove the user {email} and revoke their keys?", yes=yes)
     remote(url, key).request("DELETE", f"/users/{segment(email)}", params={"tenant": tenant})
     done(f"User {email} removed.")
+
+
+@APP.command()
+def erase(
+    email: str,
+    tenant: TenantOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    url: Url = None,
+    key: KeyOption = None,
+) -> None:
+    """Erase a person for good, also one who was removed: what was kept of them can be read by nobody any more."""
+    confirm(f"Erase {email} and all that is kept of them? Nobody can undo this.", yes=yes)
+    found = remote(url, key).request("POST", f"/users/{segment(email)}/erase", params={"tenant": tenant})
+    done(f"{email} is erased; what is left is the id {', '.join(found['ids'])}.")
