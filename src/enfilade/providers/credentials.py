@@ -5,6 +5,7 @@ only variables whose names match a pattern, only files below certain directories
 """
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -186,10 +187,8 @@ class Credential:
     def former(self) -> str | None:
         """The key that was valid before, while its grace lasts."""
         if self._old is not None and self._clock.now_ns() < self._old.until_ns:
-            try:
+            with contextlib.suppress(CredentialMissing):
                 return self._old.credential.value()
-            except CredentialMissing:
-                pass
         if self._former is not None and self._clock.monotonic() >= self._former_until:
             self._former = None
         return self._former
@@ -214,7 +213,7 @@ class Credential:
         self._generation = secret.generation
         found = secret.field(field)
         if found is None and self._value is not None:
-            log.error("secret_gone", path=secret.path, field=field)
+            log.error("secret_gone", path=secret.path, name=field)
         self._replace(found)
 
     def _replace(self, value: str | None) -> None:

@@ -11,7 +11,7 @@ from enfilade.core.errors import EnfiladeError
 from enfilade.identity.rows import check_version
 from enfilade.identity.scopes import system_scope
 from enfilade.providers import store
-from enfilade.providers.errors import CredentialsRefused, InvalidProvider
+from enfilade.providers.errors import InvalidProvider
 from enfilade.providers.sealed_secrets import PREVIOUS, all_references, purpose_of
 from enfilade.providers.service import Providers
 from enfilade.providers.types import PreviousKey, ProviderRecord, ProviderSpec, SecretReference
@@ -23,6 +23,7 @@ MAX_GRACE_S = 30 * 86_400.0
 LOOK_EVERY_S = 30.0
 TELL_EVERY_S = 3600.0
 """How often at most the event log is told that a provider's old key helped."""
+FALLEN_BACK = "the provider refuses the new key and takes the former one; see to the new key before the grace is over"
 
 log = structlog.get_logger("enfilade.providers")
 
@@ -133,7 +134,7 @@ class KeyRotation:
             return
         self._told[name] = now
         self._to_tell.add(name)
-        log.warning("provider_key_fell_back", provider=name, hint=CredentialsRefused.remedy)
+        log.warning("provider_key_fell_back", provider=name, hint=FALLEN_BACK)
 
     async def tend(self) -> None:
         """Write down which old keys were needed, and forget those whose grace is over. Raises DatabaseUnavailable."""

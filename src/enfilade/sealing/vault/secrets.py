@@ -208,7 +208,9 @@ class VaultSecrets:
         if not kept and secret.generation > 0 and secret.fill({}):
             log.error("vault_secret_given_up", path=secret.path, error=error.message)
         elif first:
-            log.warning("vault_secret_not_read", path=secret.path, kept=kept, error=error.message)
+            log.warning(
+                "vault_secret_not_read", path=secret.path, status="kept" if kept else "missing", error=error.message
+            )
 
 
 def _texts(data: dict[str, Any]) -> dict[str, str]:
