@@ -35,6 +35,8 @@ COMMANDS = {
     "statement": "What was used in a period, by model, kind and price.",
     "invoice": "Invoices: preview, issue, list, show, pdf, csv, credit-note.",
     "credit": "Credits: grant, list.",
+    "access": "Who may use what: explain, what-if, check, matrix, policies, versions.",
+    "use-case": "The register of use cases: list, show, create, review, remove.",
     "call": "Calls: list, show.",
     "audit": "The audit log: list, export.",
     "encryption": "Keys under which everything is sealed: status, rotate, withdraw, restore, destroy.",
