@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from enfilade.cli.access_files import FileArgument, print_problems, read_access
-from enfilade.cli.access_versions import COMMANDS
+from enfilade.cli.commands.access_versions import COMMANDS
 from enfilade.cli.output import Exit, done, note, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote
 
