@@ -56,6 +56,7 @@ ROUTES: dict[str, Route] = {
     **_crud("budgets", {}),
     **_crud("tenants", {"name": "{it}"}, platform=True),
     **_crud("providers", {"name": "walked", "kind": "simulated"}, platform=True),
+    "POST /providers/{name}/rotate-key": Route("providers", bodies=({"api_key": {"env": "W_API_KEY"}},), platform=True),
     **_crud("models", MODEL, platform=True),
     **_crud("aliases", {"name": "walked", "model": "chat"}, platform=True),
     **_crud("prices", {"price": PRICE}, platform=True),
