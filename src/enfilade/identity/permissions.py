@@ -50,6 +50,11 @@ ENCRYPTION_READ = "encryption:read"
 ENCRYPTION_MANAGE = "encryption:manage"
 USE_CASES_READ = "use_cases:read"
 USE_CASES_WRITE = "use_cases:write"
+APPROVALS_READ = "approvals:read"
+APPROVALS_WRITE = "approvals:write"
+APPROVALS_REVIEW = "approvals:review"
+REVIEWS_READ = "reviews:read"
+REVIEWS_WRITE = "reviews:write"
 
 _READ = frozenset(
     {
@@ -66,6 +71,8 @@ _READ = frozenset(
         ISSUERS_READ,
         ACCESS_READ,
         USE_CASES_READ,
+        APPROVALS_READ,
+        REVIEWS_READ,
     }
 )
 _TENANT_ADMIN = _READ | {
@@ -80,15 +87,19 @@ _TENANT_ADMIN = _READ | {
     CONFIGURATION_READ,
     ROLES_READ,
     ROLES_WRITE,
+    SESSIONS_WRITE,
     SECURITY_READ,
     BREAK_GLASS_READ,
     ACCESS_WRITE,
     ACCESS_APPROVE,
     ACCESS_EVALUATE,
     USE_CASES_WRITE,
+    APPROVALS_WRITE,
+    APPROVALS_REVIEW,
+    REVIEWS_WRITE,
     ENCRYPTION_READ,
 }
-_OWNERS_ONLY = frozenset({SECURITY_WRITE, BREAK_GLASS_WRITE, ENCRYPTION_MANAGE})
+_OWNERS_ONLY = frozenset({ISSUERS_WRITE, SECURITY_WRITE, BREAK_GLASS_WRITE, ENCRYPTION_MANAGE})
 """What a tenant's administrators lack, and therefore cannot give to anybody, not even to themselves."""
 BREAK_GLASS_RIGHTS = frozenset(name for name in _TENANT_ADMIN if name.endswith(":read")) | {
     APPLICATIONS_WRITE,
