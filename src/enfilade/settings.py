@@ -136,6 +136,14 @@ class Settings(BaseSettings):
     )
     url: str = Field("http://127.0.0.1:8080", description="The server that the command line's commands talk to.")
     key: SecretStr | None = Field(None, description="The key that they use.")
+    sessions_file: Path | None = Field(
+        None,
+        description="Where `enfilade login` keeps sessions; by default in the configuration directory of the account.",
+    )
+    session_idle_hours: float = Field(
+        8.0, gt=0, le=720, description="A session that is not used for so long has ended."
+    )
+    session_hours: float = Field(168.0, gt=0, le=8760, description="A session ends after so long, however it is used.")
 
     @field_validator(
         "secret_env", "secret_dirs", "secret_vault", "tenant_master_keys", "trusted_proxies", mode="before"

@@ -67,6 +67,7 @@ from enfilade.identity.service import Identity
 from enfilade.identity.sign_in.means import Means
 from enfilade.identity.sign_in.service import SignIn
 from enfilade.identity.sign_in.sessions import Sessions
+from enfilade.identity.sign_in.types import SessionRules
 from enfilade.providers.credentials import SecretSources
 from enfilade.providers.key_rotation import KeyRotation
 from enfilade.providers.service import Providers
@@ -111,6 +112,7 @@ class Ingredients:
     max_body_bytes: int = 32_000_000
     cache_bytes: int = 64_000_000
     public_url: str | None = None
+    session_rules: SessionRules = field(default_factory=SessionRules)
     tracer: CallTracer = field(default_factory=NoTracer)
 
 
@@ -139,7 +141,7 @@ class Parts:
         self.identity = Identity(ids, clock, self.cell_maker)
         self.principals = Principals()
         self.key_uses = KeyUses(self.storage, self.principals, clock)
-        self.sessions = Sessions(ids, clock)
+        self.sessions = Sessions(ids, clock, given.session_rules)
         self.access = AccessParts(self.storage, self.identity, clock, ids)
         self._add_middle_rooms(given, clock, ids)
         self._add_upper_rooms(given, clock, ids)

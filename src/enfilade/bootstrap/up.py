@@ -25,6 +25,7 @@ from enfilade.configuration.service import Application
 from enfilade.core.clock import SystemClock
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.identity.scopes import system_scope
+from enfilade.identity.sign_in.types import SessionRules
 from enfilade.identity.types import KeySpec
 from enfilade.settings import Settings
 from enfilade.storage.address import Address, external_address
@@ -104,6 +105,7 @@ def ingredients(settings: Settings, address: Address, writer: LineWriter | None)
         max_body_bytes=settings.max_body_bytes,
         cache_bytes=settings.cache_bytes,
         public_url=settings.public_url,
+        session_rules=SessionRules(settings.session_idle_hours * 3600, settings.session_hours * 3600),
         tracer=_tracer(settings),
     )
 

@@ -11,6 +11,7 @@ import httpx2
 import typer
 
 from enfilade.cli.output import Exit, fail
+from enfilade.cli.sessions_file import kept_token
 from enfilade.settings import Settings
 
 Url = Annotated[str | None, typer.Option("--url", help="The server's address; ENFILADE_URL.", show_default=False)]
@@ -101,16 +102,22 @@ class Remote:
         return typer.Exit(Exit.UNAVAILABLE)
 
 
-def remote(url: str | None, key: str | None) -> Remote:
-    """A client for a server, from options or the environment."""
-    settings = Settings()
+def server_address(url: str | None, settings: Settings) -> str:
+    """The server's address, from an option or the environment."""
     address = (url or settings.url).rstrip("/")
     if not address.startswith(("http://", "https://")):
         fail(f"{address!r} is no server's address.", "It looks like http://127.0.0.1:8080; see --url and ENFILADE_URL.")
         raise typer.Exit(Exit.USAGE)
-    secret = key or (settings.key.get_secret_value() if settings.key else None)
+    return address
+
+
+def remote(url: str | None, key: str | None) -> Remote:
+    """A client for a server, from options, the environment, or whoever signed in."""
+    settings = Settings()
+    address = server_address(url, settings)
+    secret = key or (settings.key.get_secret_value() if settings.key else None) or kept_token(settings, address)
     if secret is None:
-        fail("This command needs a key.", "Give one with --key, or set ENFILADE_KEY.")
+        fail("This command needs a key.", "Give one with --key, set ENFILADE_KEY, or sign in with `enfilade login`.")
         raise typer.Exit(Exit.UNAUTHORISED)
     client = httpx2.Client(
         base_url=address,

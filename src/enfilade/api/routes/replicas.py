@@ -40,6 +40,7 @@ class WhoAmI(View):
     tenant: str
     platform: bool
     application: str | None
+    user: Annotated[str | None, Field(description="The person's address.")]
     permissions: list[str]
     version: Annotated[str, Field(description="The program's version.")]
 
@@ -73,11 +74,13 @@ async def replicas(context: Context, actor: Operator) -> ReplicaList:
 async def whoami(context: Context, actor: Anybody) -> WhoAmI:
     """Whom the key stands for."""
     principal = actor.principal
+    scope = principal.scope
     return WhoAmI(
         key=principal.key_name,
         tenant=principal.tenant.name,
         platform=principal.scope.is_platform,
         application=principal.application.spec.name if principal.application else None,
+        user=context.principals.subject_name(scope.tenant, "user", scope.user) if scope.user else None,
         permissions=sorted(principal.scope.permissions),
         version=__version__,
     )
