@@ -52,6 +52,9 @@ def tenant(identifier: str = "acme") -> Row:
         "max_tokens_per_request": None,
         "version": 1,
         "created_at": START - timedelta(days=1),
+        "cell": None,
+        "state": "active",
+        "state_reason": None,
     }
 
 

@@ -41,7 +41,7 @@ async def test_a_key_has_the_permissions_of_its_roles_only() -> None:
         key(roles=["auditor"]),
         key("admin-key", "another-secret", roles=["admin", "no-such-role"], application_id=None),
         key("owner-key", "owner-secret", roles=["owner"], application_id=None, tenant_id=PLATFORM_ID),
-        key("would-be", "would-be-secret", roles=["owner"], application_id=None),
+        key("would-be", "would-be-secret", roles=["monitor"], application_id=None),
     )
 
     assert enter(principals).scope.may("audit:read")

@@ -171,7 +171,7 @@ def _check_rights(unit: UnitOfWork, settings: IssuerSettings) -> None:
     """An issuer speaks for everybody in the tenant: only who has all of a tenant's rights may declare one."""
     platform = unit.tenant == PLATFORM_ID
     table = PLATFORM_ROLES if platform else TENANT_ROLES
-    granted = permissions_of(table, platform=platform) if platform else permissions_of(("admin",), platform=False)
+    granted = permissions_of(table if platform else ("owner",), platform=platform)
     for roles in settings.roles.values():
         granted |= permissions_of(roles, platform=platform)
         for role in roles:
