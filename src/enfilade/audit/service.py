@@ -44,6 +44,22 @@ class EventFilter:
     start: datetime = EARLIEST
     end: datetime = LATEST
     type: str | None = None
+    places: "EventPlaces | None" = None
+    """Only what concerns a part of the tenant; None is all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventPlaces:
+    """A part of a tenant, by the ids that events hold. What an event says of a department goes before what it says of
+    an application, and that before what it says of a user; an event that names none of them concerns the whole tenant.
+    """
+
+    departments: frozenset[str]
+    applications: frozenset[str]
+    """Those of the departments, and others that are part of it by themselves."""
+    alone: frozenset[str]
+    """Those others: what concerns them does so in whatever department."""
+    users: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +128,9 @@ class Audit:
             moment, tenant, seq = _read_cursor(cursor, 3)
             position = (_moment(moment), _identifier(tenant), _number(seq))
         rows = await unit.fetch(
-            store.LIST_EVENTS, which.tenant, which.start, which.end, which.type, *position, limit + 1
+            store.LIST_EVENTS,
+            *(which.tenant, which.start, which.end, which.type, *position, limit + 1),
+            *_places(which.places),
         )
         following = None
         if len(rows) > limit:
@@ -124,6 +142,12 @@ class Audit:
         """All events of a period, by tenant and in the order of their leaves, without holding them in memory."""
         async for row in unit.rows(store.EXPORT_EVENTS, which.tenant, which.start, which.end, which.type):
             yield _event(row)
+
+
+def _places(places: EventPlaces | None) -> tuple[object, ...]:
+    if places is None:
+        return True, [], [], [], []
+    return False, *(sorted(ids) for ids in (places.departments, places.applications, places.alone, places.users))
 
 
 def _event(row: Any) -> LoggedEvent:

@@ -27,6 +27,14 @@ LIST_EVENTS = f"""
 SELECT {_EVENT_COLUMNS} FROM events
 WHERE ($1::uuid IS NULL OR tenant_id = $1) AND at >= $2 AND at < $3 AND ($4::text IS NULL OR type = $4)
     AND ($5::timestamptz IS NULL OR (at, tenant_id, seq) > ($5, $6::uuid, $7::bigint))
+    AND ($9 OR CASE
+        WHEN (body::jsonb -> 'data' ->> 'application') = ANY ($12::text[]) THEN true
+        WHEN (body::jsonb -> 'data' ->> 'department') IS NOT NULL
+            THEN (body::jsonb -> 'data' ->> 'department') = ANY ($10::text[])
+        WHEN (body::jsonb -> 'data' ->> 'application') IS NOT NULL
+            THEN (body::jsonb -> 'data' ->> 'application') = ANY ($11::text[])
+        ELSE coalesce((body::jsonb -> 'data' ->> 'user') = ANY ($13::text[]), false)
+    END)
 ORDER BY at, tenant_id, seq LIMIT $8
 """
 EXPORT_EVENTS = f"""

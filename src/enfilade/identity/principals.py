@@ -2,8 +2,8 @@
 
 import hashlib
 import ipaddress
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
 
 from enfilade.core.clock import to_ns
 from enfilade.core.ids import PLATFORM_ID
@@ -14,6 +14,7 @@ from enfilade.identity.errors import AddressRefused, ExpiredKey, InvalidKey, Unk
 from enfilade.identity.roles.effective import Rights, role_table
 from enfilade.identity.roles.narrowing import UNBOUND, Narrowing, narrowing_of
 from enfilade.identity.roles.standing import Standing, key_rights, load_standing, place_of_key
+from enfilade.identity.roles.temporary import NoTemporaryRights, TemporaryRights
 from enfilade.identity.roles.types import BrokenGlass, SecuritySettings
 from enfilade.identity.rows import application_of, department_of, tenant_of, text_id, user_of
 from enfilade.identity.scopes import application_scope, person_scope, rights_scope, with_user
@@ -40,6 +41,8 @@ class Principal:
     """Scopes of this key for end users that it named before."""
     narrowing: Narrowing = UNBOUND
     """What the key's scopes leave of its calls."""
+    widened: "Callable[[frozenset[str]], Principal] | None" = None
+    """The same key with further scopes for a time; None for one that has no scopes, and so cannot have more."""
     log_prefix: str | None = None
     """The beginning of this key's log lines, made when the first is written."""
 
@@ -112,6 +115,7 @@ class Principals:
         """Start empty: nobody may come in."""
         self._tenants: dict[str, _TenantEntry] = {}
         self._by_digest: dict[bytes, Principal] = {}
+        self.temporary: TemporaryRights = NoTemporaryRights()
         self.used: dict[Principal, int] = {}
         """When each key was used last, since whoever writes it down took this away."""
 
@@ -127,6 +131,9 @@ class Principals:
         if principal.networks or principal.expires_ns <= now_ns:
             principal.check(address, now_ns)
         self.used[principal] = now_ns
+        if principal.widened is not None and principal.scope.key is not None:
+            further = self.temporary.key_scopes(principal.scope.tenant, principal.scope.key)
+            return principal.widened(further) if further else principal
         return principal
 
     def person(self, tenant: str, identifier: str) -> User | None:
@@ -142,7 +149,8 @@ class Principals:
         user = entry.users.get(identifier) if entry else None
         if entry is None or user is None:
             return None
-        rights = entry.standing.of_user(user.id, (*user.spec.roles, *roles))
+        temporary = self.temporary.roles(tenant, identifier)
+        rights = entry.standing.of_user(user.id, (*user.spec.roles, *roles), temporary)
         scope = person_scope(tenant, user.id, rights, department=user.department_id)
         return Principal(scope, entry.tenant, name, None, expires_ns, (), entry.users_by_email)
 
@@ -159,7 +167,9 @@ class Principals:
         """What a user may do now: their own roles, assignments to them and to their groups; None for nobody."""
         entry = self._tenants.get(tenant)
         user = entry.users.get(identifier) if entry else None
-        return entry.standing.of_user(user.id, user.spec.roles) if entry and user else None
+        if entry is None or user is None:
+            return None
+        return entry.standing.of_user(user.id, user.spec.roles, self.temporary.roles(tenant, identifier))
 
     def user_scope(self, tenant: str, identifier: str) -> Scope | None:
         """The scope of a user with the rights that they have now; None for nobody."""
@@ -194,6 +204,16 @@ class Principals:
             return application.department_id if application else None, identifier
         user = entry.users.get(identifier) if kind == "user" else None
         return user.department_id if user else None, None
+
+    def belongings(self, tenant: str, departments: Collection[str]) -> tuple[frozenset[str], frozenset[str]]:
+        """Ids of the applications and of the users of some departments."""
+        entry = self._tenants.get(tenant)
+        if entry is None:
+            return frozenset(), frozenset()
+        return (
+            frozenset(found.id for found in entry.applications.values() if found.department_id in departments),
+            frozenset(found.id for found in entry.users.values() if found.department_id in departments),
+        )
 
     def tenant(self, identifier: str) -> Tenant | None:
         """The live tenant with that id."""
@@ -284,15 +304,19 @@ def _add_principal(entry: _TenantEntry, row: "object") -> None:
     department = application.department_id if application else user.department_id if user else None
     only = place_of_key(fields)
     held = entry.standing.of_user(user.id, user.spec.roles) if user else None
-    rights = key_rights(entry.standing, tuple(fields["roles"]), fields["scopes"], only, held)
-    scope = rights_scope(
-        entry.tenant.id,
-        key,
-        rights,
-        department=department,
-        application=application_id,
-        user=user_id,
-    )
+    scopes, roles = frozenset(fields["scopes"]), tuple(fields["roles"])
+
+    def scope_with(scopes: frozenset[str]) -> Scope:
+        rights = key_rights(entry.standing, roles, scopes, only, held)
+        return rights_scope(
+            entry.tenant.id, key, rights, department=department, application=application_id, user=user_id
+        )
+
+    def widened(further: frozenset[str]) -> Principal:
+        return replace(
+            principal, scope=scope_with(scopes | further), narrowing=narrowing_of(scopes | further), named={}
+        )
+
     ends = [to_ns(moment) for moment in (fields["expires_at"], fields["valid_until"]) if moment is not None]
     networks = tuple(ipaddress.ip_network(network) for network in fields["allowed_ips"])
     entry.key_names[key] = fields["name"]
@@ -300,13 +324,14 @@ def _add_principal(entry: _TenantEntry, row: "object") -> None:
     if only is not None and not (application_id or user_id):
         within = entry.applications.get(only[1])
         entry.key_places[key] = (only[1], None) if within is None else (within.department_id, only[1])
-    entry.principals[bytes(fields["digest"])] = Principal(
-        scope=scope,
+    principal = entry.principals[bytes(fields["digest"])] = Principal(
+        scope=scope_with(scopes),
         tenant=entry.tenant,
         key_name=fields["name"],
         application=application,
         expires_ns=min(ends, default=NEVER_NS),
         networks=networks,
         users=entry.users_by_email,
-        narrowing=narrowing_of(fields["scopes"]),
+        narrowing=narrowing_of(scopes),
+        widened=widened if scopes else None,
     )

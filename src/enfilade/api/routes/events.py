@@ -1,6 +1,7 @@
 """The audit log: listed, filtered, exported."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -8,9 +9,10 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
+from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Listing, Page, Period, View
-from enfilade.audit.service import EARLIEST, LATEST, EventFilter, LoggedEvent
+from enfilade.audit.service import EARLIEST, LATEST, EventFilter, EventPlaces, LoggedEvent
 from enfilade.identity.permissions import AUDIT_READ
 
 NDJSON = "application/x-ndjson"
@@ -46,6 +48,7 @@ def export_line(event: LoggedEvent) -> bytes:
 
 
 ROUTER = APIRouter(prefix="/events", tags=["audit"])
+Lister = Annotated[Actor, Depends(Needs(AUDIT_READ, confined_by="list"))]
 Reader = Annotated[Actor, Depends(Needs(AUDIT_READ))]
 
 
@@ -66,11 +69,21 @@ def selected(actor: Actor, query: EventPeriod) -> EventFilter:
     return EventFilter(actor.tenant, *query.moments(EARLIEST, LATEST), query.type)
 
 
+def _places(context: AdminContext, actor: Actor) -> EventPlaces | None:
+    """Where in the tenant the right to read events holds."""
+    if actor.within.everywhere or actor.tenant is None:
+        return None
+    applications, users = context.principals.belongings(actor.tenant, actor.within.departments)
+    alone = actor.within.applications
+    return EventPlaces(actor.within.departments, applications | alone, alone, users)
+
+
 @ROUTER.get("")
-async def page(context: Context, actor: Reader, query: Annotated[EventQuery, Query()]) -> Page[EventView]:
+async def page(context: Context, actor: Lister, query: Annotated[EventQuery, Query()]) -> Page[EventView]:
     """List events, oldest first."""
+    which = replace(selected(actor, query), places=_places(context, actor))
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        events, following = await context.audit.page_events(unit, selected(actor, query), query.cursor, query.limit)
+        events, following = await context.audit.page_events(unit, which, query.cursor, query.limit)
     return Page(items=[show(event) for event in events], next=following)
 
 
