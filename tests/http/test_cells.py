@@ -28,9 +28,11 @@ async def cells(database: Any) -> AsyncIterator[House]:
     """A house whose tenants live apart."""
     async with open_house(database, HouseOptions(document=apart())) as house:
         yield house
-        for name in ("acme", "globex"):
-            tenant = house.tenant_id(name)
-            await house.parts.cell_maker.drop(tenant, house.parts.cells.placement(tenant))
+        globex = house.tenant_id("globex")
+    # The test's own database goes with all of its schemas; the other one would stay on the server.
+    connection = await asyncpg.connect(database.at("postgres").url)
+    await connection.execute(f'DROP DATABASE "{own_name(globex)}" WITH (FORCE)')
+    await connection.close()
 
 
 async def test_a_call_is_settled_in_its_tenants_own_cell(cells: House) -> None:
@@ -73,6 +75,17 @@ async def test_a_plan_makes_no_cell(cells: House) -> None:
     finally:
         await connection.close()
     assert schemas == 1, "acme's"
+
+
+async def test_a_cell_that_is_gone_stops_its_own_tenant_and_nobody_else(cells: House) -> None:
+    connection = await asyncpg.connect(cells.address.url)
+    await connection.execute(f'DROP SCHEMA "{own_name(cells.tenant_id("acme"))}" CASCADE')
+    await connection.close()
+    refused = await cells.admin(ACME_ADMIN_KEY).get("/api/v1/users")
+    assert (refused.status_code, refused.json()["code"]) == (503, "cell_unavailable")
+    assert (await cells.parts.roll_ups.catch_up()) == 0
+    assert (await cells.client(GLOBEX_KEY).post("/v1/chat/completions", json=QUESTION)).status_code == 200
+    assert (await cells.admin(GLOBEX_ADMIN_KEY).get("/api/v1/users")).status_code == 200
 
 
 async def test_a_key_that_is_revoked_in_another_database_is_dead_at_once(cells: House) -> None:

@@ -17,6 +17,7 @@ from enfilade.api.probes import Probes, Readiness
 from enfilade.api.responses.addresses import Caller, StoredAddresses
 from enfilade.audit.service import Audit
 from enfilade.bootstrap.access import AccessParts
+from enfilade.bootstrap.addresses import CellAddresses
 from enfilade.bootstrap.aws import AwsSigners
 from enfilade.bootstrap.sealing import MasterKeyChoice, Reach, Sealing, scope_of
 from enfilade.bootstrap.vault import FollowedSecrets, SecretRules
@@ -59,6 +60,7 @@ from enfilade.gateway.stored.retention import Retention
 from enfilade.gateway.stored.service import Stored
 from enfilade.gateway.stored.upgrade import OldContents
 from enfilade.identity.accounts.service import Accounts, Foundations
+from enfilade.identity.cell_hosts import CellHosts
 from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
 from enfilade.identity.key_uses import KeyUses
@@ -138,7 +140,9 @@ class Parts:
         self.presence = ReplicaPresence(self.database, self.replica, __version__, clock)
         self.partitions = Partitions(self.cells, clock)
         # identity
-        self.identity = Identity(ids, clock, self.cell_maker)
+        addresses = CellAddresses(lambda: self.secrets, clock)
+        self.cell_hosts = CellHosts(ids, self.cells, addresses, given.address.role_secret)
+        self.identity = Identity(ids, clock, self.cell_maker, self.cell_hosts)
         self.principals = Principals()
         self.key_uses = KeyUses(self.storage, self.principals, clock)
         self.sessions = Sessions(ids, clock, given.session_rules)
@@ -228,7 +232,7 @@ class Parts:
             self.accounts.rules,
             self.principals,
         )
-        self.directory = Directory(self.storage, self.presence, clock, sections)
+        self.directory = Directory(self.storage, self.presence, clock, self.cell_hosts, sections)
         # configuration
         self.rooms = Rooms(
             storage=self.storage,

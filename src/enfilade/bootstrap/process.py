@@ -14,6 +14,7 @@ from enfilade.api.server import HttpServer
 from enfilade.bootstrap.compose import Parts
 from enfilade.bootstrap.memory import tune
 from enfilade.core.errors import EnfiladeError
+from enfilade.identity.scopes import system_scope
 from enfilade.storage.migrations import migrate, require_current
 
 BACKLOG = 2048
@@ -65,6 +66,8 @@ async def bring_up(parts: Parts, *, migrates: bool) -> None:
 
 async def prepare_cells(parts: Parts, *, migrates: bool) -> None:
     """Find the cells, and bring them up to date or see what they lack: one that cannot be used stops nobody else."""
+    async with parts.storage.unit_of_work(system_scope("start"), readonly=True) as unit:
+        await parts.cell_hosts.open(unit)
     for tenant in await parts.fleet.find():
         log.error("cell_host_unknown", tenant=tenant, host=parts.cells.placement(tenant).host)
     unusable = await parts.fleet.migrate() if migrates else await parts.fleet.check()

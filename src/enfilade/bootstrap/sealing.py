@@ -63,7 +63,7 @@ class Sealing:
             kms_url=choice.kms_url,
         )
         keepers = Keepers(needs, choice.current, choice.previous)
-        parts = KeyParts(storage, keepers, scope_of, ids, clock)
+        self.parts = parts = KeyParts(storage, keepers, scope_of, ids, clock)
         self.envelope = parts.envelope
         self.sealer = Sealer(parts.envelope)
         self.renewal = Renewal(parts)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from enfilade.configuration.access_parts import Access, UseCase
+from enfilade.configuration.cells import Cell
 from enfilade.configuration.issuer_parts import TokenIssuer
 from enfilade.configuration.part import StrictPart
 from enfilade.configuration.people_parts import Accounts, Group, User
@@ -322,6 +323,8 @@ class TenantBase(Part):
     """The tenant's name."""
     isolation: Literal["row", "schema", "database"] = "row"
     """How its rows are kept apart."""
+    cell: Label | None = None
+    """Where it lives; left out, a cell with room in its region."""
     region: Annotated[Label | None, Field(description="Data location.")] = None
     security_level: Label | None = None
     """A word of yours, kept for policies."""
@@ -376,6 +379,8 @@ class Document(Part):
 
     version: Literal[1] = 1
     """The version of this form."""
+    cells: list[Cell] = []
+    """Where tenants live."""
     providers: list[Provider] = []
     """Where models run."""
     models: list[Model] = []

@@ -8,6 +8,7 @@ from enfilade.configuration import specs
 from enfilade.configuration.access import access_fields, use_case_fields
 from enfilade.configuration.anomalies import anomaly_fields
 from enfilade.configuration.billing import issuer_fields, profile_fields
+from enfilade.configuration.cells import cell_fields
 from enfilade.configuration.issuers import token_issuer_fields
 from enfilade.configuration.listing import everything
 from enfilade.configuration.people import account_rules_fields, user_fields
@@ -30,6 +31,7 @@ async def export_document(rooms: Rooms, scope: Scope) -> doc.Document:
             "tenants": [await _tenant(rooms, unit, tenant) for tenant in tenants if tenant.id != PLATFORM_ID],
         }
         if scope.is_platform:
+            await unit.act_in(PLATFORM_ID)
             content |= await _platform(rooms, unit)
             await _add_markups(rooms, unit, content["tenants"])
             issuer = await rooms.billing.find_issuer(unit)
@@ -44,7 +46,9 @@ async def _platform(rooms: Rooms, unit: UnitOfWork) -> dict[str, Any]:
     models = await everything(lambda a, n: rooms.catalogue.page_models(unit, a, n))
     aliases = await everything(lambda a, n: rooms.catalogue.page_aliases(unit, a, n))
     keys = await everything(lambda a, n: rooms.identity.keys.page(unit, a, n, PLATFORM_ID))
+    cells = await everything(lambda a, n: rooms.identity.cells.page(unit, a, n))
     return {
+        "cells": [cell_fields(cell.spec) for cell in cells],
         "providers": [specs.provider_fields(record.spec) for record in providers],
         "models": [
             specs.model_fields(record.spec)
@@ -64,6 +68,8 @@ async def _platform(rooms: Rooms, unit: UnitOfWork) -> dict[str, Any]:
 
 async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]:
     identity = rooms.identity
+    if unit.scope.is_platform:
+        await unit.act_in(tenant.id)
     names = await subject_names(rooms, unit, tenant.id)
     departments = await everything(lambda a, n: identity.departments.page(unit, a, n, tenant.id))
     users = await everything(lambda a, n: identity.users.page(unit, a, n, tenant.id))

@@ -51,6 +51,7 @@ class Pruner:
         if document.accounts is None and await self._rooms.account_rules.remove(unit):
             self._removed.append(("account rules", "platform", None))
         await self._catalogue(document)
+        await self._cells({cell.name for cell in document.cells})
         await self._adjustments(document)
         return self._removed
 
@@ -161,6 +162,12 @@ class Pruner:
             lambda unit, department: identity.departments.remove(unit, department.id),
             lambda department: department.name,
         )
+
+    async def _cells(self, wanted: set[str]) -> None:
+        for host in await everything(lambda after, count: self._rooms.identity.cells.page(self._unit, after, count)):
+            if host.spec.name not in wanted:
+                await self._rooms.identity.cells.remove(self._unit, host.spec.name)
+                self._removed.append(("cell", host.spec.name, None))
 
     async def _catalogue(self, document: doc.Document) -> None:
         unit, catalogue, providers = self._unit, self._rooms.catalogue, self._rooms.providers

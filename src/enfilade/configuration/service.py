@@ -13,6 +13,7 @@ from enfilade.configuration import specs
 from enfilade.configuration.access import content_of, use_case_spec
 from enfilade.configuration.anomalies import anomaly_rules_of
 from enfilade.configuration.billing import issuer_of, profile_of
+from enfilade.configuration.cells import cell_spec
 from enfilade.configuration.errors import InvalidDocument
 from enfilade.configuration.faults import message_of, path_of
 from enfilade.configuration.issuers import client_secret_of, issuer_spec
@@ -141,6 +142,12 @@ class ConfigurationService:
     async def _catalogue(self, unit: UnitOfWork, document: doc.Document, result: Application) -> None:
         rooms = self._rooms
         await unit.act_in(PLATFORM_ID)
+        for position, cell in enumerate(document.cells):
+            with _at(f"cells[{position}]"):
+                _, outcome = await rooms.identity.cells.put(unit, cell_spec(cell))
+            _note(result, outcome, "cell", cell.name)
+        if document.cells:
+            await rooms.identity.cells.open(unit)
         for position, provider in enumerate(document.providers):
             with _at(f"providers[{position}]"):
                 spec, secrets = specs.provider_spec(provider)

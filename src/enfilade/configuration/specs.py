@@ -21,6 +21,7 @@ from enfilade.identity.types import (
     TenantSpec,
 )
 from enfilade.providers.types import ProviderSpec, SecretReference, TimeoutSpec
+from enfilade.storage.cells import HOME
 
 
 def tenant_spec(part: doc.TenantBase) -> TenantSpec:
@@ -33,6 +34,7 @@ def tenant_spec(part: doc.TenantBase) -> TenantSpec:
         time_zone=part.time_zone,
         allowed_models=tuple(part.allowed_models),
         max_tokens_per_request=part.max_tokens_per_request,
+        cell=part.cell,
     )
 
 
@@ -42,6 +44,7 @@ def tenant_fields(tenant: Tenant) -> dict[str, Any]:
     return {
         "name": spec.name,
         "isolation": spec.isolation,
+        "cell": None if tenant.cell == HOME else tenant.cell,
         "region": spec.region,
         "security_level": spec.security_level,
         "time_zone": spec.time_zone,

@@ -17,6 +17,7 @@ from enfilade.core.clock import Clock
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.identity import store
+from enfilade.identity.cell_hosts import CellHosts
 from enfilade.identity.scopes import system_scope
 from enfilade.storage.cells import Cell, Placement
 from enfilade.storage.errors import DatabaseUnavailable
@@ -55,8 +56,16 @@ class Section(Protocol):
 class Directory:
     """Keeps the sections at the newest revision."""
 
-    def __init__(self, storage: Storage, presence: ReplicaPresence, clock: Clock, sections: Sequence[Section]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        presence: ReplicaPresence,
+        clock: Clock,
+        hosts: CellHosts,
+        sections: Sequence[Section],
+    ) -> None:
         """Look after `sections`, in the order in which they are to be installed."""
+        self._hosts = hosts
         self._recheck = Fleet(storage.cells).recheck
         self._storage = storage
         self._cells = storage.cells
@@ -86,6 +95,7 @@ class Directory:
         """Load everything. Raises what storage raises, of the installation's own database."""
         async with self._storage.unit_of_work(system_scope("directory"), readonly=True) as unit:
             revision = await unit.fetch_value(store.READ_REVISION)
+            await self._hosts.open(unit)
             placements = await _placements(unit, None)
             self._place(placements, ())
             installs = [await section.load(unit, None) for section in self._sections]
@@ -113,6 +123,8 @@ class Directory:
         return bool(rows)
 
     async def _load_home(self, unit: UnitOfWork, changed: set[str]) -> list[Install]:
+        if PLATFORM_ID in changed:
+            await self._hosts.open(unit)
         placements = await _placements(unit, list(changed))
         self._place(placements, changed - placements.keys())
         # The platform's own revision stands for the catalogue, which concerns everybody.

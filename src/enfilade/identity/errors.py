@@ -110,6 +110,19 @@ class ManagedElsewhere(Conflict):
     remedy = "Change it in the directory that provisions it; roles and departments are given here."
 
 
+class UnknownCell(NotFound):
+    """There is no such cell."""
+
+    code = "cell_not_found"
+
+
+class NoPlace(Conflict):
+    """No cell, or not the one that was named, can take the tenant."""
+
+    code = "no_place_for_tenant"
+    remedy = "Choose another isolation, region or cell, or declare a cell with room: `enfilade cell list` shows them."
+
+
 class UnknownGroup(NotFound):
     """There is no such group in the tenant."""
 

@@ -6,6 +6,7 @@ from enfilade.core.clock import Clock
 from enfilade.core.ids import IdFactory
 from enfilade.identity import store
 from enfilade.identity.applications import Applications
+from enfilade.identity.cell_hosts import CellHosts
 from enfilade.identity.keys import Keys
 from enfilade.identity.people import Departments, Users
 from enfilade.identity.provisioning.groups import Groups
@@ -20,9 +21,10 @@ from enfilade.storage.unit_of_work import UnitOfWork
 class Identity:
     """The use cases around tenants, departments, users, groups, applications and keys, one attribute each."""
 
-    def __init__(self, ids: IdFactory, clock: Clock, maker: CellMaker) -> None:
-        """Name new things with `ids`, and have tenants' cells made by `maker`."""
-        self.tenants = Tenants(ids, maker)
+    def __init__(self, ids: IdFactory, clock: Clock, maker: CellMaker, hosts: CellHosts) -> None:
+        """Name new things with `ids`, and have tenants' cells made by `maker` on `hosts`."""
+        self.cells = hosts
+        self.tenants = Tenants(ids, maker, hosts)
         self.departments = Departments(ids)
         self.users = Users(ids, clock, self.departments)
         self.groups = Groups(ids, clock)

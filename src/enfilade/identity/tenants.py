@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from enfilade.core.ids import PLATFORM_ID, IdFactory
 from enfilade.identity import store
+from enfilade.identity.cell_hosts import CellHosts
 from enfilade.identity.errors import InvalidSpecification, UnknownTenant
 from enfilade.identity.rows import (
     START,
@@ -15,7 +16,7 @@ from enfilade.identity.rows import (
     tenant_of,
 )
 from enfilade.identity.types import Outcome, Tenant, TenantSpec
-from enfilade.storage.cells import HOME, ISOLATIONS, Placement
+from enfilade.storage.cells import ISOLATIONS
 from enfilade.storage.making import CellMaker
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -23,10 +24,11 @@ from enfilade.storage.unit_of_work import UnitOfWork
 class Tenants:
     """The use cases of tenants."""
 
-    def __init__(self, ids: IdFactory, maker: CellMaker) -> None:
-        """Name new tenants with `ids`, and have their cells made by `maker`."""
+    def __init__(self, ids: IdFactory, maker: CellMaker, hosts: CellHosts) -> None:
+        """Name new tenants with `ids`, and have their cells made by `maker` where `hosts` has room."""
         self._ids = ids
         self._maker = maker
+        self._hosts = hosts
 
     async def page(self, unit: UnitOfWork, after: str | None, limit: int) -> list[Tenant]:
         """Tenants in the order of their making, after the one with the id `after`."""
@@ -59,10 +61,9 @@ class Tenants:
         else:
             identifier = present.id
             check_version(expected, present.version)
-            spec = replace(spec, cell=spec.cell and present.cell)
+            _check_change(present, spec)
             if present.spec == replace(spec, cell=None):
                 return present, Outcome.UNCHANGED
-            _check_change(present.spec, spec)
             await unit.execute(
                 store.UPDATE_TENANT,
                 *(identifier, spec.region, spec.security_level, spec.time_zone),
@@ -76,7 +77,7 @@ class Tenants:
 
     async def _make(self, unit: UnitOfWork, spec: TenantSpec) -> str:
         identifier = self._ids.new_id()
-        placement = Placement(spec.isolation, spec.cell or HOME)
+        placement = await self._hosts.place(unit, spec)
         if not unit.rehearses:
             # Outside of this transaction: should it fail, an empty cell is left, which `enfilade doctor` names.
             await self._maker.make(identifier, placement)
@@ -121,7 +122,11 @@ def _check(spec: TenantSpec) -> None:
         raise InvalidSpecification(message, param="max_tokens_per_request")
 
 
-def _check_change(present: TenantSpec, wanted: TenantSpec) -> None:
-    if present.isolation != wanted.isolation:
-        message = "a tenant changes its isolation by moving: see `enfilade tenant move`"
-        raise InvalidSpecification(message, param="isolation")
+def _check_change(present: Tenant, wanted: TenantSpec) -> None:
+    for name, here, there in (
+        ("isolation", present.spec.isolation, wanted.isolation),
+        ("cell", present.cell, wanted.cell or present.cell),
+    ):
+        if here != there:
+            message = f"a tenant changes its {name} by moving: see `enfilade tenant move`"
+            raise InvalidSpecification(message, param=name)

@@ -30,6 +30,30 @@ class ApplicationSettings(msgspec.Struct, frozen=True, omit_defaults=True, forbi
     """Whether a call that has to be translated is refused rather than sent without a field that has no place there."""
 
 
+class CellSpec(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an administrator says of a cell: a database in which, or next to which, tenants can live."""
+
+    name: str
+    address: dict[str, str] | None = None
+    """A reference to `postgresql://…` with the owner's name and password; None for the installation's own database."""
+    region: str | None = None
+    capacity: int | None = None
+    """How many tenants it takes; None for any number."""
+    isolation: tuple[str, ...] = ("row", "schema", "database")
+    """The strengths of isolation that it offers."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellHost:
+    """A declared cell."""
+
+    id: str
+    spec: CellSpec
+    version: int
+    tenants: int
+    """How many live there."""
+
+
 @dataclass(frozen=True, slots=True)
 class TenantSpec:
     """What an administrator says of a tenant."""

@@ -4,10 +4,10 @@ import asyncpg
 import structlog
 
 from enfilade.core.clock import Clock, to_datetime
-from enfilade.storage.cells import DATABASE, ROW, SCHEMA, Cell, CellDirectory, Placement, own_name
+from enfilade.storage.cells import DATABASE, HOME, ROW, SCHEMA, Cell, CellDirectory, Placement, own_name
 from enfilade.storage.database import Database, translated_faults
 from enfilade.storage.errors import CellUnavailable, StorageFault
-from enfilade.storage.migrations import migrate, migrate_cell
+from enfilade.storage.migrations import SHARED_SCHEMA, migrate, migrate_cell
 from enfilade.storage.partitions import ensure_partitions
 
 log = structlog.get_logger("enfilade.storage.making")
@@ -30,6 +30,8 @@ class CellMaker:
         if cell is None:
             message = f"The cell host {placement.host!r} is not known to this process, or its address leads nowhere."
             raise CellUnavailable(message, retry_after=2)
+        if placement.host != HOME and placement.isolation != DATABASE:
+            await self._prepare_host(cell)
         if placement.isolation == ROW:
             return cell
         if placement.isolation == DATABASE:
@@ -39,6 +41,13 @@ class CellMaker:
                 await migrate_cell(connection, cell.schema)
             await ensure_partitions(connection, cell.schema, to_datetime(self._clock.now_ns()).date())
         return cell
+
+    async def _prepare_host(self, cell: Cell) -> None:
+        """Bring the host's own database up to date: it may have been declared a moment ago."""
+        host = self._host_of(cell)
+        async with host.owner() as connection:
+            await migrate(connection, host.address)
+            await ensure_partitions(connection, SHARED_SCHEMA, to_datetime(self._clock.now_ns()).date())
 
     async def _make_database(self, cell: Cell, name: str) -> None:
         host = self._host_of(cell)

@@ -21,6 +21,13 @@ from enfilade.storage.errors import CellUnavailable, DatabaseUnavailable, Unstor
 from enfilade.storage.migrations import PLATFORM_SCHEMA
 
 UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+MISSING = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedFunctionError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.InvalidCatalogNameError,
+)
+"""What the database says of a cell that is not there."""
 LOOKS_FOR_TENANT = 40
 LOOK_AGAIN_S = 0.05
 """A tenant that is being moved is nowhere for a moment."""
@@ -49,14 +56,22 @@ class Transactions:
     stack: AsyncExitStack
     opened: dict[Database, asyncpg.Connection] = field(default_factory=dict)
 
-    async def enter(self, tenant: str, cell: Cell, *, alone: bool) -> asyncpg.Connection | None:
+    async def enter(self, tenant: str, cell: Cell, home_cell: Cell, *, alone: bool) -> asyncpg.Connection | None:
         """The connection to the cell, with the tenant set; None when the tenant does not live there any more."""
-        connection = self.opened.get(cell.database)
-        if connection is None:
-            transaction = cell.database.transaction(self.role, readonly=self.readonly)
-            connection = self.opened[cell.database] = await self.stack.enter_async_context(transaction)
-        writes = not self.readonly
-        row = await connection.fetchrow(ENTER, tenant, search_path(cell), writes, writes and alone)
+        try:
+            connection = self.opened.get(cell.database)
+            if connection is None:
+                transaction = cell.database.transaction(self.role, readonly=self.readonly)
+                connection = self.opened[cell.database] = await self.stack.enter_async_context(transaction)
+            writes = not self.readonly
+            row = await connection.fetchrow(ENTER, tenant, search_path(cell), writes, writes and alone)
+        except MISSING as error:
+            if cell is home_cell:
+                raise
+            # Somebody else's hand removed it, or a move did and this process has not heard of it yet.
+            log.error("cell_missing", cell=cell.name, error=str(error))  # noqa: TRY400
+            message = "The database in which this tenant's data lives is not there, or not as it should be."
+            raise CellUnavailable(message, retry_after=2) from error
         return connection if row is not None and row["is_here"] else None
 
 
@@ -186,7 +201,7 @@ class TenantFinder:
         for _ in range(LOOKS_FOR_TENANT):
             if reason := self.cells.unreached.get(cell.name):
                 raise CellUnavailable(reason, retry_after=2)
-            connection = await transactions.enter(tenant, cell, alone=alone)
+            connection = await transactions.enter(tenant, cell, self.cells.shared, alone=alone)
             if connection is not None:
                 return cell, connection
             await asyncio.sleep(LOOK_AGAIN_S)
