@@ -2,6 +2,7 @@
 
 import msgspec
 
+from enfilade.access.approvals.asking import how_to_ask
 from enfilade.access.decisions import Place, Seat, TenantAccess
 from enfilade.access.errors import AccessDenied
 from enfilade.access.near import other_use_cases
@@ -62,7 +63,7 @@ def refusal_of(
     use_cases = other_use_cases(guard, seat, "call", place, context)
     parts = [_said(decision, visible, model, context.use_case)]
     if APPROVAL in decision.missing:
-        parts.append("Ask for an approval: `enfilade approval request`, or `POST /api/v1/approvals`.")
+        parts.append(how_to_ask(model, context.use_case))
     if use_cases:
         parts.append(f"It would be allowed for the use case {_listed(use_cases)}.")
     if models:

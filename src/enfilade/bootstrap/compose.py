@@ -18,6 +18,7 @@ from enfilade.api.responses.addresses import Caller, StoredAddresses
 from enfilade.audit.service import Audit
 from enfilade.bootstrap.access import AccessParts
 from enfilade.bootstrap.addresses import CellAddresses
+from enfilade.bootstrap.approvals import ApprovalParts
 from enfilade.bootstrap.aws import AwsSigners
 from enfilade.bootstrap.sealing import MasterKeyChoice, Reach, Sealing, scope_of
 from enfilade.bootstrap.vault import FollowedSecrets, SecretRules
@@ -65,6 +66,7 @@ from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
 from enfilade.identity.key_uses import KeyUses
 from enfilade.identity.principals import Principals
+from enfilade.identity.provisioning.service import Provisioning
 from enfilade.identity.service import Identity
 from enfilade.identity.sign_in.means import Means
 from enfilade.identity.sign_in.service import SignIn
@@ -147,6 +149,8 @@ class Parts:
         self.key_uses = KeyUses(self.storage, self.principals, clock)
         self.sessions = Sessions(ids, clock, given.session_rules)
         self.access = AccessParts(self.storage, self.identity, clock, ids)
+        self.approvals = ApprovalParts(self.storage, self.identity, self.access, clock, ids)
+        self.principals.temporary = self.approvals.service.book
         self._add_middle_rooms(given, clock, ids)
         self._add_upper_rooms(given, clock, ids)
         self._watch()
@@ -192,6 +196,9 @@ class Parts:
         self.accounts = Accounts(
             Foundations(self.storage, self.principals, self.sessions, self.sealer, ids, clock), given.public_url
         )
+        self.provisioning = Provisioning(
+            self.identity.users, self.identity.groups, self.identity.departments, self.sessions
+        )
         self.sign_in = SignIn(
             Means(ids, clock, self.storage, GuardedFetcher(self.client), self.sealer),
             self.identity.users,
@@ -230,6 +237,7 @@ class Parts:
             self.sign_in.book,
             self.access.service,
             self.accounts.rules,
+            self.approvals.service.book,
             self.principals,
         )
         self.directory = Directory(self.storage, self.presence, clock, self.cell_hosts, sections)
@@ -247,6 +255,7 @@ class Parts:
             account_rules=self.accounts.rules,
             use_cases=self.access.use_cases,
             policies=self.access.versions,
+            approval_rules=self.approvals.service.rules,
             issuers=self.sign_in.issuers,
         )
         self.configuration = ConfigurationService(self.rooms)
@@ -282,6 +291,7 @@ class Parts:
             entrance=self.entrance,
             sessions=self.sessions,
             accounts=self.accounts,
+            provisioning=self.provisioning,
             sign_in=self.sign_in,
             public_url=self.given.public_url,
             rooms=self.rooms,
@@ -298,6 +308,8 @@ class Parts:
             stored=self.stored,
             access=self.access.service,
             inquiry=self.access.inquiry,
+            approvals=self.approvals.service,
+            reviews=self.approvals.reviews,
             directory=self.directory,
             clock=self.clock,
             ids=self.ids,
@@ -328,6 +340,7 @@ class Parts:
             *self.sealing.services(),
             self.sign_in.tokens.renew_keys,
             self.access.review_watch.run,
+            *self.approvals.services(),
             self.key_rotation.run,
             *self.secrets.services(),
         ]

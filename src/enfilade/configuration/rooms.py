@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from enfilade.access.approvals.rules import RuleBook as ApprovalRuleBook
 from enfilade.access.use_cases import UseCases
 from enfilade.access.versions import Versions
 from enfilade.costs.billing.profiles import BillingProfiles
@@ -34,3 +35,4 @@ class Rooms:
     use_cases: UseCases
     policies: Versions
     issuers: Issuers
+    approval_rules: ApprovalRuleBook

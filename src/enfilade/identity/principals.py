@@ -14,14 +14,13 @@ from enfilade.identity.errors import AddressRefused, ExpiredKey, InvalidKey, Unk
 from enfilade.identity.roles.effective import Rights, role_table
 from enfilade.identity.roles.narrowing import UNBOUND, Narrowing, narrowing_of
 from enfilade.identity.roles.standing import Standing, key_rights, load_standing, place_of_key
-from enfilade.identity.roles.temporary import NoTemporaryRights, TemporaryRights
+from enfilade.identity.roles.temporary import NEVER_NS, NoTemporaryRights, TemporaryRights
 from enfilade.identity.roles.types import BrokenGlass, SecuritySettings
 from enfilade.identity.rows import application_of, department_of, tenant_of, text_id, user_of
 from enfilade.identity.scopes import application_scope, person_scope, rights_scope, with_user
 from enfilade.identity.types import Application, Department, Tenant, User
 from enfilade.storage.unit_of_work import UnitOfWork
 
-NEVER_NS = 1 << 63
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -152,7 +151,9 @@ class Principals:
         temporary = self.temporary.roles(tenant, identifier)
         rights = entry.standing.of_user(user.id, (*user.spec.roles, *roles), temporary)
         scope = person_scope(tenant, user.id, rights, department=user.department_id)
-        return Principal(scope, entry.tenant, name, None, expires_ns, (), entry.users_by_email)
+        # Whoever remembers this forgets it when a right for a time begins or ends.
+        until_ns = min(expires_ns, self.temporary.hold_until(tenant))
+        return Principal(scope, entry.tenant, name, None, until_ns, (), entry.users_by_email)
 
     def of_application(self, tenant: str, name: str, *, via: str, expires_ns: int) -> Principal | None:
         """An application of the tenant, for which an issuer called `via` vouches; None when there is none."""

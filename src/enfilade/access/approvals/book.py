@@ -11,11 +11,11 @@ from enfilade.access.types import DATA_CLASSES, RANK
 from enfilade.core.clock import Clock
 from enfilade.identity.directory import Install
 from enfilade.identity.roles.effective import Assignment
+from enfilade.identity.roles.temporary import NEVER_NS
 from enfilade.storage.unit_of_work import UnitOfWork
 
 NOTHING: frozenset[str] = frozenset()
 NO_ROLES: tuple[Assignment, ...] = ()
-NEVER_NS = 1 << 63
 
 
 def anything(_name: str) -> bool:
@@ -114,6 +114,10 @@ class ApprovalBook:
         """The data classes that a use case may work with for the time being beside its own."""
         entry = self._tenants.get(tenant)
         return NOTHING if entry is None else _words(entry.classes.get(use_case), now_ns)
+
+    def hold_until(self, tenant: str) -> int:
+        """When the next grant of the tenant begins or ends, seen from this moment."""
+        return self.next_turn(tenant, self._clock.now_ns()) if tenant in self._tenants else NEVER_NS
 
     def next_turn(self, tenant: str, now_ns: int) -> int:
         """When the next grant of the tenant begins or ends: no answer holds longer."""

@@ -26,14 +26,3 @@ class Approvals:
         self.delegations = Delegations(clock, self.reviewers)
         self.book = ApprovalBook(clock)
         self.keeper = ApprovalKeeper(storage, clock, self.requests)
-
-
-def how_to_ask(model: str | None, use_case: str | None = None) -> str:
-    """What somebody is told who lacks an approval."""
-    named = f" --model {model}" if model else ""
-    named += f" --use-case {use_case}" if use_case else ""
-    kind = "model" if model else "use_case"
-    return (
-        f"Ask for an approval: `enfilade approval request {kind}{named} --for 8h --reason …`, "
-        "or `POST /api/v1/approval-requests`."
-    )

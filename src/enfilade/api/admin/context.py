@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from enfilade.access.approvals.service import Approvals
+from enfilade.access.reviews.service import Reviews
 from enfilade.access.service import Access
 from enfilade.api.headers import Network
 from enfilade.audit.service import Audit
@@ -22,6 +24,7 @@ from enfilade.identity.accounts.service import Accounts
 from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
 from enfilade.identity.principals import Principals
+from enfilade.identity.provisioning.service import Provisioning
 from enfilade.identity.sign_in.service import SignIn
 from enfilade.identity.sign_in.sessions import Sessions
 from enfilade.providers.key_rotation import KeyRotation
@@ -40,6 +43,7 @@ class AdminContext:
     entrance: Entrance
     sessions: Sessions
     accounts: Accounts
+    provisioning: Provisioning
     sign_in: SignIn
     public_url: str | None
     rooms: Rooms
@@ -56,6 +60,8 @@ class AdminContext:
     stored: Stored
     access: Access
     inquiry: Inquiry
+    approvals: Approvals
+    reviews: Reviews
     directory: Directory
     clock: Clock
     ids: IdFactory

@@ -35,10 +35,11 @@ class Standing:
     """What is open, by who opened it."""
     _sums: dict[tuple[str, ...], Rights] = field(default_factory=dict)
 
-    def of_user(self, user: str, roles: tuple[str, ...]) -> Rights:
-        """The rights of a user with these roles of their own."""
-        if assignments := self.assignments.get(user):
-            return add_up(self.table, roles, assignments)
+    def of_user(self, user: str, roles: tuple[str, ...], temporary: tuple[Assignment, ...] = ()) -> Rights:
+        """The rights of a user with these roles of their own, and some for a time."""
+        assignments = self.assignments.get(user)
+        if assignments or temporary:
+            return add_up(self.table, roles, (*(assignments or ()), *temporary))
         return self.of_roles(roles)
 
     def of_roles(self, roles: tuple[str, ...]) -> Rights:
