@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from enfilade.cli.output import CONSOLE, done, note, print_fields, print_json, print_table
+from enfilade.cli.output import CONSOLE, Exit, done, fail, note, print_fields, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
+from enfilade.identity.secrets import SECRET, has_checksum, hint_in
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Keys.")
 
@@ -28,10 +29,13 @@ def list_(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None,
             k["roles"],
             (k["expires"] or "never")[:10],
             k["allowed_ips"],
+            k["scopes"],
+            (k["last_used_at"] or "never")[:16],
         )
         for k in items
     )
-    print_table(("tenant", "name", "for", "roles", "expires", "networks"), rows, empty="There is no key yet.")
+    headings = ("tenant", "name", "for", "roles", "expires", "networks", "scopes", "last used")
+    print_table(headings, rows, empty="There is no key yet.")
 
 
 @APP.command()
@@ -54,6 +58,13 @@ def create(
     ] = None,
     expires: Annotated[str | None, typer.Option(help="e.g. 2027-06-30.")] = None,
     allowed_ips: Annotated[list[str] | None, typer.Option("--allow", help="Networks, e.g. 10.0.0.0/8.")] = None,
+    scopes: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="What of its rights it keeps: keys:read, calls:chat, model:gpt-*, …"),
+    ] = None,
+    confined_to: Annotated[
+        str | None, typer.Option(help="Where its roles hold: department:NAME or application:NAME.")
+    ] = None,
     as_json: AsJson = False,
     url: Url = None,
     key: KeyOption = None,
@@ -66,6 +77,8 @@ def create(
         "roles": roles or [],
         "expires": expires,
         "allowed_ips": allowed_ips or [],
+        "scopes": scopes or [],
+        "confined_to": confined_to,
     }
     issued = remote(url, key).request("POST", "/keys", params={"tenant": tenant}, json=body)
     _print_secret(issued, f"Key {name} issued; its secret is shown this once.", as_json=as_json)
@@ -101,6 +114,33 @@ def revoke(
 
 
 @APP.command()
+def identify(
+    secret: Annotated[str, typer.Argument(help="A secret that turned up somewhere, or its beginning: enf_…")],
+    tenant: TenantOption = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    key: KeyOption = None,
+) -> None:
+    """Tell whose a leaked secret is or was. Only its public beginning is sent."""
+    hint = hint_in(secret)
+    if hint is None:
+        fail("This does not begin like a secret of ours: enf_ and ten hexadecimal digits.")
+        raise typer.Exit(Exit.USAGE)
+    if SECRET.fullmatch(secret):
+        note(
+            "The checksum fits."
+            if has_checksum(secret)
+            else "The checksum does not fit: this was never a secret of ours."
+        )
+    items = remote(url, key).pages("/keys", tenant=tenant, hint=hint)
+    if as_json:
+        print_json(items)
+        return
+    rows = ((k["tenant"], k["name"], k["application"] or k["user"], k["roles"], _state(k), k["id"]) for k in items)
+    print_table(("tenant", "name", "for", "roles", "state", "id"), rows, empty="No key that you may see begins so.")
+
+
+@APP.command()
 def first(
     name: Annotated[str, typer.Option(help="Its name.")] = "recovery",
     data: Annotated[str | None, typer.Option(help="The data directory. ENFILADE_DATA.")] = None,
@@ -113,6 +153,10 @@ def first(
     secret = uvloop.run(import_module("enfilade.cli.local").first_key(data, name))
     done("An owner's key for the platform; it is shown this once.")
     sys.stdout.write(f"{secret}\n")
+
+
+def _state(key: dict[str, Any]) -> str:
+    return f"revoked {key['revoked_at'][:19]}" if key["revoked_at"] else "in use"
 
 
 def _print_secret(issued: dict[str, Any], message: str, *, as_json: bool) -> None:
