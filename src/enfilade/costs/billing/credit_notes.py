@@ -83,7 +83,7 @@ class CreditNotes:
 
     async def _late(self, unit: UnitOfWork, invoice: Invoice, paper: Paper) -> tuple[Credited, tuple[Stretch, ...]]:
         """What was posted for the invoice's period since it was last billed."""
-        position = await self._register.position(unit)
+        position = await self._register.position(unit, invoice.tenant)
         found = await self._register.billed_up_to(unit, invoice.tenant, position)
         stretches = [stretch for stretch in found if stretch.start == invoice.period_start]
         usage = await read_usage(unit, invoice.tenant, stretches)

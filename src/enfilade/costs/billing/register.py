@@ -68,9 +68,9 @@ class Register:
         """Whether nothing is left of an invoice."""
         return any(note.is_full for note in await self.credit_notes(unit, invoice))
 
-    async def position(self, unit: UnitOfWork) -> int:
-        """The transaction below which the ledger is complete."""
-        position: int = await unit.fetch_value(store.POSITION)
+    async def position(self, unit: UnitOfWork, tenant: str) -> int:
+        """The transaction below which a tenant's ledger is complete."""
+        position: int = await unit.fetch_value(store.POSITION, tenant)
         return position
 
     async def billed_up_to(self, unit: UnitOfWork, tenant: str, position: int) -> list[Stretch]:

@@ -191,7 +191,7 @@ class Billing:
     ) -> _Bill:
         issuer, profile, rate = terms
         if taken_back is None:
-            position = await self.register.position(unit)
+            position = await self.register.position(unit, tenant.id)
             late = await self.register.billed_up_to(unit, tenant.id, position)
             stretches = [Stretch(period.start, period.end, 0, position), *late]
         else:

@@ -14,16 +14,19 @@ ON CONFLICT (tenant_id) DO UPDATE SET profile = excluded.profile, version = bill
 """
 DELETE_PROFILE = "DELETE FROM billing_profiles WHERE tenant_id = $1"
 
-# Everything below this has ended: what it posted is visible, and nothing more will come.
-POSITION = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+# Everything below this has ended: what it posted is visible, and nothing more will come. It counts from the tenant's
+# beginning, also where it was another server that posted its first entries.
+POSITION = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + ledger_base($1)"
 
 # The entries of several ranges of the ledger, summed up: a range is a period and a stretch of transactions. The first of
 # all transactions is said by itself, so that months to which nothing was added are passed over by their block ranges.
 _RANGES = """
 FROM unnest($2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::bigint[])
     WITH ORDINALITY AS r (start, stop, from_xact, to_xact, position)
+CROSS JOIN (SELECT ledger_base($1) AS place OFFSET 0) AS base
 JOIN ledger l ON l.tenant_id = $1 AND l.started_at >= r.start AND l.started_at < r.stop
-    AND l.posted_xact >= r.from_xact AND l.posted_xact < r.to_xact AND l.posted_xact >= $8
+    AND l.posted_xact >= r.from_xact - base.place AND l.posted_xact < r.to_xact - base.place
+    AND l.posted_xact >= $8 - (SELECT ledger_base($1))
     AND ($6::uuid IS NULL OR l.department_id = $6) AND ($7::uuid IS NULL OR l.application_id = $7)
 """
 # Which models entries are of, with what was charged for each, and what the published price would have been.

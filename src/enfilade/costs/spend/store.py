@@ -25,8 +25,9 @@ FROM spend_progress p
 # Reports. What is rolled up ends at the watermark; on another server than the roll-ups were made on it means nothing.
 # The parameters change what a report reads a thousandfold, so no plan is kept for all of them.
 WATERMARK = """
-SELECT CASE WHEN p.server = spend_server() AND p.watermark <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-            THEN p.watermark ELSE 0 END AS watermark, set_config('plan_cache_mode', 'force_custom_plan', true),
+SELECT CASE WHEN p.watermark > 0 AND p.server = spend_server()
+                AND p.watermark <= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+            THEN p.watermark ELSE '-9223372036854775808'::bigint END AS watermark, set_config('plan_cache_mode', 'force_custom_plan', true),
        set_config('work_mem', '64MB', true)
 FROM spend_progress p
 """

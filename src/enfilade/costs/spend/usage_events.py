@@ -66,7 +66,11 @@ async def read_usage(unit: UnitOfWork, after: Position, limit: int, tenant: str 
     The unit of work must be a read-only one: the horizon and the entries are of one snapshot. Raises ValueError for a
     position that this database has not reached.
     """
-    horizon: int = await unit.fetch_value(store.HORIZON)
+    # A tenant's places count from its beginning, wherever its entries were posted; those of all tenants are the cell's.
+    state = await unit.fetch_row(store.HORIZON, tenant)
+    assert state is not None
+    base: int = state["base"]
+    horizon = state["horizon"] + base
     if after.xact > horizon:
         message = "This cursor is ahead of the ledger: it comes from another database, or from before a restore."
         raise ValueError(message)
@@ -74,13 +78,14 @@ async def read_usage(unit: UnitOfWork, after: Position, limit: int, tenant: str 
     while True:
         # Little by little: the index finds a stretch of transactions fast, and has no order within it.
         upper = min(after.xact + width, horizon)
-        rows = await unit.fetch(store.USAGE, after.xact, after.call_id, after.line, upper, tenant, limit)
+        places = (after.xact - base, after.call_id, after.line, upper - base)
+        rows = await unit.fetch(store.USAGE, *places, tenant, limit)
         if rows or upper == horizon:
             break
         width *= GROWTH
     if len(rows) == limit:
         last = rows[-1]
-        return UsagePage(rows, Position(last["posted_xact"], str(last["call_id"]), last["line"]), more=True)
+        return UsagePage(rows, Position(last["posted_xact"] + base, str(last["call_id"]), last["line"]), more=True)
     following = Position(upper) if upper > after.xact else after
     return UsagePage(rows, following, more=upper < horizon)
 

@@ -87,7 +87,7 @@ CHARGES = {granularity: _CHARGES.format(granularity=granularity) for granularity
 
 # Usage events: entries in the order of the transactions that posted them. What a transaction below $5 posted is all
 # there: those that still run are not below it. $4 bounds what one page looks at.
-HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon, ledger_base($1) AS base"
 USAGE = f"""
 SELECT x.*, t.name AS tenant, d.name AS department, a.name AS application
 FROM (

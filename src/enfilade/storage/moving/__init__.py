@@ -1,0 +1,1 @@
+"""Moving a tenant's rows from one cell to another, while it goes on working."""
