@@ -11,9 +11,11 @@ from enfilade import __version__
 from enfilade.api import auth as auth_family
 from enfilade.api import authzen
 from enfilade.api import routes as family
+from enfilade.api import scim as scim_family
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.envelope import Envelope
 from enfilade.api.admin.problems import RESPONSES, install_problems
+from enfilade.api.admin.scim import PREFIX as SCIM_PREFIX
 from enfilade.api.admin.security import require_permission
 from enfilade.core.errors import InternalError
 from enfilade.core.families import members
@@ -60,6 +62,8 @@ def build_fastapi(context: AdminContext) -> FastAPI:
     for router in admin_routers():
         app.include_router(router, prefix=PREFIX)
     app.include_router(_checked({"authzen": authzen.ROUTER})[0])
+    for router in scim_routers():
+        app.include_router(router, prefix=SCIM_PREFIX)
     for router in auth_routers():
         # Browsers and command lines are led there: it is no part of the API that programs are written against.
         app.include_router(router, prefix=AUTH_PREFIX, include_in_schema=False)
@@ -89,6 +93,11 @@ def _describe_envelope(app: FastAPI) -> None:
 def admin_routers() -> list[APIRouter]:
     """The family's routers, described. Raises InternalError for a route without a permission."""
     return _checked(members(family, "ROUTER"))
+
+
+def scim_routers() -> list[APIRouter]:
+    """The routers under `/scim/v2`. Raises InternalError for a route without a permission."""
+    return _checked(members(scim_family, "ROUTER"))
 
 
 def auth_routers() -> list[APIRouter]:

@@ -15,7 +15,7 @@ from enfilade.core.errors import EnfiladeError, MethodNotAllowed, NotFound
 from enfilade.dialects.types import Registry
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
-ADMIN_PREFIXES = ("/api/", "/auth/", *authzen.PREFIXES)
+ADMIN_PREFIXES = ("/api/", "/auth/", "/scim/", *authzen.PREFIXES)
 
 
 class Application:

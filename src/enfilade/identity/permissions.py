@@ -9,6 +9,7 @@ CELLS_READ = "cells:read"
 CELLS_WRITE = "cells:write"
 PEOPLE_READ = "people:read"
 PEOPLE_WRITE = "people:write"
+PROVISIONING_WRITE = "provisioning:write"
 APPLICATIONS_READ = "applications:read"
 APPLICATIONS_WRITE = "applications:write"
 KEYS_READ = "keys:read"
@@ -78,6 +79,7 @@ _READ = frozenset(
 _TENANT_ADMIN = _READ | {
     TENANT_WRITE,
     PEOPLE_WRITE,
+    PROVISIONING_WRITE,
     APPLICATIONS_WRITE,
     KEYS_WRITE,
     LIMITS_WRITE,
@@ -140,6 +142,8 @@ TENANT_ROLES: dict[str, frozenset[str]] = {
     "auditor": _READ
     | {AUDIT_READ, BILLING_READ, CONFIGURATION_READ, ROLES_READ, SECURITY_READ, BREAK_GLASS_READ}
     | {ENCRYPTION_READ},
+    # For the key of a directory elsewhere that says who there is, by SCIM.
+    "provisioning": frozenset({PROVISIONING_WRITE}),
     "member": frozenset(),
 }
 PLATFORM_ROLES: dict[str, frozenset[str]] = {

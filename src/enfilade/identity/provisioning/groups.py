@@ -1,5 +1,6 @@
 """Groups of a tenant's people."""
 
+import re
 from dataclasses import replace
 
 from enfilade.core.clock import Clock, to_datetime
@@ -11,6 +12,9 @@ from enfilade.identity.roles.granting import check_power_over_group
 from enfilade.identity.rows import START, check_name, check_version, group_of
 from enfilade.identity.types import SCIM, Group, GroupSpec, Origin, Outcome
 from enfilade.storage.unit_of_work import UnitOfWork
+
+NAME = re.compile(r"[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?")
+"""Directories elsewhere have names of all kinds."""
 
 
 class Groups:
@@ -64,7 +68,7 @@ class Groups:
     async def _write(
         self, unit: UnitOfWork, spec: GroupSpec, present: Group | None, expected: int | None, origin: Origin | None
     ) -> tuple[Group, Outcome]:
-        check_name(spec.name)
+        check_name(spec.name, NAME)
         members = await self._members(unit, spec.members)
         spec = replace(spec, members=tuple(sorted(members)))
         if present is not None:
