@@ -117,7 +117,9 @@ class _Checker:
                 spec, statement = sound[at]
                 message = error.error.removeprefix(f"for policy `{error.policy_id}`, ")
                 named = _QUOTED.findall(message)
-                place = statement.find(*[part for name in named for part in (name, name.rpartition(".")[2])])
+                place = statement.find(
+                    *[p for name in named for p in (name, name.rpartition(".")[2], name.rpartition("::")[2])]
+                )
                 word = place.value if place.kind == "string" else place.text
                 message = _plainer(message, word)
                 if (spec.name, message) not in told:
@@ -200,7 +202,9 @@ def _parsed(spec: PolicySpec) -> Statement:
         last = statement.tokens[-1]
         raise Fault("something is missing after this, perhaps a `;`", last.line, last.column + len(last.text))
     named = _QUOTED.findall(complaint) or [complaint.rpartition(": ")[2]]
-    token = unexpected(statement, _complaint) if complaint.startswith("unexpected") else statement.find(*named)
+    token = (
+        unexpected(statement, _complaint, named[0]) if complaint.startswith("unexpected") else statement.find(*named)
+    )
     raise Fault(complaint, token.line, token.column)
 
 

@@ -172,10 +172,11 @@ def place(text: str, at: int) -> tuple[int, int]:
     return before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1
 
 
-def unexpected(statement: Statement, complaint: Callable[[str], str | None]) -> Token:
+def unexpected(statement: Statement, complaint: Callable[[str], str | None], named: str) -> Token:
     """Where a statement stops making sense: the first token with which its beginning is refused for good.
 
-    `complaint` tells what the parser says of a text; a beginning that could go on ends unexpectedly, nothing more.
+    `complaint` tells what the parser says of a text; a beginning that could go on ends unexpectedly, nothing more. The
+    parser goes on for a little after a fault, so the token that it `named` may stand before that.
     """
     tokens, first = statement.tokens, statement.tokens[0].start
     low, high = 0, len(tokens) - 1
@@ -187,7 +188,7 @@ def unexpected(statement: Statement, complaint: Callable[[str], str | None]) -> 
             high = middle
         else:
             low = middle + 1
-    return tokens[low]
+    return next((token for token in reversed(tokens[: low + 1]) if token.text == named), tokens[low])
 
 
 def unescape(text: str) -> str:
