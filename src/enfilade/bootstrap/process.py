@@ -64,12 +64,19 @@ async def bring_up(parts: Parts, *, migrates: bool) -> None:
     await parts.directory.load()
 
 
-async def prepare_cells(parts: Parts, *, migrates: bool) -> None:
-    """Find the cells, and bring them up to date or see what they lack: one that cannot be used stops nobody else."""
+async def find_cells(parts: Parts) -> None:
+    """Learn from the registry which cells there are. The pools are open by then."""
+    if not await parts.fleet.has_registry():
+        return
     async with parts.storage.unit_of_work(system_scope("start"), readonly=True) as unit:
         await parts.cell_hosts.open(unit)
     for tenant in await parts.fleet.find():
         log.error("cell_host_unknown", tenant=tenant, host=parts.cells.placement(tenant).host)
+
+
+async def prepare_cells(parts: Parts, *, migrates: bool) -> None:
+    """Find the cells, and bring them up to date or see what they lack: one that cannot be used stops nobody else."""
+    await find_cells(parts)
     unusable = await parts.fleet.migrate() if migrates else await parts.fleet.check()
     for state in unusable:
         log.error("cell_unusable", cell=state.cell.name, error=state.fault)

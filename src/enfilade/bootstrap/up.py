@@ -17,7 +17,7 @@ import structlog
 from enfilade import __version__
 from enfilade.api.server import server_context
 from enfilade.bootstrap.compose import Ingredients, Parts
-from enfilade.bootstrap.process import CannotListen, Listening, Stop, bring_up, listen, serve, shut
+from enfilade.bootstrap.process import CannotListen, Listening, Stop, bring_up, find_cells, listen, serve, shut
 from enfilade.bootstrap.sealing import master_key_choice
 from enfilade.bootstrap.vault import secret_rules
 from enfilade.configuration.document import Document
@@ -30,6 +30,7 @@ from enfilade.identity.types import KeySpec
 from enfilade.settings import Settings
 from enfilade.storage.address import Address, external_address
 from enfilade.storage.embedded.supervisor import EmbeddedPostgres
+from enfilade.storage.fleet import Fleet
 from enfilade.telemetry.logs import LineWriter, configure_logs
 from enfilade.telemetry.traces import CallTracer, NoTracer
 
@@ -86,6 +87,18 @@ async def database(settings: Settings, progress: Progress) -> AsyncIterator[Addr
                 watch.cancel()
     finally:
         await server.stop()
+
+
+@asynccontextmanager
+async def cells_of(settings: Settings, address: Address) -> AsyncIterator[Fleet]:
+    """The cells of an installation, for commands that look after them while no server runs."""
+    parts = Parts(ingredients(settings, address, None))
+    try:
+        await parts.database.open()
+        await find_cells(parts)
+        yield parts.fleet
+    finally:
+        await shut(parts)
 
 
 def ingredients(settings: Settings, address: Address, writer: LineWriter | None) -> Ingredients:

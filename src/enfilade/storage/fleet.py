@@ -59,11 +59,19 @@ class Fleet:
         """Look after `cells`, whose hosts are known already."""
         self._cells = cells
 
+    @property
+    def home(self) -> Cell:
+        """The shared cell of the installation's own database."""
+        return self._cells.shared
+
+    async def has_registry(self) -> bool:
+        """Whether the installation knows of cells: an older one does not, and everybody lives together there."""
+        async with self._cells.home.database.owner() as connection:
+            return bool(await connection.fetchval(HAS_REGISTRY))
+
     async def find(self) -> list[str]:
         """Read from the registry where tenants live; returns those on a host that is not known. As the owner."""
         async with self._cells.home.database.owner() as connection:
-            if not await connection.fetchval(HAS_REGISTRY):
-                return []  # The installation is older than cells: everybody lives together.
             rows = await connection.fetch(READ_REGISTRY)
         return self._cells.place_all({str(row["id"]): Placement(row["isolation"], row["cell"]) for row in rows})
 
