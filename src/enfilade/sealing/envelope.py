@@ -5,9 +5,9 @@ them away again, everywhere within a second, when a tenant's key is withdrawn, d
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import structlog
@@ -24,6 +24,10 @@ from enfilade.sealing.registry import Registry
 from enfilade.sealing.subject_keys import SubjectKeyStore
 from enfilade.sealing.tenant_keys import USABLE, TenantKeyStore, closed
 from enfilade.storage.unit_of_work import UnitOfWork
+
+Found = TypeVar("Found")
+RELOADS = 2
+"""How often newer versions of a tenant's key are looked for before something counts as altered."""
 
 log = structlog.get_logger("enfilade.sealing")
 
@@ -133,11 +137,14 @@ class Envelope:
             else:
                 missing.add(identifier)
         if missing:
-            found, erased = await self._subject_keys.load(keys, missing)
+            generation = self._generation
+            keys, (found, erased) = await self._with_newest(keys, lambda held: self._subject_keys.load(held, missing))
             self.check(tenant)
             for key in found:
-                self._ring.put_subject(key)
                 opening[key.id] = key
+                if generation == self._generation:
+                    self._ring.put_subject(key)
+            opening.update(keys.versions)
             if missing - erased - opening.keys():
                 # Perhaps sealed under a version of the tenant's key that is newer than ours.
                 keys = await self._load_tenant(tenant, keys)
@@ -204,15 +211,22 @@ class Envelope:
                 if (held := self._ring.subject(tenant, subject)) is not None:
                     return held
                 generation = self._generation
-                try:
-                    key = await self._subject_keys.get(keys, subject)
-                except CannotOpen:
-                    # Perhaps wrapped under a version of the tenant's key that is newer than ours.
-                    key = await self._subject_keys.get(await self._load_tenant(tenant, keys), subject)
+                keys, key = await self._with_newest(keys, lambda held: self._subject_keys.get(held, subject))
                 self.check(tenant)
                 if generation == self._generation:
                     self._ring.put_subject(key)
                     return key
+
+    async def _with_newest(
+        self, keys: TenantKeys, read: Callable[[TenantKeys], Awaitable[Found]]
+    ) -> tuple[TenantKeys, Found]:
+        """What `read` reads with these keys, or with newer ones where it is wrapped under a version that they lack."""
+        for _ in range(RELOADS):
+            try:
+                return keys, await read(keys)
+            except CannotOpen:
+                keys = await self._load_tenant(keys.tenant, keys)
+        return keys, await read(keys)
 
     def _turn(self, name: str) -> asyncio.Lock:
         """One at a time reads a key. The lock lives as long as somebody holds it."""
