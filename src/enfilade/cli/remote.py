@@ -37,12 +37,18 @@ class Remote:
         self._client = client
 
     def request(
-        self, method: str, path: str, *, explain: Callable[[httpx2.Response], bool] | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        explain: Callable[[httpx2.Response], bool] | None = None,
+        prefix: str = "/api/v1",
+        **options: Any,
     ) -> Any:
         """Send a request and return the decoded reply. `explain` may tell of a failure better, and says if it did."""
         params = {name: value for name, value in options.pop("params", {}).items() if value is not None}
         try:
-            reply = self._client.request(method, f"/api/v1{path}", params=params, **options)
+            reply = self._client.request(method, f"{prefix}{path}", params=params, **options)
         except httpx2.TransportError as error:
             raise self._no_answer(error) from None
         if reply.status_code >= 400:
