@@ -61,7 +61,8 @@ def build_fastapi(context: AdminContext) -> FastAPI:
     install_problems(app)
     for router in admin_routers():
         app.include_router(router, prefix=PREFIX)
-    app.include_router(_checked({"authzen": authzen.ROUTER})[0])
+    # It is described by its own specification.
+    app.include_router(_checked({"authzen": authzen.ROUTER})[0], include_in_schema=False)
     for router in scim_routers():
         app.include_router(router, prefix=SCIM_PREFIX)
     for router in auth_routers():

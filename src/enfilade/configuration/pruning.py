@@ -73,8 +73,7 @@ class Pruner:
             self._removed.append(("account rules", part.name, part.name))
         if part.anomalies is None and await rooms.anomalies.remove(unit):
             self._removed.append(("anomaly rules", part.name, part.name))
-        if part.access is None and await rooms.policies.remove(unit):
-            self._removed.append(("access", part.name, part.name))
+        await self._access(identifier, part)
         issuers = {issuer.name for issuer in part.issuers}
         await prune(
             "issuer",
@@ -83,7 +82,6 @@ class Pruner:
             lambda unit, issuer: rooms.issuers.remove(unit, issuer.id),
             lambda issuer: issuer.name,
         )
-        use_cases = {use_case.name for use_case in part.use_cases}
         keys = {key.name for key in part.keys}
         applications = {application.name for application in part.applications}
         users = {user.email.lower() for user in part.users}
@@ -140,13 +138,6 @@ class Pruner:
             lambda unit, user: identity.users.remove(unit, user.id),
             lambda user: user.spec.email,
         )
-        await prune(
-            "use case",
-            rooms.use_cases.page,
-            lambda use_case: use_case.spec.name in use_cases,
-            lambda unit, use_case: rooms.use_cases.remove(unit, use_case.id),
-            lambda use_case: use_case.spec.name,
-        )
         roles = {role.name for role in part.roles}
         await prune(
             "role",
@@ -168,6 +159,16 @@ class Pruner:
             if host.spec.name not in wanted:
                 await self._rooms.identity.cells.remove(self._unit, host.spec.name)
                 self._removed.append(("cell", host.spec.name, None))
+
+    async def _access(self, identifier: str, part: doc.Tenant) -> None:
+        unit, rooms = self._unit, self._rooms
+        if part.access is None and await rooms.policies.remove(unit):
+            self._removed.append(("access", part.name, part.name))
+        wanted = {use_case.name for use_case in part.use_cases}
+        for use_case in await everything(lambda a, n: rooms.use_cases.page(unit, a, n, identifier)):
+            if use_case.spec.name not in wanted:
+                await rooms.use_cases.remove(unit, use_case.id)
+                self._removed.append(("use case", use_case.spec.name, part.name))
 
     async def _catalogue(self, document: doc.Document) -> None:
         unit, catalogue, providers = self._unit, self._rooms.catalogue, self._rooms.providers
