@@ -1,13 +1,11 @@
 """Asking for access, and deciding about it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from enfilade.access.approvals import store
 from enfilade.access.approvals.errors import (
-    AlreadyReviewed,
-    NoReviewers,
     NotReviewer,
     OwnRequest,
     RequestClosed,
@@ -18,7 +16,8 @@ from enfilade.access.approvals.grants import Grants
 from enfilade.access.approvals.people import Matter, Reviewers
 from enfilade.access.approvals.rows import moment_of, request_of, rule_text, text_of
 from enfilade.access.approvals.rules import RuleBook
-from enfilade.access.approvals.types import Decision, Person, Request, RequestState, Rule, Standing, Wish
+from enfilade.access.approvals.standing import require_reviewers, seat_of, standing_of
+from enfilade.access.approvals.types import Person, Request, RequestState, Standing, Wish
 from enfilade.access.approvals.wishes import WishReader, check_duration, check_text, described
 from enfilade.core.clock import NANOSECONDS, Clock, to_datetime, to_rfc3339
 from enfilade.core.ids import IdFactory
@@ -96,7 +95,7 @@ class Requests:
         )
         request = await self.get(unit, identifier)
         stages = await self._stages(unit, request, person)
-        _require_reviewers(rule, stages)
+        require_reviewers(rule, stages)
         unit.record(
             "AccessRequested",
             **_named(request),
@@ -120,9 +119,37 @@ class Requests:
         self, unit: UnitOfWork, person: str, query: RequestQuery, after: str | None, limit: int
     ) -> list[Request]:
         """Like `page`, but only what somebody may see who sees no more than their own."""
+
+        async def concerns(request: Request) -> bool:
+            return await self.is_party(unit, person, request)
+
+        return await self._page_where(unit, concerns, query, after, limit)
+
+    async def page_awaiting(
+        self, unit: UnitOfWork, person: str, query: RequestQuery, after: str | None, limit: int
+    ) -> list[Request]:
+        """Like `page`, but only what somebody can decide about now, for themselves or in another's place."""
+
+        async def awaits(request: Request) -> bool:
+            if person in request.concerned or any(entry.reviewer == person for entry in request.decisions):
+                return False
+            standing = await self.standing(unit, request)
+            delegations = await self._reviewers.delegations(unit, self._clock.now_ns())
+            return not standing.reviewers.isdisjoint({person, *(seat for seat, who in delegations if who == person)})
+
+        return await self._page_where(unit, awaits, query, after, limit)
+
+    async def _page_where(
+        self,
+        unit: UnitOfWork,
+        is_wanted: Callable[[Request], Awaitable[bool]],
+        query: RequestQuery,
+        after: str | None,
+        limit: int,
+    ) -> list[Request]:
         found: list[Request] = []
         while len(found) < limit and (requests := await self.page(unit, query, after, MOST_AT_ONCE)):
-            found += [request for request in requests if await self.is_party(unit, person, request)]
+            found += [request for request in requests if await is_wanted(request)]
             after = requests[-1].id
         return found[:limit]
 
@@ -237,64 +264,10 @@ class Requests:
         ]
 
 
-def counts(decision: Decision, stages: Sequence[frozenset[str]], delegations: frozenset[tuple[str, str]]) -> bool:
-    """Whether an approval still counts: who has lost the right to decide meanwhile has not decided."""
-    if not decision.approves or decision.seat not in stages[decision.stage]:
-        return False
-    return decision.reviewer == decision.seat or (decision.seat, decision.reviewer) in delegations
-
-
-def standing_of(
-    request: Request, stages: Sequence[frozenset[str]], delegations: frozenset[tuple[str, str]]
-) -> Standing:
-    """How far a request has come. The database holds at most one decision of each reviewer, and one for each seat."""
-    for number, (stage, seats) in enumerate(zip(request.rule.stages, stages, strict=True)):
-        got = [entry for entry in request.decisions if entry.stage == number and counts(entry, stages, delegations)]
-        if len(got) < stage.needs:
-            decided = {entry.seat for entry in request.decisions} | {entry.reviewer for entry in request.decisions}
-            return Standing(number, seats - decided, len(got), stage.needs)
-    return Standing(None, frozenset(), 0, 0)
-
-
-def seat_of(reviewer: str, request: Request, seats: frozenset[str], delegations: frozenset[tuple[str, str]]) -> str:
-    """Whose right a reviewer decides by: their own, else that of somebody whom they stand in for.
-
-    Raises NotReviewer, AlreadyReviewed.
-    """
-    taken = {entry.seat for entry in request.decisions}
-    if any(entry.reviewer == reviewer for entry in request.decisions):
-        message = "You have decided about this request already."
-        raise AlreadyReviewed(message)
-    if reviewer in seats:
-        if reviewer in taken:
-            message = "Somebody has decided in your place already."
-            raise AlreadyReviewed(message)
-        return reviewer
-    represented = sorted(seat for seat, delegate in delegations if delegate == reviewer and seat in seats)
-    free = [seat for seat in represented if seat not in taken]
-    if free:
-        return free[0]
-    if represented:
-        message = "Whoever you stand in for has decided already."
-        raise AlreadyReviewed(message)
-    message = "This request awaits the decision of others."
-    raise NotReviewer(message)
-
-
 def unknown(identifier: str) -> UnknownApprovalRequest:
     """The same for a request that is not there and for one that is not theirs to see."""
     message = f"There is no approval request {identifier!r} that you may see."
     return UnknownApprovalRequest(message)
-
-
-def _require_reviewers(rule: Rule, stages: Sequence[frozenset[str]]) -> None:
-    for number, (stage, seats) in enumerate(zip(rule.stages, stages, strict=True)):
-        if len(seats) < stage.needs:
-            message = (
-                f"Stage {number + 1} of the approval rule {rule.name!r} needs {stage.needs} reviewers, and has "
-                f"{len(seats)} beside yourself."
-            )
-            raise NoReviewers(message, details={"rule": rule.name, "stage": number})
 
 
 def _named(request: Request) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class RuleBook:
         self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None
     ) -> list[RuleRecord]:
         """Rules in the order of their making, with people and groups by name."""
-        rows = await unit.fetch(store.LIST_RULES, after or START, limit, tenant)
+        rows = await unit.fetch_listed(store.LIST_RULES, after or START, limit, tenant)
         return [await self._shown(unit, rule_of(row)) for row in rows]
 
     async def get(self, unit: UnitOfWork, name: str) -> RuleRecord:

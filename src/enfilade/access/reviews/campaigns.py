@@ -35,7 +35,7 @@ class Campaigns:
         self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None, reviewer: str | None = None
     ) -> list[Review]:
         """Campaigns in the order of their making; of a reviewer those in which something is asked of them."""
-        rows = await unit.fetch(store.LIST_REVIEWS, after or START, limit, tenant, reviewer)
+        rows = await unit.fetch_listed(store.LIST_REVIEWS, after or START, limit, tenant, reviewer)
         return [review_of(row) for row in rows]
 
     async def get(self, unit: UnitOfWork, identifier: str) -> Review:
@@ -126,7 +126,9 @@ class Campaigns:
         self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None
     ) -> list[Schedule]:
         """Schedules in the order of their making."""
-        return [schedule_of(row) for row in await unit.fetch(store.LIST_SCHEDULES, after or START, limit, tenant)]
+        return [
+            schedule_of(row) for row in await unit.fetch_listed(store.LIST_SCHEDULES, after or START, limit, tenant)
+        ]
 
     async def get_schedule(self, unit: UnitOfWork, name: str) -> Schedule:
         """A schedule by name or id. Raises UnknownReviewSchedule."""
