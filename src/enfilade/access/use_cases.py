@@ -76,7 +76,8 @@ class UseCases:
         """Use cases in the order of their making."""
         before = self.today() if overdue else None
         return [
-            use_case_of(row) for row in await unit.fetch(store.LIST_USE_CASES, after or START, limit, tenant, before)
+            use_case_of(row)
+            for row in await unit.fetch_listed(store.LIST_USE_CASES, after or START, limit, tenant, before)
         ]
 
     async def find(self, unit: UnitOfWork, name: str) -> UseCase | None:

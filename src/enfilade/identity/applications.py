@@ -23,7 +23,7 @@ class Applications:
         self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None
     ) -> list[Application]:
         """Applications in the order of their making."""
-        rows = await unit.fetch(store.LIST_APPLICATIONS, after or START, limit, tenant)
+        rows = await unit.fetch_listed(store.LIST_APPLICATIONS, after or START, limit, tenant)
         return [application_of(row) for row in rows]
 
     async def find(self, unit: UnitOfWork, name: str) -> Application | None:

@@ -69,7 +69,7 @@ class Keys:
 
     async def page(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[Key]:
         """Keys that are not revoked, in the order of their making."""
-        return [key_of(row) for row in await unit.fetch(store.LIST_KEYS, after or START, limit, tenant)]
+        return [key_of(row) for row in await unit.fetch_listed(store.LIST_KEYS, after or START, limit, tenant)]
 
     async def find(self, unit: UnitOfWork, name: str) -> Key | None:
         """The current tenant's key of that name or id."""

@@ -43,7 +43,7 @@ class Departments:
         self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None
     ) -> list[Department]:
         """Departments in the order of their making."""
-        rows = await unit.fetch(store.LIST_DEPARTMENTS, after or START, limit, tenant)
+        rows = await unit.fetch_listed(store.LIST_DEPARTMENTS, after or START, limit, tenant)
         return [department_of(row) for row in rows]
 
     async def find(self, unit: UnitOfWork, name: str) -> Department | None:
@@ -99,7 +99,7 @@ class Users:
 
     async def page(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[User]:
         """Users in the order of their making."""
-        return [user_of(row) for row in await unit.fetch(store.LIST_USERS, after or START, limit, tenant)]
+        return [user_of(row) for row in await unit.fetch_listed(store.LIST_USERS, after or START, limit, tenant)]
 
     async def find(self, unit: UnitOfWork, email: str) -> User | None:
         """The current tenant's user with that address or id."""

@@ -116,6 +116,30 @@ class UnitOfWork:
         rows: list[asyncpg.Record] = await self._connection.fetch(statement, *values)
         return rows
 
+    async def fetch_listed(
+        self, statement: str, after: object, limit: int, tenant: str | None, *values: object
+    ) -> list[asyncpg.Record]:
+        """A page of a list in the order of ids: of one tenant, or with None of all, wherever they live.
+
+        The statement takes the id after which the page begins, the most rows, the tenant, and further values. A cell that
+        cannot be reached is left out of a list of all.
+        """
+        if not self.scope.is_platform or self.tenant != self.scope.tenant:
+            return await self.fetch(statement, after, limit, tenant, *values)
+        rows: list[asyncpg.Record] = []
+        for cell in self._cells.all() if tenant is None else [self._cells.of(tenant)]:
+            try:
+                connection = await self._transactions.enter(self.tenant, cell, self._cells.shared, alone=False)
+            except DatabaseUnavailable as error:
+                if tenant is not None or cell is self._cells.shared:
+                    raise
+                log.warning("cell_left_out", cell=cell.name, error=error.message)
+                continue
+            if connection is not None:
+                rows += await connection.fetch(statement, after, limit, tenant, *values)
+        await self._transactions.enter(self.tenant, self._cell, self._cells.shared, alone=False)
+        return sorted(rows, key=lambda row: row["id"])[:limit]
+
     async def fetch_row(self, statement: str, *values: object) -> asyncpg.Record | None:
         """The first row, or None."""
         return await self._connection.fetchrow(statement, *values)

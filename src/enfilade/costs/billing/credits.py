@@ -47,7 +47,7 @@ class Credits:
 
     async def page(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[Credit]:
         """Credits in the order of their granting, with what is left of each."""
-        return [_credit(row) for row in await unit.fetch(store.LIST_CREDITS, after or START, limit, tenant)]
+        return [_credit(row) for row in await unit.fetch_listed(store.LIST_CREDITS, after or START, limit, tenant)]
 
     async def usable(self, unit: UnitOfWork, tenant: str, now: datetime, start: datetime) -> list[Credit]:
         """What the invoice of a period that begins at `start` may take, oldest first."""

@@ -45,7 +45,7 @@ class Register:
         self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None, kind: str | None = None
     ) -> list[Invoice]:
         """Documents in the order of their issue."""
-        rows = await unit.fetch(store.LIST_INVOICES, after or START, limit, tenant, kind)
+        rows = await unit.fetch_listed(store.LIST_INVOICES, after or START, limit, tenant, kind)
         return [_invoice(row) for row in rows]
 
     async def get(self, unit: UnitOfWork, name: str, tenant: str | None = None) -> Invoice:

@@ -97,7 +97,7 @@ class Budgets:
         self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None
     ) -> list[BudgetRule]:
         """Budgets in the order of their making, with the raises that have not passed."""
-        rows = await unit.fetch(store.LIST_BUDGETS, after or START, limit, tenant)
+        rows = await unit.fetch_listed(store.LIST_BUDGETS, after or START, limit, tenant)
         raises = await self.raises.current(unit, [row["id"] for row in rows])
         return [budget_of(row, raises=raises.get(str(row["id"]), ())) for row in rows]
 

@@ -37,7 +37,7 @@ class Limits:
 
     async def page(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[LimitRule]:
         """Limits in the order of their making."""
-        return [limit_of(row) for row in await unit.fetch(store.LIST_LIMITS, after or START, limit, tenant)]
+        return [limit_of(row) for row in await unit.fetch_listed(store.LIST_LIMITS, after or START, limit, tenant)]
 
     async def get(self, unit: UnitOfWork, identifier: str) -> LimitRule:
         """The limit with that id. Raises UnknownLimit."""

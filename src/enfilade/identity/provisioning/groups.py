@@ -27,7 +27,7 @@ class Groups:
 
     async def page(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[Group]:
         """Groups in the order of their making."""
-        return [group_of(row) for row in await unit.fetch(store.LIST_GROUPS, after or START, limit, tenant)]
+        return [group_of(row) for row in await unit.fetch_listed(store.LIST_GROUPS, after or START, limit, tenant)]
 
     async def find(self, unit: UnitOfWork, name: str) -> Group | None:
         """The current tenant's group of that name or id."""

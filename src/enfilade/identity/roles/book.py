@@ -34,7 +34,7 @@ class RoleBook:
 
     async def page(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[Role]:
         """The tenant's own roles in the order of their making."""
-        return [_role_of(row) for row in await unit.fetch(store.LIST_ROLES, after or START, limit, tenant)]
+        return [_role_of(row) for row in await unit.fetch_listed(store.LIST_ROLES, after or START, limit, tenant)]
 
     def built_in(self, tenant: str) -> list[Role]:
         """The roles that are there without being made."""
@@ -130,7 +130,7 @@ class Assignments:
         places = (within.everywhere, list(within.departments), list(within.applications))
         return [
             named_assignment(row)
-            for row in await unit.fetch(store.LIST_ASSIGNMENTS, after or START, limit, tenant, *places)
+            for row in await unit.fetch_listed(store.LIST_ASSIGNMENTS, after or START, limit, tenant, *places)
         ]
 
     async def get(self, unit: UnitOfWork, identifier: str) -> NamedAssignment:

@@ -64,7 +64,7 @@ class GlassBook:
         unreviewed: bool = False,
     ) -> list[BrokenGlass]:
         """In the order of their opening; of one actor, or those that wait for a review."""
-        rows = await unit.fetch(store.LIST_GLASS, after or START, limit, tenant, actor, unreviewed)
+        rows = await unit.fetch_listed(store.LIST_GLASS, after or START, limit, tenant, actor, unreviewed)
         return [glass_of(row) for row in rows]
 
     async def end(self, unit: UnitOfWork, identifier: str, by: str) -> BrokenGlass:

@@ -53,7 +53,7 @@ class Issuers:
 
     async def page(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[Issuer]:
         """Issuers in the order of their making."""
-        return [issuer_of(row) for row in await unit.fetch(store.LIST_ISSUERS, after or START, limit, tenant)]
+        return [issuer_of(row) for row in await unit.fetch_listed(store.LIST_ISSUERS, after or START, limit, tenant)]
 
     async def find(self, unit: UnitOfWork, name: str) -> Issuer | None:
         """The current tenant's issuer of that name or id."""
