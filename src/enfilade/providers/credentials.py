@@ -260,6 +260,24 @@ class FormerCredential(Credential):
         """See `Credential.value`."""
         return self._present.former() or self._present.value()
 
+    @property
+    def may_rotate(self) -> bool:
+        """See `Credential.may_rotate`: nothing older is kept."""
+        return False
+
+    @property
+    def is_cold(self) -> bool:
+        """See `Credential.is_cold`."""
+        return self._present.is_cold
+
+    async def warm(self) -> None:
+        """See `Credential.warm`."""
+        await self._present.warm()
+
+    def follows(self, reference: SecretReference) -> bool:
+        """See `Credential.follows`."""
+        return self._present.follows(reference)
+
     def former(self) -> str | None:
         """See `Credential.former`: nothing older is kept."""
         return None
