@@ -38,14 +38,21 @@ class Place:
     house: House
     issuer: TestIssuer
     clock: ManualClock
+    is_changed: bool = False
+    _caller: httpx2.AsyncClient | None = None
 
     async def call(self, token: str) -> httpx2.Response:
         """A call to a model."""
-        reply: httpx2.Response = await self.house.client(token).post("/v1/chat/completions", json=CALL)
+        if self._caller is None:
+            self._caller = self.house.client(None)
+        # The server ends idle connections by the clock that tests advance.
+        headers = {"authorization": f"Bearer {token}", "connection": "close"}
+        reply: httpx2.Response = await self._caller.post("/v1/chat/completions", json=CALL, headers=headers)
         return reply
 
     async def declare(self, **changes: Any) -> None:
         """Change what acme says of the issuer."""
+        self.is_changed = True
         document = world()
         document["tenants"][0]["issuers"] = [issuer_part(self.issuer, **changes)]
         await self.house.apply(document)

@@ -63,7 +63,11 @@ class IssuerBook:
         place = (issuer.spec.url, issuer.settings.jwks_url, issuer.settings.allow_private_network)
         known = self._publications.get(issuer.id)
         if known is None or known[0] != place:
-            known = self._publications[issuer.id] = (place, Publications(issuer, self._fetcher, self._clock))
+            # What a key vouched for that is there no more is verified anew.
+            published = Publications(
+                issuer, self._fetcher, self._clock, withdrawn=lambda: self.on_change([issuer.tenant])
+            )
+            known = self._publications[issuer.id] = (place, published)
         return known[1]
 
     def unhurried(self, issuer: Issuer) -> Publications:

@@ -1,5 +1,6 @@
 """What issuers publish about themselves (OpenID Connect Discovery, RFC 8414), and their keys."""
 
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -32,9 +33,12 @@ class Metadata(msgspec.Struct, frozen=True):
 class Publications:
     """What one issuer publishes, as last seen."""
 
-    def __init__(self, issuer: Issuer, fetcher: Fetcher, clock: Clock) -> None:
-        """Ask through `fetcher` when something is needed."""
+    def __init__(
+        self, issuer: Issuer, fetcher: Fetcher, clock: Clock, withdrawn: Callable[[], None] = lambda: None
+    ) -> None:
+        """Ask through `fetcher` when something is needed; `withdrawn` is called when a key is there no more."""
         self._issuer = issuer
+        self._withdrawn = withdrawn
         self._fetcher = fetcher
         self.metadata: Refreshed[Metadata] = Refreshed(self._fetch_metadata, clock)
         self.keys: Refreshed[tuple[VerificationKey, ...]] = Refreshed(self._fetch_keys, clock)
@@ -73,7 +77,14 @@ class Publications:
 
     async def _fetch_keys(self) -> tuple[VerificationKey, ...]:
         url = self._issuer.settings.jwks_url or (await self.metadata.get()).jwks_uri
-        return read_key_set(await self.body_of(url))
+        keys = read_key_set(await self.body_of(url))
+        if not _prints(self.keys.value or ()) <= _prints(keys):
+            self._withdrawn()
+        return keys
+
+
+def _prints(keys: Iterable[VerificationKey]) -> set[tuple[str | None, str]]:
+    return {(key.kid, key.key.thumbprint()) for key in keys}
 
 
 def check_address(url: str, *, private: bool) -> None:

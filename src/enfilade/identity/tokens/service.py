@@ -11,7 +11,7 @@ from enfilade.identity.principals import Principal, Principals
 from enfilade.identity.scopes import tenant_scope
 from enfilade.identity.tokens.arrivals import Arrivals, groups_in, person_in, roles_of
 from enfilade.identity.tokens.book import IssuerBook
-from enfilade.identity.tokens.errors import InvalidToken
+from enfilade.identity.tokens.errors import InvalidToken, IssuerAway
 from enfilade.identity.tokens.jws import (
     Parsed,
     check_access_token,
@@ -97,14 +97,18 @@ class Tokens:
         """Look at the key sets in use again when they are old, until cancelled: a key that was withdrawn ends its tokens."""
         while True:
             await self._clock.sleep(RENEW_KEYS_S)
-            for issuer in list(self._book.all()):
-                published = self._book.publications(issuer).keys
-                before = published.value
-                if before is None or not published.is_due:
-                    continue
-                after = await published.get()
-                if _names(after) != _names(before):
-                    self.forget([issuer.tenant])
+            await self.look_at_keys()
+
+    async def look_at_keys(self) -> None:
+        """Fetch the key sets that are in use and old."""
+        for issuer in list(self._book.all()):
+            published = self._book.publications(issuer).keys
+            if published.value is None or not published.is_due:
+                continue
+            try:
+                await published.get()
+            except IssuerAway as error:
+                log.warning("issuer_keys_not_renewed", issuer_id=issuer.id, tenant_id=issuer.tenant, error=error.message)
 
     async def _principal(self, issuer: Issuer, claims: dict[str, Any], expires_ns: int) -> Principal:
         application = _application(issuer, claims)
@@ -143,7 +147,3 @@ def _application(issuer: Issuer, claims: dict[str, Any]) -> str | None:
     if not isinstance(value, str) or not value:
         return None
     return issuer.settings.applications.get(value, value)
-
-
-def _names(keys: Collection[Any]) -> set[tuple[Any, ...]]:
-    return {(key.kid, key.kind, key.curve, key.key.thumbprint()) for key in keys}
