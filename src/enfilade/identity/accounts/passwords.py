@@ -17,6 +17,8 @@ MAX_LENGTH = 256
 MAX_WAITING = 32
 """So many passwords wait for their turn: a few seconds. Whoever comes then is told to come again."""
 LEAST_NAME = 4
+LEAST_REST = 8
+"""What a password has beside the names in its owner's address."""
 
 
 def check_password(password: str, email: str) -> str:
@@ -28,11 +30,12 @@ def check_password(password: str, email: str) -> str:
     folded = normal.casefold()
     plain = "".join(character for character in folded if character.isalnum())
     local, _, domain = email.casefold().partition("@")
-    for part in (local, domain.partition(".")[0]):
-        # What is left without the name has to be long enough by itself.
-        if len(part) >= LEAST_NAME and part in folded and len(folded.replace(part, "")) < MIN_LENGTH // 2:
-            message = "The password is little more than the e-mail address."
-            raise WeakPassword(message, param="password")
+    rest = folded
+    for part in (email.casefold(), local, domain.partition(".")[0]):
+        rest = rest.replace(part, "") if len(part) >= LEAST_NAME else rest
+    if rest != folded and len(rest) < LEAST_REST:
+        message = "The password is little more than the e-mail address."
+        raise WeakPassword(message, param="password")
     if plain in COMMON or plain.rstrip("0123456789") in COMMON or _is_repeated(folded):
         message = "The password is among the first that anybody would try."
         raise WeakPassword(message, param="password")

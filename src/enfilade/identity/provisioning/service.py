@@ -83,6 +83,7 @@ class Provisioning:
             if present.spec.active or present.origin.source == SCIM:
                 message = f"There is a user {spec.email!r} already."
                 raise AlreadyExists(message, param="userName")
+            draft.values["active"] = draft.values.get("active") is not False
             spec = draft.spec(present)
         return (await self._write_user(unit, present, spec, draft)).id
 

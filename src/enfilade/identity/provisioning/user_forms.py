@@ -100,7 +100,7 @@ class Draft:
         if isinstance(value, list) and len(value) == 1:
             value = value[0]
         if attribute.type == "boolean":
-            truth = _TRUTHS.get(value.lower()) if isinstance(value, str) else value
+            truth = _TRUTHS.get(value.lower(), value) if isinstance(value, str) else value
             if truth is not None and not isinstance(truth, bool):
                 message = f"`{label}` is true or false."
                 raise ScimFault(message, param=label)
@@ -133,7 +133,8 @@ class Draft:
             display_name=self.values.get("displayName") or name,
             manager=self.values.get("manager.value"),
             attributes=others | given,
-            active=True if active is None else active,
+            # Who was let go does not come back because a client leaves this out.
+            active=base.active if active is None else active,
         )
 
 
