@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from enfilade.configuration.access_parts import Access, UseCase
+from enfilade.configuration.approvals import ApprovalRule
 from enfilade.configuration.cells import Cell
 from enfilade.configuration.issuer_parts import TokenIssuer
 from enfilade.configuration.part import StrictPart
@@ -366,6 +367,8 @@ class Tenant(TenantBase):
     """Its register of use cases."""
     access: Access | None = None
     """Who may use what, for what."""
+    approval_rules: list[ApprovalRule] = []
+    """Which requests for access need whom."""
     markups: list[Markup] = []
     """What it pays on top of what providers charge."""
     billing: Billing | None = None

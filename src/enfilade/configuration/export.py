@@ -7,6 +7,7 @@ from enfilade.configuration import document as doc
 from enfilade.configuration import specs
 from enfilade.configuration.access import access_fields, use_case_fields
 from enfilade.configuration.anomalies import anomaly_fields
+from enfilade.configuration.approvals import rule_fields
 from enfilade.configuration.billing import issuer_fields, profile_fields
 from enfilade.configuration.cells import cell_fields
 from enfilade.configuration.issuers import token_issuer_fields
@@ -86,8 +87,10 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
     accounts = await rooms.account_rules.find(unit, tenant.id)
     use_cases = await everything(lambda a, n: rooms.use_cases.page(unit, a, n, tenant.id))
     issuers = await everything(lambda a, n: rooms.issuers.page(unit, a, n, tenant.id))
+    approval_rules = await everything(lambda a, n: rooms.approval_rules.page(unit, a, n, tenant.id))
     policies = await rooms.policies.published(unit, tenant.id)
     return specs.tenant_fields(tenant) | {
+        "approval_rules": [rule_fields(record.rule) for record in approval_rules],
         "use_cases": [use_case_fields(use_case.spec) for use_case in use_cases],
         "access": None if policies is None or policies.content == EMPTY else access_fields(policies.content),
         "issuers": [token_issuer_fields(issuer) for issuer in issuers],

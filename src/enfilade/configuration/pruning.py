@@ -169,6 +169,11 @@ class Pruner:
             if use_case.spec.name not in wanted:
                 await rooms.use_cases.remove(unit, use_case.id)
                 self._removed.append(("use case", use_case.spec.name, part.name))
+        rules = {rule.name for rule in part.approval_rules}
+        for record in await everything(lambda a, n: rooms.approval_rules.page(unit, a, n, identifier)):
+            if record.rule.name not in rules:
+                await rooms.approval_rules.remove(unit, record.id)
+                self._removed.append(("approval rule", record.rule.name, part.name))
 
     async def _catalogue(self, document: doc.Document) -> None:
         unit, catalogue, providers = self._unit, self._rooms.catalogue, self._rooms.providers

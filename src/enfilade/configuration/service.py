@@ -12,6 +12,7 @@ from enfilade.configuration import document as doc
 from enfilade.configuration import specs
 from enfilade.configuration.access import content_of, use_case_spec
 from enfilade.configuration.anomalies import anomaly_rules_of
+from enfilade.configuration.approvals import rule_of
 from enfilade.configuration.billing import issuer_of, profile_of
 from enfilade.configuration.cells import cell_spec
 from enfilade.configuration.errors import InvalidDocument
@@ -196,6 +197,7 @@ class ConfigurationService:
         await each(
             "role_assignment", part.role_assignments, lambda r: identity.assignments.put(unit, assignment_spec(r))
         )
+        await each("approval_rule", part.approval_rules, lambda r: self._rooms.approval_rules.put(unit, rule_of(r)))
         await self._keys(unit, part.keys, f"{path}.keys", part.name, result)
         await each("limit", part.limits, lambda entry: self._rooms.limits.put(unit, specs.limit_spec(entry)))
         await each("budget", part.budgets, lambda entry: self._rooms.budgets.put(unit, specs.budget_spec(entry)))

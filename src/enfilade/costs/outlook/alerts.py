@@ -1,4 +1,4 @@
-"""Alerts: the events about money that somebody should see, in one list."""
+"""Alerts: the events about money and access that somebody should see, in one list."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,6 +96,33 @@ ALERTS: dict[str, AlertType] = {
             "version": "The version of what was installed.",
             "reason": "What is wrong with it.",
             "in_use": "The version of the book in use.",
+        },
+    ),
+    "EmergencyAccessTaken": AlertType(
+        "Somebody took access at once, without asking.",
+        "Each time. Why stands with the access: `enfilade emergency list`.",
+        {
+            "id": "The access's id.",
+            "user": "The id of who took it.",
+            "asked": "What it is access to.",
+            "starts_at": "From when it holds.",
+            "ends_at": "Until when.",
+            "review_due_at": "By when somebody else has to review it.",
+        },
+    ),
+    "EmergencyReviewOverdue": AlertType(
+        "Nobody has reviewed emergency access in time.",
+        "Once for each; the review stays open.",
+        {"id": "The access's id.", "user": "The id of who took it.", "review_due_at": "When it was due."},
+    ),
+    "AccessReviewOverdue": AlertType(
+        "Questions of an access review were not answered in time.",
+        "Once for each review, on its due date.",
+        {
+            "id": "The review's id: `enfilade review show ID`.",
+            "name": "Its name.",
+            "items": "How many nobody answered.",
+            "revoked": "How many of these are revoked for it.",
         },
     ),
 }

@@ -189,6 +189,9 @@ ALERT_TYPES = (
     "OverrunSettlement",
     "ReconciliationDifference",
     "PriceBookRejected",
+    "EmergencyAccessTaken",
+    "EmergencyReviewOverdue",
+    "AccessReviewOverdue",
 )
 _TYPES = ", ".join(f"'{name}'" for name in ALERT_TYPES)
 LIST_ALERTS = f"""
