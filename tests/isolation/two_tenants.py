@@ -14,7 +14,7 @@ from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import RESPONSE, Exchange, public_id
 from enfilade.storage.address import Address
 from tests.support.house import House, HouseOptions, open_house
-from tests.support.two_tenants import bill, correct, leave_traces, note_anomaly
+from tests.support.two_tenants import bill, change_keys, correct, leave_traces, note_anomaly
 from tests.support.waiting import eventually
 from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, GLOBEX_KEY, OWNER_KEY, world
 
@@ -23,7 +23,7 @@ KEYS = {"acme": ACME_KEY, "globex": GLOBEX_KEY}
 ADMINS = {"acme": ACME_ADMIN_KEY, "globex": GLOBEX_ADMIN_KEY}
 NEVER_ID = "01a19c21-7200-7000-8000-00000000dead"
 SHARED_KEY = "the-same-idempotency-key"
-NOUNS = ("departments", "users", "applications", "keys", "limits", "budgets", "calls")
+NOUNS = ("departments", "users", "applications", "keys", "limits", "budgets", "calls", "use-cases")
 
 
 def document() -> dict[str, Any]:
@@ -52,6 +52,14 @@ def _tenant(name: str) -> dict[str, Any]:
         ],
         "limits": [{"scope": f"application:{name}-app", "requests": 1000, "per": "minute"}],
         "budgets": [{"scope": f"user:ana@{name}.example", "window": "month", "limit_usd": 10}],
+        "use_cases": [{"name": f"{name}-writing", "owner": f"ana@{name}.example", "purpose": "for the walk"}],
+        "access": {
+            "default": "allow",
+            "matrix": [{"name": f"{name}-row", "departments": [f"{name}-sales"]}],
+            "policies": [
+                {"name": f"{name}-policy", "cedar": 'permit (principal, action == Action::"call", resource);'}
+            ],
+        },
     }
 
 
@@ -74,6 +82,7 @@ class TwoTenants:
             "users": "ana@acme.example",
             "applications": "acme-app",
             "keys": "acme-key",
+            "use-cases": "acme-writing",
             "invoices": "INV-2026-000001",
         }
 
@@ -102,6 +111,7 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
         for tenant in TENANTS:
             await bill(house.parts, house.tenant_id(tenant))
             await note_anomaly(house.parts, house.tenant_id(tenant))
+            await change_keys(house.parts, house.tenant_id(tenant))
             await leave_traces(house.parts, house.tenant_id(tenant))
         for noun in ("invoices", "credits"):
             items = (await both.as_admin("acme").get(f"/api/v1/{noun}")).json()["items"]

@@ -5,6 +5,8 @@ from typing import Any
 
 import asyncpg
 
+from enfilade.access.content import Content, MatrixRow
+from enfilade.access.use_cases import UseCaseSpec
 from enfilade.bootstrap.compose import Parts
 from enfilade.core.clock import to_ns
 from enfilade.costs.billing.types import Issuer, Profile
@@ -16,7 +18,7 @@ from enfilade.costs.outlook import store as outlook
 from enfilade.costs.outlook.rules import AnomalyRules
 from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import Exchange
-from enfilade.identity.scopes import key_scope
+from enfilade.identity.scopes import key_scope, tenant_scope
 from enfilade.identity.types import ApplicationSpec, KeySpec, UserSpec
 from enfilade.storage import idempotency
 from tests.support.parts import NOON, call_event, intent_text, make_tenant, new_ids, unit_in
@@ -42,6 +44,8 @@ NO_ROW_OF_A_TENANT = {
     "enfilade.price_versions",
     "enfilade.providers",
     "enfilade.replicas",
+    "enfilade.master_keys",
+    "enfilade.sealing_marks",
     "enfilade.secrets",
     "enfilade_shared.billing_issuer",
     "enfilade.reconciliations",
@@ -87,6 +91,7 @@ async def two_tenants(parts: Parts) -> World:
         await correct(parts, tenant, calls[tenant])
         await bill(parts, tenant)
         await note_anomaly(parts, tenant)
+        await change_keys(parts, tenant)
         await leave_traces(parts, tenant)
     await parts.roll_ups.catch_up()
     return World(parts, tenants["ours"], tenants["theirs"], calls)
@@ -103,6 +108,8 @@ async def _fill(parts: Parts, tenant: str) -> None:
         budget, _ = await parts.budgets.put(unit, BudgetSpec("tenant", "month", "10"))
         await parts.budgets.raises.add(unit, budget, RaiseSpec("9999-12-30", "a test", by_usd="1"))
         await idempotency.claim(unit, "same-key", b"d" * 32)
+        await parts.access.use_cases.put(unit, UseCaseSpec("writing", "ana@example.com", "a test"))
+        await parts.access.versions.put(unit, Content(default="allow", matrix=(MatrixRow("sales", ("sales",)),)))
 
 
 async def correct(parts: Parts, tenant: str, call_id: str) -> None:
@@ -122,6 +129,14 @@ async def leave_traces(parts: Parts, tenant: str) -> None:
         await unit.execute(
             "INSERT INTO pending_changes (tenant_id, id, since) VALUES ($1, $1, now() + interval '1 year')", tenant
         )
+
+
+async def change_keys(parts: Parts, tenant: str) -> None:
+    """A key that was rotated, and a master key that is declared as the tenant's own."""
+    await parts.sealing.encryption.rotate(tenant_scope(tenant, "test"))
+    async with parts.database.owner() as owner:
+        declare = "INSERT INTO enfilade.tenant_master_keys SELECT $1::uuid, id FROM enfilade.master_keys"
+        await owner.execute(declare, tenant)
 
 
 async def note_anomaly(parts: Parts, tenant: str) -> None:

@@ -25,15 +25,17 @@ TENANT_NOUNS = {
     "statements",
 } | {"exports", "usage-events"}
 OUTLOOK = {"forecast", "movers", "savings", "alerts", "anomaly-rules"}
-TENANT_NOUNS |= OUTLOOK
+TENANT_NOUNS |= OUTLOOK | {"access", "use-cases"}
 BILLING = {"invoices", "credits", "billing-profiles", "issuer"}
 CATALOGUE = {"models", "deployments", "aliases", "providers", "prices"}
-WRITABLE = {"departments", "users", "applications", "keys", "limits", "budgets", "anomaly-rules"}
-READS_ALL = {("GET", noun) for noun in TENANT_NOUNS}
+WRITABLE = {"departments", "users", "applications", "keys", "limits", "budgets", "anomaly-rules", "access", "use-cases"}
+READS_ALL = {("GET", noun) for noun in TENANT_NOUNS} | {
+    ("POST", f"access/{question}") for question in ("check", "explain", "what-if")
+}
 PRICES = {"price-adjustments", "price-lists", "price-books", "currencies"}
 CATALOGUE_READS = {("GET", noun) for noun in CATALOGUE | PRICES} | {("POST", "price-books")}
 ROLES = {("GET", noun) for noun in ("roles", "role-assignments", "security-settings", "break-glass")}
-AUDITS = {("GET", "events"), ("GET", "configuration")} | ROLES
+AUDITS = {("GET", "events"), ("GET", "configuration"), ("GET", "encryption/key")} | ROLES
 REPLICAS = {("GET", "replicas")}
 RECONCILES = {("GET", "reconciliations")}
 BILLS = {("GET", noun) for noun in BILLING}
@@ -45,6 +47,8 @@ def _changes(nouns: set[str]) -> set[tuple[str, str]]:
 
 GIVES_ROLES = _changes({"roles", "role-assignments"})
 OWNS = {("PUT", "security-settings"), ("POST", "break-glass/{id}/end"), ("POST", "break-glass/{id}/review")}
+OWNS |= {("POST", f"encryption/{act}") for act in ("rotate", "withdraw", "restore", "destroy")}
+OWNS |= {("PUT", "encryption/master-key"), ("POST", "users/{email}/erase")}
 """What owners may and administrators may not."""
 MAY: dict[str, set[tuple[str, str]]] = {
     "platform owner": READS_ALL
@@ -59,9 +63,9 @@ MAY: dict[str, set[tuple[str, str]]] = {
     | {("POST", "calls"), ("POST", "configuration"), ("POST", "spend")}
     | GIVES_ROLES
     | OWNS
-    | {("POST", "break-glass")},
+    | {("POST", "break-glass"), ("GET", "encryption"), ("POST", "encryption/rewrap")},
     "platform operator": READS_ALL | CATALOGUE_READS | REPLICAS | _changes({"keys", "limits"}),
-    "platform auditor": READS_ALL | CATALOGUE_READS | REPLICAS | AUDITS | BILLS | RECONCILES,
+    "platform auditor": READS_ALL | CATALOGUE_READS | REPLICAS | AUDITS | BILLS | RECONCILES | {("GET", "encryption")},
     "platform monitor": REPLICAS,
     "platform break_glass": {("GET", "break-glass"), ("POST", "break-glass"), ("POST", "break-glass/{id}/end")},
     "owner": READS_ALL | AUDITS | BILLS | _changes(WRITABLE) | GIVES_ROLES | OWNS,
@@ -70,7 +74,17 @@ MAY: dict[str, set[tuple[str, str]]] = {
     "auditor": READS_ALL | AUDITS | BILLS | {("POST", "break-glass/{id}/end")},
     "developer": {
         ("GET", noun)
-        for noun in ("applications", "calls", "spend", "statements", "budgets", "limits", "exports", "usage-events")
+        for noun in (
+            "applications",
+            "calls",
+            "spend",
+            "statements",
+            "budgets",
+            "limits",
+            "exports",
+            "usage-events",
+            "use-cases",
+        )
     }
     | {("GET", noun) for noun in OUTLOOK},
     "member": set(),

@@ -30,6 +30,8 @@ WHERE p.pronamespace IN ('enfilade'::regnamespace, 'enfilade_shared'::regnamespa
 FULL, EDIT, READ = "DELETE INSERT SELECT UPDATE", "INSERT SELECT UPDATE", "SELECT"
 BILLED = ("invoices", "invoice_coverage", "credits", "credit_uses")
 BILLERS = ("billing_issuer", "billing_profiles")
+TENANT_KEYS_SEEN = ("tenant_id", "version", "id", "state", "master_key", "created_at", "retired_at", "renewed_at")
+"""All but the wrapped key."""
 ROLL_UPS = ("spend_hours", "spend_days", "spend_months", "spend_metadata")
 RIGHTS = {
     "enfilade_app": {
@@ -50,7 +52,12 @@ RIGHTS = {
         **{f"{SCHEMA}.{name}": READ for name in (*ROLL_UPS, "spend_tenants", "spend_progress")},
         **{f"{SCHEMA}.{name}": READ for name in (*BILLED, *BILLERS)},
         f"{SCHEMA}.anomaly_rules": FULL,
+        f"{SCHEMA}.access_versions": EDIT,
+        f"{SCHEMA}.use_cases": FULL,
         f"{SCHEMA}.cost_anomalies": "INSERT SELECT",
+        f"{SCHEMA}.subject_keys": "INSERT SELECT",
+        **{f"{SCHEMA}.subject_keys.{name}": "UPDATE" for name in ("tenant_key", "wrapped", "destroyed_at")},
+        **{f"{SCHEMA}.{name}": "UPDATE" for name in ("responses.input", "responses.reply", "conversation_items.content")},
     },
     "enfilade_writer": {},
     "enfilade_operator": {
@@ -69,6 +76,9 @@ RIGHTS = {
         "enfilade.secrets": "DELETE INSERT UPDATE",
         "enfilade.secrets.name": READ,
         "enfilade.secrets.fingerprint": READ,
+        **{f"enfilade.tenant_keys.{name}": READ for name in TENANT_KEYS_SEEN},
+        **{f"enfilade.master_keys.{name}": READ for name in ("id", "name", "for_tenant", "registered_at")},
+        "enfilade.tenant_master_keys": READ,
         f"{SCHEMA}.intents": READ,
         **{f"{SCHEMA}.{name}": "INSERT" for name in BILLED},
         **{f"{SCHEMA}.{name}": "DELETE INSERT UPDATE" for name in BILLERS},
