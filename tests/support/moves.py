@@ -49,6 +49,7 @@ async def advance(parts: Parts, identifier: str, mover: Mover | None = None) -> 
     """Bring a move to its end, or to where it breaks."""
     async with held(parts, identifier) as (noted, home):
         await (mover or Mover(parts.cells, parts.cell_maker, parts.clock, grace_s=0)).advance(noted, home)
+        await home.execute(registry.END_MOVE, identifier, "done")
     await parts.directory.refresh()
 
 

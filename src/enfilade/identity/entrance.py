@@ -3,6 +3,7 @@
 import hashlib
 
 from enfilade.core.clock import Clock, to_ns
+from enfilade.identity.errors import TenantSuspended
 from enfilade.identity.principals import Principal, Principals
 from enfilade.identity.scopes import tenant_scope
 from enfilade.identity.sign_in.errors import InvalidSession
@@ -11,6 +12,7 @@ from enfilade.identity.sign_in.types import Session
 from enfilade.identity.tokens.arrivals import roles_of
 from enfilade.identity.tokens.book import IssuerBook
 from enfilade.identity.tokens.service import Tokens
+from enfilade.identity.types import ACTIVE
 from enfilade.storage.unit_of_work import Storage
 
 TOKEN = b"eyJ"
@@ -40,19 +42,27 @@ class Entrance:
     def known(self, credential: bytes, address: str | None, now_ns: int) -> Principal | None:
         """Whoever presents this key or token; None when a token has yet to be verified.
 
-        Raises InvalidKey, ExpiredKey, AddressRefused.
+        Raises InvalidKey, ExpiredKey, AddressRefused, TenantSuspended.
         """
         if credential[:3] == TOKEN:
             principal = self._tokens.remembered(hashlib.sha256(credential).digest(), now_ns)
             if principal is not None:
-                return principal
+                return self._admitted(principal)
             if credential.count(b".") == 2:
                 return None
-        return self._principals.authenticate(credential, address, now_ns)
+        return self._admitted(self._principals.authenticate(credential, address, now_ns))
+
+    def _admitted(self, principal: Principal) -> Principal:
+        """Whoever has a valid credential, unless their tenant is suspended."""
+        tenant = self._principals.tenant(principal.scope.tenant)
+        if tenant is not None and tenant.state != ACTIVE:
+            message = "The tenant is suspended" + (f": {tenant.state_reason}" if tenant.state_reason else ".")
+            raise TenantSuspended(message)
+        return principal
 
     async def verified(self, token: bytes) -> Principal:
-        """Whoever presents a token that `known` did not know. Raises InvalidToken, IssuerAway."""
-        return await self._tokens.verify(token)
+        """Whoever presents a token that `known` did not know. Raises InvalidToken, IssuerAway, TenantSuspended."""
+        return self._admitted(await self._tokens.verify(token))
 
     async def by_credential(self, credential: bytes, address: str | None) -> Principal:
         """Whoever presents this key or token. Raises what `known` and `verified` raise."""
@@ -65,7 +75,7 @@ class Entrance:
         return credential.startswith(PREFIX)
 
     async def by_session(self, token: bytes) -> tuple[Principal, Session]:
-        """Whoever has this session, with the rights that they have now. Raises InvalidSession.
+        """Whoever has this session, with the rights that they have now. Raises InvalidSession, TenantSuspended.
 
         Sessions are read at each request: one that was revoked is dead everywhere at once.
         """
@@ -78,6 +88,7 @@ class Entrance:
         principal = None if session is None else self._principal(session)
         if session is None or principal is None:
             raise _no_session()
+        self._admitted(principal)
         if self._sessions.is_stale(session):
             async with self._storage.unit_of_work(scope, alone=False) as unit:
                 await self._sessions.touch(unit, session)

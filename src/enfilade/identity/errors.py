@@ -173,3 +173,37 @@ class InvalidSpecification(InvalidRequest):
 
     code = "invalid_specification"
     status = 422
+
+
+class TenantSuspended(Forbidden):
+    """The tenant is suspended: whoever has a valid credential of it is told so, and nobody else."""
+
+    code = "tenant_suspended"
+    remedy = "Ask the platform's operators; they can resume the tenant."
+
+
+class MoveUnderWay(Conflict):
+    """The tenant is on its way to another cell, or out of the installation."""
+
+    code = "move_under_way"
+    remedy = "Wait for its end, or take it back: `enfilade tenant move NAME --abort`."
+
+
+class MoveNotOpen(Conflict):
+    """The move has ended, or has gone too far to be taken back."""
+
+    code = "move_not_open"
+    remedy = "`enfilade tenant move NAME --to …` starts another one, back if need be."
+
+
+class UnknownMove(NotFound):
+    """There is no such move."""
+
+    code = "move_not_found"
+
+
+class NotSuspended(Conflict):
+    """What cannot be undone is done to a suspended tenant only."""
+
+    code = "not_suspended"
+    remedy = "Suspend it first: `enfilade tenant suspend NAME --reason TEXT`; or say --force."

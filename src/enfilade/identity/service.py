@@ -8,6 +8,7 @@ from enfilade.identity import store
 from enfilade.identity.applications import Applications
 from enfilade.identity.cell_hosts import CellHosts
 from enfilade.identity.keys import Keys
+from enfilade.identity.moves import Moves
 from enfilade.identity.people import Departments, Users
 from enfilade.identity.provisioning.groups import Groups
 from enfilade.identity.roles.book import Assignments, RoleBook
@@ -25,6 +26,7 @@ class Identity:
         """Name new things with `ids`, and have tenants' cells made by `maker` on `hosts`."""
         self.cells = hosts
         self.tenants = Tenants(ids, maker, hosts)
+        self.moves = Moves(ids, hosts)
         self.departments = Departments(ids)
         self.users = Users(ids, clock, self.departments)
         self.groups = Groups(ids, clock)

@@ -35,6 +35,9 @@ UPDATE tenants SET region = $2, security_level = $3, time_zone = $4, allowed_mod
 WHERE id = $1
 """
 REMOVE_TENANT = "UPDATE tenants SET removed_at = now(), version = version + 1 WHERE id = $1"
+SET_STATE = "UPDATE tenants SET state = $2, state_reason = $3, version = version + 1 WHERE id = $1"
+IS_BEING_ERASED = "SELECT EXISTS (SELECT FROM enfilade.tenant_erasures WHERE erased = $1 AND step <> 'done')"
+LAST_ACTIVITY = "SELECT max(at) FROM events WHERE tenant_id = $1"
 
 # Cell hosts.
 _CELL_HOST = """

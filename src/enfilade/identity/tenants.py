@@ -5,7 +5,7 @@ from dataclasses import replace
 from enfilade.core.ids import PLATFORM_ID, IdFactory
 from enfilade.identity import store
 from enfilade.identity.cell_hosts import CellHosts
-from enfilade.identity.errors import InvalidSpecification, UnknownTenant
+from enfilade.identity.errors import InvalidSpecification, MoveUnderWay, UnknownTenant
 from enfilade.identity.rows import (
     START,
     TENANT_NAME,
@@ -15,7 +15,7 @@ from enfilade.identity.rows import (
     check_version,
     tenant_of,
 )
-from enfilade.identity.types import Outcome, Tenant, TenantSpec
+from enfilade.identity.types import ACTIVE, SUSPENDED, Outcome, Tenant, TenantSpec
 from enfilade.storage.cells import ISOLATIONS
 from enfilade.storage.making import CellMaker
 from enfilade.storage.unit_of_work import UnitOfWork
@@ -96,6 +96,34 @@ class Tenants:
         await unit.act_in(identifier)
         if unit.is_away:
             await unit.execute(store.MIRROR_TENANT, *row.values())
+
+    async def suspend(self, unit: UnitOfWork, name: str, reason: str, expected: int | None = None) -> Tenant:
+        """Refuse everything to a tenant from now on; its rows stay, and the platform goes on reading them."""
+        return await self._set_state(unit, name, SUSPENDED, reason, expected)
+
+    async def resume(self, unit: UnitOfWork, name: str, expected: int | None = None) -> Tenant:
+        """Let a suspended tenant in again."""
+        return await self._set_state(unit, name, ACTIVE, None, expected)
+
+    async def _set_state(
+        self, unit: UnitOfWork, name: str, state: str, reason: str | None, expected: int | None
+    ) -> Tenant:
+        tenant = await self.get(unit, name)
+        check_version(expected, tenant.version)
+        if (tenant.state, tenant.state_reason) == (state, reason):
+            return tenant
+        if state == ACTIVE and await unit.fetch_value(store.IS_BEING_ERASED, tenant.id):
+            message = f"The tenant {name!r} is being erased."
+            raise MoveUnderWay(message)
+        await unit.execute(store.SET_STATE, tenant.id, state, reason)
+        changed = await self.get(unit, tenant.id)
+        await self.enter(unit, tenant.id)
+        if state == SUSPENDED:
+            unit.record("TenantSuspended", name=tenant.name, reason=reason)
+        else:
+            unit.record("TenantResumed", name=tenant.name)
+        unit.changed()
+        return changed
 
     async def remove(self, unit: UnitOfWork, name: str, expected: int | None = None) -> None:
         """Remove a tenant: its keys die at once, its records stay until retention or erasure takes them."""

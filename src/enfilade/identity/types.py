@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+ACTIVE, SUSPENDED = "active", "suspended"
 LOCAL = "local"
 SCIM = "scim"
 
@@ -79,7 +80,7 @@ class Tenant:
     created_at: datetime
     cell: str = "home"
     """The host that it lives on."""
-    state: str = "active"
+    state: str = ACTIVE
     state_reason: str | None = None
 
     @property

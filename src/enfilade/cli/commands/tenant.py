@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from enfilade.cli.commands.tenant_move import move, moves
 from enfilade.cli.output import done, print_fields, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, Url, confirm, remote, segment
 
@@ -17,24 +18,35 @@ def list_(as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> No
     if as_json:
         print_json(items)
         return
-    columns = ("name", "isolation", "region", "time zone", "models", "tokens per request#")
-    rows = (
-        (t["name"], t["isolation"], t["region"], t["time_zone"], t["allowed_models"], t["max_tokens_per_request"])
-        for t in items
-    )
+    columns = ("name", "isolation", "cell", "state", "region", "time zone", "models", "tokens per request#")
+    shown = ("name", "isolation", "cell", "state", "region", "time_zone", "allowed_models", "max_tokens_per_request")
+    rows = ([tenant[name] for name in shown] for tenant in items)
     print_table(columns, rows, empty="There is no tenant yet: `enfilade tenant create NAME`.")
 
 
 @APP.command()
-def show(name: str, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
+def show(
+    name: str,
+    size: Annotated[bool, typer.Option("--size", help="Count its rows and bytes: all of them are read.")] = False,
+    as_json: AsJson = False,
+    url: Url = None,
+    key: KeyOption = None,
+) -> None:
     """Show a tenant."""
-    tenant = remote(url, key).get(f"/tenants/{segment(name)}")
+    server = remote(url, key)
+    tenant = server.get(f"/tenants/{segment(name)}")
+    if size:
+        counted = server.get(f"/tenants/{segment(name)}/size")
+        tables = counted.pop("tables")
+        tenant |= counted | ({"tables": tables} if as_json else {})
     print_json(tenant) if as_json else print_fields(tenant)
 
 
 @APP.command()
 def create(
     name: str,
+    isolation: Annotated[str, typer.Option(help="row, schema or database: how its rows are kept apart.")] = "row",
+    cell: Annotated[str | None, typer.Option(help="Where it lives; one with room in its region, if left out.")] = None,
     region: Annotated[str | None, typer.Option(help="Data location.")] = None,
     time_zone: Annotated[str, typer.Option(help="For the windows of budgets.")] = "UTC",
     allowed_models: Annotated[list[str] | None, typer.Option("--model", help="Patterns; all if left out.")] = None,
@@ -46,6 +58,8 @@ def create(
     """Create a tenant."""
     body = {
         "name": name,
+        "isolation": isolation,
+        "cell": cell,
         "region": region,
         "time_zone": time_zone,
         "allowed_models": allowed_models or ["*"],
@@ -55,7 +69,30 @@ def create(
     if as_json:
         print_json(tenant)
     else:
-        done(f"Tenant {name} created.")
+        done(f"Tenant {name} created: {tenant['isolation']} in the cell {tenant['cell']}.")
+
+
+@APP.command()
+def suspend(
+    name: str,
+    reason: Annotated[str, typer.Option(help="Shown to whoever has a key of the tenant.")],
+    url: Url = None,
+    key: KeyOption = None,
+) -> None:
+    """Refuse everything to a tenant; its rows stay."""
+    remote(url, key).request("POST", f"/tenants/{segment(name)}/suspend", json={"reason": reason})
+    done(f"Tenant {name} suspended.")
+
+
+@APP.command()
+def resume(name: str, url: Url = None, key: KeyOption = None) -> None:
+    """Let a suspended tenant in again."""
+    remote(url, key).request("POST", f"/tenants/{segment(name)}/resume")
+    done(f"Tenant {name} resumed.")
+
+
+APP.command()(move)
+APP.command()(moves)
 
 
 @APP.command()

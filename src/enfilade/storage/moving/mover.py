@@ -79,7 +79,10 @@ class Mover:
         """See `Way.mark`."""
 
     async def advance(self, move: Move, home: Any) -> None:
-        """Bring a move to its end, whatever step it is at; `home` holds its lock. Raises what keeps it from going on."""
+        """Bring a move to its end, whatever step it is at; `home` holds its lock. That it has ended is for the caller to note.
+
+        Raises what keeps it from going on.
+        """
         if move.step != "clearing":
             async with AsyncExitStack() as stack:
                 source = await stack.enter_async_context(place_in(self._cell(move, move.origin), move.tenant))
@@ -153,7 +156,6 @@ class Mover:
             log.info("cell_gone_already", tenant=move.tenant)
         await self._maker.drop(move.tenant, move.origin)
         await self.mark("cleared")
-        await home.execute(registry.END_MOVE, move.id, "done")
 
     async def _empty(self, move: Move, source: Place) -> None:
         async with place_in(self._cell(move, move.goal), move.tenant) as target, source.connection.transaction():
@@ -192,4 +194,3 @@ class Mover:
                 await clear_rows(target, await read_tables(target.connection, target.cell.schema))
         else:
             await self._maker.drop(move.tenant, move.goal)
-        await home.execute(registry.END_MOVE, move.id, "aborted")

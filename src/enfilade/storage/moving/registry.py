@@ -22,7 +22,7 @@ LIST_MOVES = f"""
 SELECT {_COLUMNS} FROM enfilade.tenant_moves
 WHERE id < $1 AND ($3::uuid IS NULL OR tenant_id = $3) ORDER BY id DESC LIMIT $2
 """
-FIND_MOVE = f"SELECT {_COLUMNS} FROM enfilade.tenant_moves WHERE id = $1"
+FIND_MOVE = f"SELECT {_COLUMNS} FROM enfilade.tenant_moves WHERE id::text = $1"
 FIND_OPEN_MOVE = f"SELECT {_COLUMNS} FROM enfilade.tenant_moves WHERE tenant_id = $1 AND {OPEN}"
 LIST_OPEN_MOVES = f"SELECT {_COLUMNS} FROM enfilade.tenant_moves WHERE {OPEN} ORDER BY id"
 ASK_TO_ABORT = (
@@ -41,8 +41,8 @@ READ_ABORT = "SELECT abort_asked FROM enfilade.tenant_moves WHERE id = $1"
 PLACE_TENANT = "UPDATE enfilade.tenants SET isolation = $2, cell = $3, version = version + 1 WHERE id = $1"
 HOLD = "SELECT pg_try_advisory_lock(hashtextextended('move ' || $1, 0))"
 
-REVOCABLE = ("preparing", "capturing", "copying", "verifying", "aborting")
-"""Steps after which a move can still be taken back: from the switch on it is brought to its end."""
+REVOCABLE = ("preparing", "capturing", "copying", "verifying", "switching", "aborting")
+"""Steps at which a move may be taken back. Once the source has let go of the tenant, it is brought to its end."""
 
 
 class Statements(Protocol):

@@ -1,0 +1,24 @@
+"""What tenants do as a whole: they move from cell to cell."""
+
+from collections.abc import Awaitable, Callable
+
+from enfilade.core.clock import Clock
+from enfilade.identity.moves import MoveRunner
+from enfilade.identity.service import Identity
+from enfilade.storage.making import CellMaker
+from enfilade.storage.moving.mover import Mover
+from enfilade.storage.unit_of_work import Storage
+
+
+class TenancyParts:
+    """The parts that move tenants."""
+
+    def __init__(self, identity: Identity, storage: Storage, maker: CellMaker, clock: Clock) -> None:
+        """Build them."""
+        home = storage.cells.home.database
+        self.mover = Mover(storage.cells, maker, clock)
+        self.runner = MoveRunner(identity.moves, self.mover, storage, home, clock)
+
+    def services(self) -> list[Callable[[], Awaitable[None]]]:
+        """What runs beside the requests."""
+        return [self.runner.run]
