@@ -21,6 +21,7 @@ from enfilade.bootstrap.addresses import CellAddresses
 from enfilade.bootstrap.approvals import ApprovalParts
 from enfilade.bootstrap.aws import AwsSigners
 from enfilade.bootstrap.sealing import MasterKeyChoice, Reach, Sealing, scope_of
+from enfilade.bootstrap.tenancy import TenancyParts
 from enfilade.bootstrap.vault import FollowedSecrets, SecretRules
 from enfilade.configuration.rooms import Rooms
 from enfilade.configuration.service import ConfigurationService
@@ -145,6 +146,7 @@ class Parts:
         addresses = CellAddresses(lambda: self.secrets, clock)
         self.cell_hosts = CellHosts(ids, self.cells, addresses, given.address.role_secret)
         self.identity = Identity(ids, clock, self.cell_maker, self.cell_hosts)
+        self.tenancy = TenancyParts(self.identity, self.storage, self.cell_maker, clock)
         self.principals = Principals()
         self.key_uses = KeyUses(self.storage, self.principals, clock)
         self.sessions = Sessions(ids, clock, given.session_rules)
@@ -337,6 +339,7 @@ class Parts:
             self.anomalies.run,
             self.retention.run,
             self.key_uses.run,
+            *self.tenancy.services(),
             *self.sealing.services(),
             self.sign_in.tokens.renew_keys,
             self.access.review_watch.run,
