@@ -299,7 +299,7 @@ async def test_tenants_with_one_issuer_are_told_apart(place: Place) -> None:
     place.is_changed = True
     await place.house.apply(document)
 
-    async def tenant_of(**claims: str) -> Any:
+    async def tenant_of(**claims: Any) -> Any:
         reply = await place.house.client(place.issuer.token(aud="api", **claims)).get("/api/v1/whoami")
         return reply.json().get("tenant", reply.status_code)
 
@@ -310,7 +310,12 @@ async def test_tenants_with_one_issuer_are_told_apart(place: Place) -> None:
 
 @pytest.mark.parametrize("claims", [{}, {"tid": "a"}])
 async def test_declarations_that_cannot_be_told_apart_are_refused(place: Place, claims: dict[str, str]) -> None:
-    body: dict[str, Any] = {"name": "theirs", "url": place.issuer.url, "audiences": ["enfilade-api", "more"], "required_claims": claims}
+    body: dict[str, Any] = {
+        "name": "theirs",
+        "url": place.issuer.url,
+        "audiences": ["enfilade-api", "more"],
+        "required_claims": claims,
+    }
     body["allow_private_network"] = True
     reply = await place.house.admin().post("/api/v1/issuers", json=body, params={"tenant": "globex"})
     assert (reply.status_code, reply.json()["code"]) == (409, "issuer_ambiguous")

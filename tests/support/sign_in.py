@@ -59,7 +59,9 @@ class Place:
 
     def browser(self) -> httpx2.AsyncClient:
         """A browser: it keeps cookies, and goes only where it is told."""
-        return self.house.client(None)
+        client = self.house.client(None)
+        client.headers["connection"] = "close"
+        return client
 
     async def depart(self, browser: httpx2.AsyncClient, target: str = "/auth/signed-in", **query: str) -> str:
         """Begin to sign in; the address to which the issuer sends the browser back."""
