@@ -112,6 +112,9 @@ class Settings(BaseSettings):
         (), description="Networks (separated by commas) of the proxies whose `x-forwarded-for` is believed."
     )
     max_body_bytes: int = Field(32_000_000, ge=1024, description="The largest request body.")
+    tenant_calls: int = Field(
+        2000, ge=1, description="How many calls of one tenant a process answers at the same time; more are refused."
+    )
     cache_bytes: int = Field(64_000_000, ge=0, description="How much memory the reply cache may use.")
     drain_seconds: float = Field(30.0, ge=0, description="How long running calls may take to finish at shutdown.")
     public_url: str | None = Field(

@@ -10,6 +10,7 @@ import structlog
 from enfilade.api.asgi import AsgiOutlet, CallerLeft, HeaderList, Receive, Scope, Send, read_body, send_reply
 from enfilade.api.call_addresses import names_model
 from enfilade.api.headers import HINTED, Network, client_address, collect, credential, find_key_in_query, read_hints
+from enfilade.api.shares import Shares
 from enfilade.core.clock import Clock
 from enfilade.core.errors import EnfiladeError, InternalError
 from enfilade.core.ids import IdFactory
@@ -29,14 +30,14 @@ class DataPlaneOptions:
 
     max_body_bytes: int
     trusted_proxies: Sequence[Network] = ()
+    tenant_calls: int = 2000
+    """How many calls one tenant may have running in this process."""
 
 
 class DataPlane:
     """Takes calls."""
 
-    def __init__(
-        self, line: Line, entrance: Entrance, clock: Clock, ids: IdFactory, options: DataPlaneOptions
-    ) -> None:
+    def __init__(self, line: Line, entrance: Entrance, clock: Clock, ids: IdFactory, options: DataPlaneOptions) -> None:
         """Answer calls through `line`."""
         self._line = line
         self._entrance = entrance
@@ -44,6 +45,7 @@ class DataPlane:
         self._ids = ids
         self._options = options
         self._running: set[asyncio.Task[None]] = set()
+        self._shares = Shares(options.tenant_calls)
         self.draining = False
 
     @property
@@ -97,6 +99,23 @@ class DataPlane:
         if principal is None:
             principal = await self._entrance.verified(given)
         call = Call(call_id, now_ns, started, dialect, principal, principal.scope, NOTHING, address=address)
+        tenant = principal.scope.tenant
+        try:
+            turn = self._shares.enter(tenant)
+        except EnfiladeError as refusal:
+            await self._line.refuse(call, refusal)
+            raise
+        try:
+            if turn is not None:
+                await turn
+            await self._pass_on(call, found, scope, receive, outlet)
+        finally:
+            self._shares.leave(tenant)
+
+    async def _pass_on(
+        self, call: Call, found: dict[bytes, bytes], scope: Scope, receive: Receive, outlet: AsgiOutlet
+    ) -> None:
+        dialect = call.dialect
         try:
             body = await read_body(receive, found.get(b"content-length"), self._options.max_body_bytes)
             call.request = dialect.parse(body, _target(dialect, scope))

@@ -115,6 +115,7 @@ class Ingredients:
     secrets: SecretRules = field(default_factory=SecretRules)
     trusted_proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network] = ()
     max_body_bytes: int = 32_000_000
+    tenant_calls: int = 2000
     cache_bytes: int = 64_000_000
     public_url: str | None = None
     session_rules: SessionRules = field(default_factory=SessionRules)
@@ -262,7 +263,7 @@ class Parts:
         )
         self.configuration = ConfigurationService(self.rooms)
         # api
-        self.options = DataPlaneOptions(given.max_body_bytes, given.trusted_proxies)
+        self.options = DataPlaneOptions(given.max_body_bytes, given.trusted_proxies, given.tenant_calls)
         self.data_plane = DataPlane(self.line, self.entrance, clock, ids, self.options)
         self.readiness = Readiness(
             {

@@ -116,6 +116,7 @@ def ingredients(settings: Settings, address: Address, writer: LineWriter | None)
         secrets=secret_rules(settings),
         trusted_proxies=settings.trusted_proxies,
         max_body_bytes=settings.max_body_bytes,
+        tenant_calls=settings.tenant_calls,
         cache_bytes=settings.cache_bytes,
         public_url=settings.public_url,
         session_rules=SessionRules(settings.session_idle_hours * 3600, settings.session_hours * 3600),

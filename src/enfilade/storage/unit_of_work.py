@@ -19,6 +19,7 @@ from enfilade.storage.cells import Cell, CellDirectory
 from enfilade.storage.database import Database
 from enfilade.storage.errors import CellUnavailable, DatabaseUnavailable, UnstorableText
 from enfilade.storage.migrations import PLATFORM_SCHEMA
+from enfilade.storage.shares import ConnectionShares
 
 UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 MISSING = (
@@ -242,6 +243,7 @@ class Storage:
         self.cells = cells
         self._clock = clock
         self._find = TenantFinder(cells)
+        self._shares = ConnectionShares()
         self.announcer = Announcer(cells.home.database, clock)
 
     @asynccontextmanager
@@ -257,7 +259,9 @@ class Storage:
         role = OPERATOR if scope.is_platform else APP
         if not scope.is_platform:
             cell = self.cells.of(scope.tenant)
-        async with translated_conflicts(), AsyncExitStack() as announcing, AsyncExitStack() as stack:
+        async with translated_conflicts(), AsyncExitStack() as around, AsyncExitStack() as stack:
+            if not scope.is_platform:
+                await around.enter_async_context(self._shares.of(scope.tenant))
             transactions = Transactions(role, readonly, stack)
             cell, _ = await self._find.enter(scope.tenant, cell or self.cells.shared, transactions, alone=alone)
             unit = UnitOfWork(transactions, scope, self._clock, cell, self._find)
@@ -265,7 +269,7 @@ class Storage:
             if not readonly:
                 await unit.finish()
                 if away := unit.changed_away:
-                    await announcing.enter_async_context(self.announcer.announced_after(away))
+                    await around.enter_async_context(self.announcer.announced_after(away))
 
     async def cells_of(self, scope: Scope, *, readonly: bool = True) -> AsyncIterator[UnitOfWork]:
         """A unit of work of the platform's in each cell, one after the other, for what concerns all tenants.
