@@ -11,11 +11,14 @@ NEVER = {
     "keys": "umbrella-key",
     "use-cases": "umbrella-writing",
     "invoices": "INV-2026-000009",
+    "approval-rules": "rule-of-ana@umbrella.example",
+    "access-review-schedules": "schedule-of-ana@umbrella.example",
 }
 """Names alike to acme's, which nobody has."""
 PRICE = {"input": 1, "output": 2}
 MODEL = {"name": "walked", "deployments": [{"provider": "sim", "model": "echo"}], "price": PRICE}
 PLATFORM_NOUNS = ("providers", "models", "aliases", "prices", "price-lists", "currencies")
+WISH = {"kind": "model", "model": "chat", "duration": "1h", "reason": "walked"}
 SCOPED = ("department:{departments}", "application:{applications}", "user:{users}", "key:{keys}")
 
 
@@ -182,6 +185,52 @@ ROUTES: dict[str, Route] = {
     "POST /reconciliations": Route(platform=True),
     "GET /reconciliations/{id}": Route(platform=True),
     "POST /reconciliations/{id}/bookings": Route(bodies=({"reason": "walked"},), platform=True),
+}
+ROUTES |= {
+    **_crud("approval-rules", {"name": "{it}", "kinds": ["model"], "stages": [{"reviewers": ["manager"]}]}),
+    "GET /approval-requests": Route(lists=True),
+    "POST /approval-requests": Route(
+        bodies=(
+            WISH | {"application": "{applications}"},
+            WISH | {"kind": "role", "model": None, "role": "member", "department": "{departments}"},
+            WISH | {"kind": "key_scope", "model": None, "key": "{keys}", "scopes": ["keys:read"]},
+        )
+    ),
+    "GET /approval-requests/{id}": Route("approval-requests"),
+    "POST /approval-requests/{id}/approve": Route("approval-requests", bodies=({},)),
+    "POST /approval-requests/{id}/refuse": Route("approval-requests", bodies=({"reason": "walked"},)),
+    "POST /approval-requests/{id}/withdraw": Route("approval-requests"),
+    "POST /approval-requests/{id}/comments": Route("approval-requests", bodies=({"text": "walked"},)),
+    "GET /approval-delegations": Route(),
+    "PUT /approval-delegations/{email}": Route("users", bodies=({"ends_at": "2026-12-31"},)),
+    "DELETE /approval-delegations/{email}": Route("users"),
+    "GET /access-grants": Route(lists=True),
+    "GET /access-grants/{id}": Route("access-grants"),
+    "POST /access-grants/{id}/revoke": Route("access-grants", bodies=({"reason": "walked"},)),
+    "GET /emergency-access": Route(lists=True),
+    "POST /emergency-access": Route(
+        bodies=(WISH | {"kind": "role", "model": None, "role": "member", "department": "{departments}"},)
+    ),
+    "GET /emergency-access/{id}": Route("emergency-access"),
+    "POST /emergency-access/{id}/review": Route("emergency-access", bodies=({"justified": True, "note": "walked"},)),
+    "GET /access-reviews": Route(lists=True),
+    "POST /access-reviews": Route(bodies=({"name": "walked", "department": "{departments}"},)),
+    "GET /access-reviews/{id}": Route("access-reviews"),
+    "GET /access-reviews/{id}/items": Route("access-reviews"),
+    "GET /access-reviews/{id}/report": Route("access-reviews"),
+    "POST /access-reviews/{id}/close": Route("access-reviews"),
+    "POST /access-reviews/{id}/items/{item}/answer": Route(
+        "access-reviews", bodies=({"decision": "keep", "reason": "walked"},)
+    ),
+    "PUT /access-reviews/{id}/items/{item}/reviewers": Route(
+        "access-reviews", bodies=({"reviewers": ["x@y.example"]},)
+    ),
+    "GET /access-review-schedules": Route(lists=True),
+    "GET /access-review-schedules/{name}": Route("access-review-schedules"),
+    "PUT /access-review-schedules/{name}": Route(
+        bodies=({"name": "{it}", "every": "year", "department": "{departments}"},)
+    ),
+    "DELETE /access-review-schedules/{name}": Route("access-review-schedules"),
 }
 del ROUTES["POST /prices"]
 LISTS = sorted(name.split(" ")[1] for name, route in ROUTES.items() if route.lists and not route.platform)

@@ -21,7 +21,12 @@ ORDER BY 1
 PARTITIONS = """
 SELECT inhrelid::regclass::text FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE c.relkind IN ('r', 'p')
 """
-HIDDEN = {"enfilade_shared.intents": "only the platform's recovery reads them"}
+HIDDEN = {
+    "enfilade_shared.intents": "only the platform's recovery reads them",
+    "enfilade.tenant_keys": "only the owner reads what is wrapped, and the operator how it stands",
+    "enfilade.tenant_master_keys": "they stand where tenants' keys stand",
+    "enfilade.key_acts": "the tenant's log tells of them",
+}
 """Tables that the app role may not read at all, and why."""
 
 

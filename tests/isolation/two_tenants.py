@@ -13,6 +13,7 @@ from enfilade.core.clock import ManualClock
 from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import RESPONSE, Exchange, public_id
 from enfilade.storage.address import Address
+from tests.support.approving import leave_approvals
 from tests.support.house import House, HouseOptions, open_house
 from tests.support.two_tenants import bill, change_keys, correct, leave_traces, note_anomaly
 from tests.support.waiting import eventually
@@ -84,6 +85,8 @@ class TwoTenants:
             "keys": "acme-key",
             "use-cases": "acme-writing",
             "invoices": "INV-2026-000001",
+            "approval-rules": "rule-of-ana@acme.example",
+            "access-review-schedules": "schedule-of-ana@acme.example",
         }
 
     def everything_of_acme(self) -> set[str]:
@@ -113,6 +116,9 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
             await note_anomaly(house.parts, house.tenant_id(tenant))
             await change_keys(house.parts, house.tenant_id(tenant))
             await leave_traces(house.parts, house.tenant_id(tenant))
+        for tenant in TENANTS[::-1]:
+            left = await leave_approvals(house.parts, house.tenant_id(tenant), f"ana@{tenant}.example")
+        both.ids |= {noun: [identifier] for noun, identifier in left.items()}
         for noun in ("invoices", "credits"):
             items = (await both.as_admin("acme").get(f"/api/v1/{noun}")).json()["items"]
             both.ids[noun] = [item["id"] for item in items]

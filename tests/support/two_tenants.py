@@ -21,6 +21,8 @@ from enfilade.gateway.stored.types import Exchange
 from enfilade.identity.scopes import key_scope, tenant_scope
 from enfilade.identity.types import ApplicationSpec, KeySpec, UserSpec
 from enfilade.storage import idempotency
+from enfilade.storage.unit_of_work import UnitOfWork
+from tests.support.approving import leave_approvals
 from tests.support.parts import NOON, call_event, intent_text, make_tenant, new_ids, unit_in
 
 SCHEMA = "enfilade_shared"
@@ -93,6 +95,7 @@ async def two_tenants(parts: Parts) -> World:
         await note_anomaly(parts, tenant)
         await change_keys(parts, tenant)
         await leave_traces(parts, tenant)
+        await leave_approvals(parts, tenant, "ana@example.com")
     await parts.roll_ups.catch_up()
     return World(parts, tenants["ours"], tenants["theirs"], calls)
 
@@ -103,13 +106,24 @@ async def _fill(parts: Parts, tenant: str) -> None:
         await identity.departments.put(unit, "sales")
         await identity.users.put(unit, UserSpec("ana@example.com", "sales"))
         await identity.applications.put(unit, ApplicationSpec("copilot", "sales"))
-        await identity.keys.issue(unit, KeySpec("copilot-key", application="copilot"))
+        key = await identity.keys.issue(unit, KeySpec("copilot-key", application="copilot"))
+        await give_roles(parts, unit, "ana@example.com", key.key.id)
         await parts.limits.put(unit, LimitSpec("tenant", "requests", 10, "minute"))
         budget, _ = await parts.budgets.put(unit, BudgetSpec("tenant", "month", "10"))
         await parts.budgets.raises.add(unit, budget, RaiseSpec("9999-12-30", "a test", by_usd="1"))
         await idempotency.claim(unit, "same-key", b"d" * 32)
         await parts.access.use_cases.put(unit, UseCaseSpec("writing", "ana@example.com", "a test"))
         await parts.access.versions.put(unit, Content(default="allow", matrix=(MatrixRow("sales", ("sales",)),)))
+
+
+async def give_roles(parts: Parts, unit: UnitOfWork, email: str, key: str) -> None:
+    """A role of the tenant's own, given to somebody; broken glass; demands; when a key was used last."""
+    identity = parts.identity
+    await identity.roles.put(unit, RoleSpec(f"role-of-{email}", ("applications:read",)))
+    await identity.assignments.put(unit, AssignmentSpec(f"role-of-{email}", user=email))
+    await identity.glass.open(unit, identity.glass.new_id(), "key:nobody", f"A reason of {email}")
+    await identity.security.put(unit, SecuritySettings(max_key_lifetime_s=360_000_000))
+    await unit.execute(NOTE_USES, unit.tenant, [key], [NOON])
 
 
 async def correct(parts: Parts, tenant: str, call_id: str) -> None:

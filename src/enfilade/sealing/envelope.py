@@ -6,7 +6,6 @@ them away again, everywhere within a second, when a tenant's key is withdrawn, d
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -15,11 +14,12 @@ import structlog
 from enfilade.core.errors import EnfiladeError, InternalError
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.sealing import store
-from enfilade.sealing.errors import CannotOpen, ContentErased, KeyDestroyed, KeyWithdrawn, NoMasterKey
+from enfilade.sealing.errors import CannotOpen, KeyDestroyed, KeyWithdrawn, NoMasterKey
 from enfilade.sealing.forms import altered, is_old, reference_of
 from enfilade.sealing.keepers import Keepers
 from enfilade.sealing.keyring import Key, Keyring, TenantKeys
 from enfilade.sealing.old_form import OldForm
+from enfilade.sealing.prepared import Prepared
 from enfilade.sealing.registry import Registry
 from enfilade.sealing.subject_keys import SubjectKeyStore
 from enfilade.sealing.tenant_keys import USABLE, TenantKeyStore, closed
@@ -30,36 +30,6 @@ RELOADS = 2
 """How often newer versions of a tenant's key are looked for before something counts as altered."""
 
 log = structlog.get_logger("enfilade.sealing")
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Keys at hand for one piece of work. They stay usable until it is done, whatever changes meanwhile."""
-
-    tenant: str
-    sealing: Key
-    """The subject's key, or the tenant's where there is no subject."""
-    opening: dict[str, Key] = field(repr=False)
-    erased: frozenset[str]
-    old: OldForm = field(repr=False)
-
-    def seal(self, purpose: str, plaintext: bytes) -> bytes:
-        """The sealed form."""
-        return self.sealing.seal(purpose, plaintext)
-
-    def open(self, purpose: str, sealed: bytes) -> bytes:
-        """The plaintext. Raises CannotOpen, and ContentErased when its subject's key was destroyed."""
-        if not sealed:
-            raise ContentErased("This was erased with the person whose it was.")
-        if is_old(sealed):
-            return self.old.open(sealed, purpose)
-        identifier = reference_of(sealed, purpose).key
-        key = self.opening.get(identifier)
-        if key is not None:
-            return key.open(purpose, sealed)
-        if identifier in self.erased:
-            raise ContentErased("This was erased with the key of the person whose it was.")
-        raise altered(purpose)
 
 
 class Envelope:

@@ -25,10 +25,12 @@ TENANT_NOUNS = {
     "statements",
 } | {"exports", "usage-events"}
 OUTLOOK = {"forecast", "movers", "savings", "alerts", "anomaly-rules"}
-TENANT_NOUNS |= OUTLOOK | {"access", "use-cases"}
+APPROVALS = {"approval-rules", "access-review-schedules"}
+TENANT_NOUNS |= OUTLOOK | {"access", "use-cases"} | APPROVALS
 BILLING = {"invoices", "credits", "billing-profiles", "issuer"}
 CATALOGUE = {"models", "deployments", "aliases", "providers", "prices"}
 WRITABLE = {"departments", "users", "applications", "keys", "limits", "budgets", "anomaly-rules", "access", "use-cases"}
+WRITABLE |= APPROVALS | {"access-reviews"}
 READS_ALL = {("GET", noun) for noun in TENANT_NOUNS} | {
     ("POST", f"access/{question}") for question in ("check", "explain", "what-if")
 }
@@ -94,7 +96,8 @@ MAY: dict[str, set[tuple[str, str]]] = {
 
 NAMED = {(method, place) for may in MAY.values() for method, place in may if "/" in place}
 """Operations that differ from the others of their noun."""
-EVERYBODYS = {"whoami", "me"}
+EVERYBODYS = {"whoami", "me", "approval-requests", "access-grants"}
+"""Who is known may ask here; what they see and may do follows from what they ask about."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

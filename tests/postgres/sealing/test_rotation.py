@@ -120,8 +120,8 @@ async def test_a_master_key_is_rotated_and_the_former_one_may_then_be_taken_away
     assert await new.renewal.work() == 1
     after = {one.name: one.may_be_removed for one in (await new.encryption.status()).master_keys}
     assert sorted(after.values()) == [False, True]
-    alone = await _started(parts, SECOND_KEY)
-    assert [await one.open(alone) for one in kept] == [b"note:0"] * 3
+    without = await _started(parts, SECOND_KEY)
+    assert [await one.open(without) for one in kept] == [b"note:0"] * 3
     # What is in memory serves on in processes that started before.
     assert [await one.open(parts.sealing) for one in kept] == [b"note:0"] * 3
     with pytest.raises(MasterKeyFault):
@@ -171,7 +171,9 @@ async def test_a_withdrawn_key_opens_in_no_process_within_a_revision_and_is_rest
         assert await kept.open(process) == b"note:0"
 
 
-async def test_an_act_whose_event_was_not_written_is_told_later_once(parts: Parts, tenants: list[str]) -> None:
+async def test_an_act_whose_event_was_not_written_is_told_later_once(
+    parts: Parts, tenants: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     tenant, encryption = tenants[0], parts.sealing.encryption
     await keep(parts.sealing, parts, tenant)
     tell = encryption._acts.tell
@@ -179,10 +181,10 @@ async def test_an_act_whose_event_was_not_written_is_told_later_once(parts: Part
     async def die(*_: Any) -> int:
         raise asyncio.CancelledError
 
-    encryption._acts.tell = die  # type: ignore[method-assign]
+    monkeypatch.setattr(encryption._acts, "tell", die)
     with pytest.raises(asyncio.CancelledError):
         await encryption.withdraw(tenant_scope(tenant, "somebody"))
-    encryption._acts.tell = tell  # type: ignore[method-assign]
+    monkeypatch.setattr(encryption._acts, "tell", tell)
     for _ in range(2):
         await parts.sealing.renewal.work()
     async with unit_in(parts, tenant) as unit:
@@ -225,11 +227,13 @@ class OwnKeeper:
             raise self.fault
 
 
-async def test_a_tenant_brings_its_own_master_key_and_may_take_it_away(parts: Parts, tenants: list[str]) -> None:
+async def test_a_tenant_brings_its_own_master_key_and_may_take_it_away(
+    parts: Parts, tenants: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     tenant, here = tenants[0], parts.sealing
     own = OwnKeeper("vault-transit:transit/acme")
     here.parts.keepers._by_name[own.name] = own
-    here.parts.keepers.service = lambda _text: own  # type: ignore[method-assign]
+    monkeypatch.setattr(here.parts.keepers, "service", lambda _text: own)
     kept = [(await keep(here, parts, each))[0] for each in tenants]
     scope = tenant_scope(tenant, "test")
     own.fault = MasterKeyUnavailable("it is away")

@@ -54,10 +54,22 @@ RIGHTS = {
         f"{SCHEMA}.anomaly_rules": FULL,
         f"{SCHEMA}.access_versions": EDIT,
         f"{SCHEMA}.use_cases": FULL,
+        **{f"{SCHEMA}.{name}": FULL for name in ("approval_rules", "approval_delegations", "access_review_schedules")},
+        **{
+            f"{SCHEMA}.{name}": EDIT
+            for name in ("approval_requests", "access_grants", "access_reviews", "access_review_items")
+        },
+        **{f"{SCHEMA}.{name}": "INSERT SELECT" for name in ("approval_decisions", "approval_comments")},
         f"{SCHEMA}.cost_anomalies": "INSERT SELECT",
+        f"{SCHEMA}.roles": FULL,
+        f"{SCHEMA}.role_assignments": "DELETE INSERT SELECT",
+        **{f"{SCHEMA}.{name}": EDIT for name in ("break_glass", "security_settings", "key_uses")},
         f"{SCHEMA}.subject_keys": "INSERT SELECT",
         **{f"{SCHEMA}.subject_keys.{name}": "UPDATE" for name in ("tenant_key", "wrapped", "destroyed_at")},
-        **{f"{SCHEMA}.{name}": "UPDATE" for name in ("responses.input", "responses.reply", "conversation_items.content")},
+        **{
+            f"{SCHEMA}.{name}": "UPDATE"
+            for name in ("responses.input", "responses.reply", "conversation_items.content")
+        },
     },
     "enfilade_writer": {},
     "enfilade_operator": {
@@ -185,9 +197,9 @@ async def test_the_writer_reads_nothing_at_all(world: World) -> None:
 async def test_the_operator_reads_all_tenants_and_writes_for_one(world: World) -> None:
     operator = await world.role(OPERATOR)
     await operator.execute("SELECT set_config('enfilade.tenant', $1, false)", world.ours)
-    rows = await operator.fetch("SELECT tenant_id::text FROM users")
+    rows = await operator.fetch("SELECT tenant_id::text FROM departments")
     assert sorted(row["tenant_id"] for row in rows) == sorted([world.ours, world.theirs])
-    assert await operator.execute("UPDATE users SET version = version + 1") == "UPDATE 1"
+    assert await operator.execute("UPDATE departments SET version = version + 1") == "UPDATE 1"
     with pytest.raises(REFUSED):
         await operator.execute("UPDATE users SET tenant_id = $1", world.theirs)
     await operator.close()

@@ -4,11 +4,11 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from enfilade.sealing.cipher import MessageCipher
-from enfilade.sealing.envelope import Prepared
 from enfilade.sealing.errors import CannotOpen, ContentErased
 from enfilade.sealing.forms import bound_to, is_old, reference_of
 from enfilade.sealing.keyring import Key, Keyring, TenantKeys
 from enfilade.sealing.old_form import OldForm
+from enfilade.sealing.prepared import Prepared
 
 TENANT, OTHER = "00000000-0000-7000-8000-00000000000a", "00000000-0000-7000-8000-00000000000b"
 ANA, BEN = "00000000-0000-7000-8000-0000000000a1", "00000000-0000-7000-8000-0000000000b1"

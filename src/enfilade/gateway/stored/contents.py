@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from enfilade.core.scope import Scope
-from enfilade.sealing.envelope import Envelope, Prepared
+from enfilade.sealing.envelope import Envelope
 from enfilade.sealing.errors import ContentErased
+from enfilade.sealing.prepared import Prepared
 
 INLINE_BYTES = 200_000
 INLINE_PIECES = 50

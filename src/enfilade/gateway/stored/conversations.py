@@ -23,7 +23,7 @@ from enfilade.gateway.stored.types import (
     owner_of,
     public_id,
 )
-from enfilade.sealing.envelope import Prepared
+from enfilade.sealing.prepared import Prepared
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
 

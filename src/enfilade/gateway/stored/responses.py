@@ -20,8 +20,8 @@ from enfilade.gateway.stored.types import (
     public_id,
 )
 from enfilade.identity.rows import text_id
-from enfilade.sealing.envelope import Prepared
 from enfilade.sealing.errors import ContentErased
+from enfilade.sealing.prepared import Prepared
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
 
