@@ -110,7 +110,8 @@ class _Checker:
         yield from self._schema(sound)
 
     def _schema(self, sound: list[tuple[PolicySpec, Statement]]) -> Iterator[Problem]:
-        schema, told = schema_of(self._attributes), set()
+        schema = schema_of(self._attributes)
+        told: set[tuple[str, int]] = set()
         text = "\n".join(statement.text for _, statement in sound)
         for error in cedarpy.validate_policies(text, schema).errors:
             for at in [int(error.policy_id[6:])] if error.policy_id.startswith("policy") else ():
@@ -122,8 +123,9 @@ class _Checker:
                 )
                 word = place.value if place.kind == "string" else place.text
                 message = _plainer(message, word)
-                if (spec.name, message) not in told:
-                    told.add((spec.name, message))
+                # One fault is told of once for each action that the policy may be about.
+                if (spec.name, place.start) not in told:
+                    told.add((spec.name, place.start))
                     yield self._at(spec, message, place, self._meant(word, self._words))
 
     def _names(self, spec: PolicySpec, statement: Statement) -> Iterator[Problem]:
