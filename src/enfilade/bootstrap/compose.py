@@ -68,6 +68,7 @@ from enfilade.identity.entrance import Entrance
 from enfilade.identity.key_uses import KeyUses
 from enfilade.identity.principals import Principals
 from enfilade.identity.provisioning.service import Provisioning
+from enfilade.identity.sealed_columns import SEALED_COLUMNS
 from enfilade.identity.service import Identity
 from enfilade.identity.sign_in.means import Means
 from enfilade.identity.sign_in.service import SignIn
@@ -78,6 +79,7 @@ from enfilade.providers.key_rotation import KeyRotation
 from enfilade.providers.service import Providers
 from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.transport.fetcher import GuardedFetcher
+from enfilade.sealing.places import SealedColumn
 from enfilade.sealing.renewal import Places
 from enfilade.storage.address import Address
 from enfilade.storage.cells import CellDirectory
@@ -225,7 +227,8 @@ class Parts:
         relay = Relay(clock, self.cache)
         self.stored = Stored(self.storage, self.envelope, clock, ids, given.max_body_bytes)
         old_contents = OldContents(self.storage, scope_of, self.envelope)
-        self.sealing.renew_in(Places(of_platform=(self.providers.sealed,), of_tenants=(old_contents,)))
+        columns = [SealedColumn(column, self.storage, scope_of, self.envelope) for column in SEALED_COLUMNS]
+        self.sealing.renew_in(Places((self.providers.sealed,), columns, (old_contents,)))
         find = self.sealing.guarded(partial(resolve, self.catalogue, translator))
         self.access.finish(find, self.catalogue, self.providers, self.principals)
         self.line = Line(desk, self.access.gate, dispatcher, relay, self.cache, Keeper(self.dialects, self.stored))

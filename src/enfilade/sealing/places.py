@@ -41,7 +41,10 @@ class Column:
 
 
 class SealedColumn:
-    """A `Place` that is one column in the cells of tenants, sealed under the platform's key."""
+    """A `Place` that is one column in the cells of tenants, sealed under the platform's key.
+
+    It is read as the operator: of some of these columns the request path's role sees nothing.
+    """
 
     def __init__(self, column: Column, storage: Storage, scope_of: ScopeOf, envelope: Envelope) -> None:
         """Renew what stands in `column`."""
@@ -53,7 +56,8 @@ class SealedColumn:
 
     async def renew(self, tenant: str) -> int:
         """See `Place.renew`."""
-        async with self._storage.unit_of_work(self._scope_of(tenant), alone=False) as unit:
+        async with self._storage.unit_of_work(self._scope_of(PLATFORM_ID)) as unit:
+            await unit.act_in(tenant)
             rows = await unit.fetch(self._column.find, self._current(), ROWS_AT_ONCE)
             for row in rows:
                 await unit.execute(self._column.replace, row["key"], row["sealed"], resealed(self._envelope, row))
@@ -61,7 +65,8 @@ class SealedColumn:
 
     async def outdated(self, tenant: str) -> int:
         """See `Place.outdated`."""
-        async with self._storage.unit_of_work(self._scope_of(tenant), readonly=True) as unit:
+        async with self._storage.unit_of_work(self._scope_of(PLATFORM_ID)) as unit:
+            await unit.act_in(tenant)
             return int(await unit.fetch_value(self._column.count, self._current()))
 
     def _current(self) -> bytes:

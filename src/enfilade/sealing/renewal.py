@@ -7,6 +7,7 @@ themselves. Calls go on meanwhile: what is old opens as well as what is new. One
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from enfilade.core.clock import to_datetime
 from enfilade.core.errors import EnfiladeError
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.sealing import store
+from enfilade.sealing.errors import KeyDestroyed
 from enfilade.sealing.parts import KeyParts
 from enfilade.sealing.places import Place
 from enfilade.sealing.tenant_keys import context_of
@@ -106,8 +108,10 @@ class Renewal:
         """Move everything under the newest versions of tenants' keys."""
         done, after = 0, FIRST
         if await connection.fetchval(store.PLATFORM_IS_RETIRED, PLATFORM_ID):
-            done += await self._renew_platform(connection)
-            await self._mark(connection, PLATFORM_ID)
+            more, whole = await self._renew_platform(connection)
+            done += more
+            if whole:
+                await self._mark(connection, PLATFORM_ID)
         while rows := await connection.fetch(store.TENANTS_WITH_RETIRED, after, TENANTS_AT_ONCE):
             for row in rows:
                 after = str(row["tenant_id"])
@@ -123,32 +127,44 @@ class Renewal:
         keys = await self._tenant_keys.get(tenant)
         return await _until_none(lambda: self._subject_keys.rewrap(keys, SUBJECTS_AT_ONCE))
 
-    async def _renew_platform(self, connection: Any) -> int:
-        done = 0
-        for place in self.places.of_platform:
-            done += await _until_none(lambda place=place: place.renew(PLATFORM_ID))  # type: ignore[misc]
-        return done + await self._renew_in(connection, self.places.in_cells)
+    async def _renew_platform(self, connection: Any) -> tuple[int, bool]:
+        """Seal the platform's secrets anew, wherever they are; how many, and whether nothing was left out."""
+        done, whole = await self._renew_places(self.places.of_platform, PLATFORM_ID)
+        more, rest_whole = await self._renew_in(connection, self.places.in_cells)
+        return done + more, whole and rest_whole
 
     async def _renew_old_form(self, connection: Any) -> int:
-        """Seal anew what earlier versions sealed directly under the master key; looked for once."""
+        """Seal anew what earlier versions sealed directly under the master key; looked for until all of it was found."""
         if await connection.fetchval(store.FIND_MARK, OLD_FORM):
             return 0
-        done = 0
-        for place in self.places.of_platform:
-            done += await _until_none(lambda place=place: place.renew(PLATFORM_ID))  # type: ignore[misc]
-        done += await self._renew_in(connection, (*self.places.in_cells, *self.places.of_tenants))
-        await connection.execute(store.SET_MARK, OLD_FORM)
-        return done
+        done, whole = await self._renew_platform(connection)
+        more, contents_whole = await self._renew_in(connection, self.places.of_tenants)
+        if whole and contents_whole:
+            await connection.execute(store.SET_MARK, OLD_FORM)
+        return done + more
 
-    async def _renew_in(self, connection: Any, places: Sequence[Place]) -> int:
+    async def _renew_in(self, connection: Any, places: Sequence[Place]) -> tuple[int, bool]:
         """Renew these places of all tenants."""
-        done, after = 0, FIRST
+        done, whole, after = 0, True, FIRST
         while rows := await connection.fetch(store.LIVE_TENANTS, after, TENANTS_AT_ONCE):
             for row in rows:
                 after = str(row["id"])
-                for place in places:
-                    done += await _until_none(lambda place=place, tenant=after: place.renew(tenant))  # type: ignore[misc]
-        return done
+                more, tenant_whole = await self._renew_places(places, after)
+                done, whole = done + more, whole and tenant_whole
+        return done, whole
+
+    async def _renew_places(self, places: Sequence[Place], tenant: str) -> tuple[int, bool]:
+        done, whole = 0, True
+        for place in places:
+            try:
+                done += await _until_none(partial(place.renew, tenant))
+            except KeyDestroyed:
+                continue  # What nobody can read any more need not be sealed anew.
+            except EnfiladeError as error:
+                # One whose cell is away, or in which something was altered, must not keep the others waiting.
+                log.warning("place_not_renewed", name=place.name, tenant=tenant, error=error.message)
+                whole = False
+        return done, whole
 
     async def _mark(self, connection: Any, tenant: str) -> None:
         settled = to_datetime(self._clock.now_ns()) - timedelta(seconds=SETTLES_AFTER_S)

@@ -9,8 +9,10 @@ from enfilade.bootstrap.compose import Parts
 from enfilade.bootstrap.sealing import Sealing
 from enfilade.core.errors import EnfiladeError
 from enfilade.identity.scopes import system_scope, tenant_scope
+from enfilade.identity.types import UserSpec
 from enfilade.sealing import renewal as renewing
 from enfilade.sealing.errors import CannotOpen, KeyWithdrawn, MasterKeyFault, MasterKeyRefused, MasterKeyUnavailable
+from enfilade.sealing.forms import reference_of
 from enfilade.sealing.master_key import Context
 from tests.postgres.sealing.conftest import keep
 from tests.postgres.sealing.test_starting import old_sealed
@@ -21,6 +23,14 @@ UNDER = """
 SELECT m.name, count(*) FROM enfilade.tenant_keys k JOIN enfilade.master_keys m ON m.id = k.master_key GROUP BY 1
 """
 PUT = "INSERT INTO enfilade.secrets (name, sealed, fingerprint) VALUES ($1, $2, $3)"
+
+FACTOR = """
+INSERT INTO second_factors (tenant_id, id, user_id, kind, name, secret, created_at)
+VALUES ($1, $2, $3, 'totp', 'telephone', $4, now())
+"""
+ISSUER = """
+INSERT INTO issuers (tenant_id, id, name, url, settings, client_secret) VALUES ($1, $2, 'one', 'https://idp.example', '{}', $3)
+"""
 
 
 async def test_a_tenants_key_is_rotated_while_two_processes_read_and_write(
@@ -293,3 +303,26 @@ async def _hear(parts: Parts, process: Sealing, tenant: str | None) -> None:
 async def _under(parts: Parts) -> dict[str, int]:
     async with parts.database.owner() as owner:
         return {row["name"]: row["count"] for row in await owner.fetch(UNDER)}
+
+
+async def test_secrets_in_tenants_tables_are_sealed_anew_after_a_rotation_of_the_platforms_key(
+    parts: Parts, tenants: list[str]
+) -> None:
+    tenant, ids = tenants[0], [parts.ids.new_id() for _ in range(2)]
+    async with unit_in(parts, tenant) as unit:
+        user, _ = await parts.identity.users.put(unit, UserSpec("ana@example.com"))
+        await unit.execute(FACTOR, tenant, ids[0], user.id, parts.sealer.seal("totp", f"totp:{user.id}"))
+        await unit.execute(ISSUER, tenant, ids[1], parts.sealer.seal("client", f"issuer:{ids[1]}"))
+    await parts.sealing.renewal.work()
+    await parts.sealing.encryption.rotate(system_scope("test"))
+    await _hear(parts, parts.sealing, None)
+    places = parts.sealing.renewal.places.in_cells
+    assert [await place.outdated(tenant) for place in places] == [1, 1]
+    assert await parts.sealing.renewal.work() == 2
+    assert [await place.outdated(tenant) for place in places] == [0, 0]
+    async with unit_in(parts, tenant) as unit:
+        totp = await unit.fetch_value("SELECT secret FROM second_factors")
+        client = await unit.fetch_value("SELECT client_secret FROM issuers")
+    assert parts.sealer.open(totp, f"totp:{user.id}") == "totp"
+    assert parts.sealer.open(client, f"issuer:{ids[1]}") == "client"
+    assert reference_of(totp, "").key == parts.envelope.keys_of_platform().active.id

@@ -40,6 +40,10 @@ class SecretSealer(Protocol):
         """A keyed hash of it."""
         ...
 
+    def is_same(self, fingerprint: bytes | None, secret: str, purpose: str) -> bool:
+        """Whether the hash, made under any version of the key, is of this secret."""
+        ...
+
 
 class Issuers:
     """The use cases of issuers."""
@@ -122,10 +126,10 @@ class Issuers:
         if not 1 <= len(secret) <= 4096 or not secret.isprintable():
             message = "a client secret is a printable text"
             raise InvalidSpecification(message, param="client_secret")
-        print_ = self._sealer.fingerprint(secret, _purpose(identifier))
         known = await unit.fetch_value(store.READ_SECRET_PRINT, unit.tenant, identifier)
-        if known is not None and bytes(known) == print_:
+        if self._sealer.is_same(known, secret, _purpose(identifier)):
             return False
+        print_ = self._sealer.fingerprint(secret, _purpose(identifier))
         sealed = self._sealer.seal(secret, _purpose(identifier))
         await unit.execute(store.SET_CLIENT_SECRET, unit.tenant, identifier, sealed, print_)
         return True
