@@ -44,11 +44,11 @@ class Delegations:
         self, unit: UnitOfWork, user: str | None, email: str, starts_at: datetime | None, ends_at: datetime
     ) -> Delegation:
         """Let somebody decide in one's place for a time. Raises NotAPerson, InvalidAccessRequest."""
-        person = await self._reviewers.require_person(unit, user)
         row = await unit.fetch_row(store.FIND_PERSON_BY_EMAIL, unit.tenant, email.lower())
-        if row is None or (delegate := person_of(row)).id == person.id:
+        if row is None or (delegate := person_of(row)).id == user:
             message = f"{email!r} is no other active user of this tenant"
             raise InvalidAccessRequest(message, param="delegate")
+        person = await self._reviewers.require_person(unit, user)
         now = to_datetime(self._clock.now_ns())
         starts_at = max(starts_at or now, now)
         if not starts_at < ends_at or (ends_at - now).days > MAX_DAYS:
@@ -69,11 +69,10 @@ class Delegations:
         return Delegation(person.id, delegate.id, starts_at, ends_at)
 
     async def end(self, unit: UnitOfWork, user: str | None, email: str) -> None:
-        """Decide for oneself again. Raises NotAPerson, UnknownDelegation."""
-        person = await self._reviewers.require_person(unit, user)
+        """Decide for oneself again. Raises UnknownDelegation."""
         row = await unit.fetch_row(store.FIND_PERSON_BY_EMAIL, unit.tenant, email.lower())
         delegate = None if row is None else str(row["id"])
-        if delegate is None or not await unit.fetch_value(store.DELETE_DELEGATION, unit.tenant, person.id, delegate):
+        if delegate is None or not await unit.fetch_value(store.DELETE_DELEGATION, unit.tenant, user, delegate):
             message = f"You have no delegate {email!r}."
             raise UnknownDelegation(message)
-        unit.record("ApprovalsDelegationEnded", user=person.id, delegate=delegate)
+        unit.record("ApprovalsDelegationEnded", user=user, delegate=delegate)
