@@ -11,6 +11,7 @@ NEVER = {
     "keys": "umbrella-key",
     "use-cases": "umbrella-writing",
     "invoices": "INV-2026-000009",
+    "roles": "role-of-ana@umbrella.example",
     "approval-rules": "rule-of-ana@umbrella.example",
     "access-review-schedules": "schedule-of-ana@umbrella.example",
 }
@@ -185,6 +186,25 @@ ROUTES: dict[str, Route] = {
     "POST /reconciliations": Route(platform=True),
     "GET /reconciliations/{id}": Route(platform=True),
     "POST /reconciliations/{id}/bookings": Route(bodies=({"reason": "walked"},), platform=True),
+}
+ROUTES |= {
+    **_crud("roles", {"name": "{it}", "permissions": ["applications:read"]}),
+    "GET /role-assignments": Route(lists=True),
+    "POST /role-assignments": Route(
+        bodies=(
+            {"role": "member", "user": "{users}"},
+            {"role": "member", "user": "ana@globex.example", "department": "{departments}"},
+            {"role": "member", "user": "ana@globex.example", "application": "{applications}"},
+            {"role": "{roles}", "user": "ana@globex.example"},
+        )
+    ),
+    "DELETE /role-assignments/{id}": Route("role-assignments"),
+    "GET /security-settings": Route(),
+    "PUT /security-settings": Route(bodies=({},), platform=True),
+    "GET /break-glass": Route(lists=True),
+    "POST /break-glass": Route(bodies=({"tenant": "{tenants}", "reason": "walked"},), platform=True),
+    "POST /break-glass/{id}/end": Route("break-glass"),
+    "POST /break-glass/{id}/review": Route("break-glass", bodies=({"note": "walked"},), platform=True),
 }
 ROUTES |= {
     **_crud("approval-rules", {"name": "{it}", "kinds": ["model"], "stages": [{"reviewers": ["manager"]}]}),

@@ -15,7 +15,7 @@ from enfilade.gateway.stored.types import RESPONSE, Exchange, public_id
 from enfilade.storage.address import Address
 from tests.support.approving import leave_approvals
 from tests.support.house import House, HouseOptions, open_house
-from tests.support.two_tenants import bill, change_keys, correct, leave_traces, note_anomaly
+from tests.support.two_tenants import bill, change_keys, correct, give_roles, leave_traces, note_anomaly
 from tests.support.waiting import eventually
 from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, GLOBEX_KEY, OWNER_KEY, world
 
@@ -85,6 +85,7 @@ class TwoTenants:
             "keys": "acme-key",
             "use-cases": "acme-writing",
             "invoices": "INV-2026-000001",
+            "roles": "role-of-ana@acme.example",
             "approval-rules": "rule-of-ana@acme.example",
             "access-review-schedules": "schedule-of-ana@acme.example",
         }
@@ -116,10 +117,13 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
             await note_anomaly(house.parts, house.tenant_id(tenant))
             await change_keys(house.parts, house.tenant_id(tenant))
             await leave_traces(house.parts, house.tenant_id(tenant))
+            async with house.unit(house.tenant_id(tenant)) as unit:
+                key = await house.parts.identity.keys.get(unit, f"{tenant}-key")
+                await give_roles(house.parts, unit, f"ana@{tenant}.example", key.id)
         for tenant in TENANTS[::-1]:
             left = await leave_approvals(house.parts, house.tenant_id(tenant), f"ana@{tenant}.example")
         both.ids |= {noun: [identifier] for noun, identifier in left.items()}
-        for noun in ("invoices", "credits"):
+        for noun in ("invoices", "credits", "role-assignments", "break-glass"):
             items = (await both.as_admin("acme").get(f"/api/v1/{noun}")).json()["items"]
             both.ids[noun] = [item["id"] for item in items]
         both.ids["tenants"] = [house.tenant_id("acme")]

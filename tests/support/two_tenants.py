@@ -18,6 +18,8 @@ from enfilade.costs.outlook import store as outlook
 from enfilade.costs.outlook.rules import AnomalyRules
 from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import Exchange
+from enfilade.identity.roles.store import NOTE_USES
+from enfilade.identity.roles.types import AssignmentSpec, RoleSpec, SecuritySettings
 from enfilade.identity.scopes import key_scope, tenant_scope
 from enfilade.identity.types import ApplicationSpec, KeySpec, UserSpec
 from enfilade.storage import idempotency

@@ -138,6 +138,6 @@ WHERE $1::uuid[] IS NULL OR tenant_id = ANY ($1)
 LOAD_GLASS = (
     _GLASS
     + """
-WHERE ended_at IS NULL AND expires_at > now() - interval '1 hour' AND ($1::uuid[] IS NULL OR tenant_id = ANY ($1))
+WHERE ended_at IS NULL AND reviewed_at IS NULL AND ($1::uuid[] IS NULL OR tenant_id = ANY ($1))
 """
 )
