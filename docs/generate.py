@@ -33,6 +33,7 @@ from enfilade.telemetry.names import CALL_LOG_FIELDS, LATENCY_BUCKETS, METRICS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from docs.access import access_schema
 from docs.capabilities import capabilities
 from docs.exports import exports
 from docs.matrix import translation
@@ -322,6 +323,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "providers.md": providers,
     "alerts.md": alerts,
     "translation.md": translation,
+    "access-schema.md": access_schema,
     "capabilities.md": capabilities,
     "usage.md": usage,
     "exports.md": exports,

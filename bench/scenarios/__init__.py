@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bench.report import Row
 from bench.scenarios import (
+    access,
     calls,
     flat_memory,
     holds,
@@ -27,6 +28,7 @@ SCENARIOS: dict[str, Callable[[Session], list[Row]]] = {
     "latency": latency.run,
     "translation": translation.run,
     "holds": holds.run,
+    "access": access.run,
     "spend": spend.run,
     "startup": startup.run,
     "memory": memory.run,

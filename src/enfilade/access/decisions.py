@@ -28,6 +28,7 @@ from enfilade.core.clock import NANOSECONDS, to_datetime
 MAX_ANSWERS = 20_000
 MAX_SEATS = 20_000
 MAX_PLACES = 5_000
+MAX_PARSED = 1_000
 NOWHERE = "0.0.0.0"  # noqa: S104 - stands for an address that is not known
 ATTRIBUTE_FORMS: dict[str, Any] = {"string": str, "long": int, "boolean": bool, "strings": tuple}
 
@@ -100,6 +101,7 @@ class TenantAccess:
         self.needs_approvals = not self.table.mentions.isdisjoint({"approved", "approvals"})
         self._seats: dict[Any, Seat] = {}
         self._places: dict[Any, Place] = {}
+        self._parsed: dict[tuple[int, int], cedarpy.Entities] = {}
         self._answers: dict[Any, Decision] = {}
         self.helped: dict[Any, tuple[str, ...]] = {}
         """Which models would do instead, for those who were refused."""
@@ -218,7 +220,7 @@ class TenantAccess:
                 "resource": place.uid,
                 "context": self._context(context, use_case, approved=approved),
             }
-            result = cedarpy.is_authorized(request, found.policies, f"[{seat.entity},{place.entity}]")
+            result = cedarpy.is_authorized(request, found.policies, self._entities(seat, place))
         except (ValueError, TypeError):
             return Decision(allowed=False, reason="error")
         names = sorted(found.names[int(reason[6:])] for reason in result.diagnostics.reasons)
@@ -229,6 +231,16 @@ class TenantAccess:
         if result.allowed:
             return Decision(allowed=True, policies=tuple(names), reason="permitted")
         return Decision(allowed=False, policies=tuple(names), reason="forbidden") if names else self._silent()
+
+    def _entities(self, seat: Seat, place: Place) -> cedarpy.Entities:
+        """Both, parsed: taking them as text costs the engine as much as the decision does."""
+        key = (seat.number, place.number)
+        found = self._parsed.get(key)
+        if found is None:
+            if len(self._parsed) >= MAX_PARSED:
+                self._parsed.clear()
+            found = self._parsed[key] = cedarpy.Entities.from_json_str(f"[{seat.entity},{place.entity}]")
+        return found
 
     def _silent(self) -> Decision:
         allowed = self.content.default == "allow"
