@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from enfilade.api.admin.clients import client_facts
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.cookies import cookie
 from enfilade.api.admin.factor_views import FactorName, TotpView, totp_view
 from enfilade.api.admin.security import Context, Public
+from enfilade.api.admin.sent import Sent
 from enfilade.api.admin.views import View
 from enfilade.core.errors import InvalidRequest
 from enfilade.identity.accounts.types import Answer, IssuedChallenge, SignedIn
@@ -20,13 +21,7 @@ SignIn = Depends(Public("whoever signs in is not known yet"))
 Text = Annotated[SecretStr, Field(min_length=1, max_length=300)]
 
 
-class Body(BaseModel):
-    """The base of what is sent here."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-
-class Entering(Body):
+class Entering(Sent):
     """What may end in a session."""
 
     token: Annotated[
@@ -52,7 +47,7 @@ class LinkBody(Entering):
     password: Text
 
 
-class ChallengeBody(Body):
+class ChallengeBody(Sent):
     """What a sign-in goes on with."""
 
     challenge: Annotated[SecretStr, Field(max_length=200)]

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from enfilade.api.admin.clients import client_facts
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.factor_views import FactorName, FactorView, TotpView, factor_view, totp_view
 from enfilade.api.admin.security import Actor, Context, Needs
+from enfilade.api.admin.sent import Sent
 from enfilade.api.admin.views import View
 from enfilade.core.clock import to_datetime
 from enfilade.core.ids import PLATFORM_ID
@@ -48,27 +49,21 @@ class Me(View):
     second_factor_required: bool
 
 
-class PasswordChange(BaseModel):
+class PasswordChange(Sent):
     """The password from now on, and the one until now."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     current: Annotated[SecretStr, Field(min_length=1, max_length=300)]
     new: Annotated[SecretStr, Field(min_length=1, max_length=300)]
 
 
-class NewApp(BaseModel):
+class NewApp(Sent):
     """An app that shows codes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: FactorName = "app"
 
 
-class Code(BaseModel):
+class Code(Sent):
     """A code that an app shows."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     code: Annotated[SecretStr, Field(max_length=20)]
 
@@ -80,10 +75,8 @@ class RegistrationOptions(View):
     webauthn: Annotated[dict[str, Any], Field(description="For `navigator.credentials.create`.")]
 
 
-class NewKey(BaseModel):
+class NewKey(Sent):
     """A new security key."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     challenge: Annotated[SecretStr, Field(max_length=200)]
     name: FactorName = "security key"

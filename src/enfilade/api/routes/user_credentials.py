@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from enfilade.api.admin.factor_views import FactorView, factor_view
 from enfilade.api.admin.security import Actor, Context, Needs
+from enfilade.api.admin.sent import Sent
 from enfilade.api.admin.views import View
 from enfilade.identity.permissions import PEOPLE_READ, PEOPLE_WRITE
 
@@ -23,10 +24,8 @@ class LinkView(View):
     expires_at: datetime
 
 
-class PasswordBody(BaseModel):
+class PasswordBody(Sent):
     """A password."""
-
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     password: Annotated[SecretStr, Field(min_length=1, max_length=300)]
 
