@@ -6,9 +6,11 @@ from typing import Any
 NEVER = {
     "tenants": "umbrella",
     "departments": "umbrella-sales",
+    "groups": "group-of-ana@umbrella.example",
     "users": "ana@umbrella.example",
     "applications": "umbrella-app",
     "keys": "umbrella-key",
+    "issuers": "umbrella-login",
     "use-cases": "umbrella-writing",
     "invoices": "INV-2026-000009",
     "roles": "role-of-ana@umbrella.example",
@@ -106,6 +108,20 @@ ROUTES: dict[str, Route] = {
     "POST /price-adjustments/end": Route(bodies=({"kind": "discount"},), platform=True),
     "GET /currencies": Route(lists=True, platform=True),
     "PUT /currencies/{currency}": Route("currencies", bodies=({"rate": 1},), platform=True),
+    "GET /issuers": Route(lists=True),
+    "POST /issuers": Route(bodies=({"name": "walked", "url": "https://x.example", "audiences": ["walked"]},)),
+    "GET /issuers/{name}": Route("issuers"),
+    "PUT /issuers/{name}": Route(
+        "issuers", bodies=({"name": "{it}", "url": "https://x.example", "audiences": ["walked"]},)
+    ),
+    "DELETE /issuers/{name}": Route("issuers"),
+    "POST /issuers/{name}/test": Route("issuers"),
+    "GET /sessions": Route(lists=True, filters=(("user", "users"),)),
+    "GET /sessions/current": Route(),
+    "GET /sessions/mine": Route(),
+    "DELETE /sessions": Route(),
+    "DELETE /sessions/mine": Route(),
+    "DELETE /sessions/{id}": Route("sessions"),
     # A tenant may look at itself.
     "GET /tenants": Route(lists=True),
     "GET /tenants/{name}": Route("tenants"),
@@ -186,6 +202,27 @@ ROUTES: dict[str, Route] = {
     "POST /reconciliations": Route(platform=True),
     "GET /reconciliations/{id}": Route(platform=True),
     "POST /reconciliations/{id}/bookings": Route(bodies=({"reason": "walked"},), platform=True),
+}
+ROUTES |= {
+    **_crud("groups", {"name": "{it}", "members": ["{users}"]}),
+    "GET /account-rules": Route(),
+    "PUT /account-rules": Route(bodies=({},), platform=True),
+    "DELETE /account-rules": Route(platform=True),
+    "POST /users/{email}/password-link": Route("users"),
+    "PUT /users/{email}/password": Route("users", bodies=({"password": "seven green lamps over the river"},)),
+    "DELETE /users/{email}/password": Route("users"),
+    "GET /users/{email}/second-factors": Route("users"),
+    "DELETE /users/{email}/second-factors": Route("users"),
+    "GET /me": Route(lists=True),
+    # One's own account, in a session: tests/http/accounts has it.
+    "PUT /me/password": Route(bodies=({"current": "x", "new": "x"},), platform=True),
+    "GET /me/second-factors": Route(platform=True),
+    "POST /me/second-factors/totp": Route(bodies=({},), platform=True),
+    "POST /me/second-factors/totp/{id}/confirm": Route(bodies=({"code": "0"},), platform=True),
+    "POST /me/second-factors/webauthn": Route(platform=True),
+    "POST /me/second-factors/webauthn/confirm": Route(bodies=({"challenge": "x", "credential": {}},), platform=True),
+    "DELETE /me/second-factors/{id}": Route(platform=True),
+    "POST /me/recovery-codes": Route(platform=True),
 }
 ROUTES |= {
     **_crud("roles", {"name": "{it}", "permissions": ["applications:read"]}),

@@ -13,9 +13,10 @@ from enfilade.core.clock import ManualClock
 from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import RESPONSE, Exchange, public_id
 from enfilade.storage.address import Address
+from tests.support.accounts import leave_accounts
 from tests.support.approving import leave_approvals
 from tests.support.house import House, HouseOptions, open_house
-from tests.support.two_tenants import bill, change_keys, correct, give_roles, leave_traces, note_anomaly
+from tests.support.two_tenants import sign_in, bill, change_keys, correct, give_roles, leave_traces, note_anomaly
 from tests.support.waiting import eventually
 from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, GLOBEX_KEY, OWNER_KEY, world
 
@@ -80,6 +81,7 @@ class TwoTenants:
         return {
             "tenants": "acme",
             "departments": "acme-sales",
+            "groups": "group-of-ana@acme.example",
             "users": "ana@acme.example",
             "applications": "acme-app",
             "keys": "acme-key",
@@ -115,11 +117,13 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
         for tenant in TENANTS:
             await bill(house.parts, house.tenant_id(tenant))
             await note_anomaly(house.parts, house.tenant_id(tenant))
+            await sign_in(house.parts, house.tenant_id(tenant))
             await change_keys(house.parts, house.tenant_id(tenant))
             await leave_traces(house.parts, house.tenant_id(tenant))
             async with house.unit(house.tenant_id(tenant)) as unit:
                 key = await house.parts.identity.keys.get(unit, f"{tenant}-key")
                 await give_roles(house.parts, unit, f"ana@{tenant}.example", key.id)
+                await leave_accounts(house.parts, unit, f"ana@{tenant}.example")
         for tenant in TENANTS[::-1]:
             left = await leave_approvals(house.parts, house.tenant_id(tenant), f"ana@{tenant}.example")
         both.ids |= {noun: [identifier] for noun, identifier in left.items()}

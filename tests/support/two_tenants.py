@@ -1,6 +1,8 @@
 """Two tenants with a row of each in every table, for tests that look at tables themselves."""
 
+import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -20,10 +22,15 @@ from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import Exchange
 from enfilade.identity.roles.store import NOTE_USES
 from enfilade.identity.roles.types import AssignmentSpec, RoleSpec, SecuritySettings
+from enfilade.identity.sign_in.store import INSERT_GRANT, INSERT_SIGN_IN
+from enfilade.identity.sign_in.types import ClientFacts
+from enfilade.identity.tokens.store import INSERT_IDENTITY
+from enfilade.identity.tokens.types import IssuerSettings, IssuerSpec
 from enfilade.identity.scopes import key_scope, tenant_scope
 from enfilade.identity.types import ApplicationSpec, KeySpec, UserSpec
 from enfilade.storage import idempotency
 from enfilade.storage.unit_of_work import UnitOfWork
+from tests.support.accounts import leave_accounts
 from tests.support.approving import leave_approvals
 from tests.support.parts import NOON, call_event, intent_text, make_tenant, new_ids, unit_in
 
@@ -51,7 +58,8 @@ NO_ROW_OF_A_TENANT = {
     "enfilade.master_keys",
     "enfilade.sealing_marks",
     "enfilade.secrets",
-    "enfilade_shared.billing_issuer",
+    "enfilade.billing_issuer",
+    "enfilade.invoice_series",
     "enfilade.reconciliations",
     "enfilade.reconciliation_items",
     "enfilade.reconciliation_bookings",
@@ -95,6 +103,7 @@ async def two_tenants(parts: Parts) -> World:
         await correct(parts, tenant, calls[tenant])
         await bill(parts, tenant)
         await note_anomaly(parts, tenant)
+        await sign_in(parts, tenant)
         await change_keys(parts, tenant)
         await leave_traces(parts, tenant)
         await leave_approvals(parts, tenant, "ana@example.com")
@@ -110,6 +119,7 @@ async def _fill(parts: Parts, tenant: str) -> None:
         await identity.applications.put(unit, ApplicationSpec("copilot", "sales"))
         key = await identity.keys.issue(unit, KeySpec("copilot-key", application="copilot"))
         await give_roles(parts, unit, "ana@example.com", key.key.id)
+        await leave_accounts(parts, unit, "ana@example.com")
         await parts.limits.put(unit, LimitSpec("tenant", "requests", 10, "minute"))
         budget, _ = await parts.budgets.put(unit, BudgetSpec("tenant", "month", "10"))
         await parts.budgets.raises.add(unit, budget, RaiseSpec("9999-12-30", "a test", by_usd="1"))
@@ -153,6 +163,24 @@ async def change_keys(parts: Parts, tenant: str) -> None:
     async with parts.database.owner() as owner:
         declare = "INSERT INTO enfilade.tenant_master_keys SELECT $1::uuid, id FROM enfilade.master_keys"
         await owner.execute(declare, tenant)
+
+
+async def sign_in(parts: Parts, tenant: str) -> None:
+    """An issuer, somebody whom it knows, their session, somebody on the way, and a command line that waits."""
+    later = NOON + timedelta(days=36_500)
+    async with unit_in(parts, tenant) as unit:
+        user = (await parts.identity.users.page(unit, None, 1, tenant))[0]
+        settings = IssuerSettings(audiences=(f"of-{tenant}",), client_id="enfilade")
+        spec = IssuerSpec("login", "https://login.example.com", settings)
+        issuer, _ = await parts.sign_in.issuers.put(unit, spec, "a-client-secret")
+        await parts.sessions.start(unit, user.id, methods=("oidc",), issuer=issuer.id, client=ClientFacts())
+        await unit.execute(INSERT_IDENTITY, tenant, issuer.id, f"subject-of-{tenant}", user.id, NOON)
+        digests = (hashlib.sha256(f"{name} of {tenant}".encode()).digest() for name in ("state", "browser", "code"))
+        state, browser, code = digests
+        words = ("nonce", "verifier", "https://x.example", "/")
+        await unit.execute(INSERT_SIGN_IN, tenant, parts.ids.new_id(), issuer.id, state, browser, *words, later)
+        nothing = (None,) * 7
+        await unit.execute(INSERT_GRANT, tenant, parts.ids.new_id(), code, *nothing, later)
 
 
 async def note_anomaly(parts: Parts, tenant: str) -> None:

@@ -170,7 +170,7 @@ async def test_a_role_for_a_time_is_the_persons_and_ends_by_the_clock(database: 
             )
         person = house.client(session.token)
         assert (await person.get("/api/v1/keys")).status_code == 403
-        wish = {"kind": "role", "role": "operator", "model": None, "duration": "2h"}
+        wish: dict[str, Any] = {"kind": "role", "role": "operator", "model": None, "duration": "2h"}
         await decide(house, "cleo", await ask(house, **wish))
         assert (await person.get("/api/v1/keys")).status_code == 200
         assert (await of(house, "ana").get("/api/v1/keys")).status_code == 403
@@ -191,7 +191,12 @@ async def test_a_key_has_further_scopes_for_a_time_within_its_rights(database: A
         await house.parts.directory.refresh()
         narrow = house.client(made.json()["secret"])
         assert [(await narrow.get(f"/api/v1/{noun}")).status_code for noun in ("keys", "limits")] == [200, 403]
-        wish = {"kind": "key_scope", "model": None, "key": "narrow", "scopes": ["limits:read", "events:read"]}
+        wish: dict[str, Any] = {
+            "kind": "key_scope",
+            "model": None,
+            "key": "narrow",
+            "scopes": ["limits:read", "events:read"],
+        }
         bad = await of(house, "ana").post(REQUESTS, json=WISH | wish)
         assert (bad.status_code, bad.json()["param"]) == (422, "scopes")
         wish["scopes"] = ["limits:read", "audit:read"]

@@ -5,6 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from enfilade.access.approvals.grants import GrantQuery
 from enfilade.access.approvals.requests import RequestQuery
 from enfilade.access.approvals.service import Approvals
 from enfilade.access.approvals.types import Asked, Grant, Request, Rule, Stage, Wish
@@ -74,8 +77,6 @@ class Office:
             return await self.approvals.requests.page(unit, RequestQuery(self.tenant), None, 500)
 
     async def grants(self) -> list[Grant]:
-        from enfilade.access.approvals.grants import GrantQuery
-
         async with self.unit() as unit:
             return await self.approvals.grants.page(unit, GrantQuery(self.tenant), None, 500)
 
@@ -97,8 +98,6 @@ class Office:
         return book.active(self.tenant, self.ids[who], None, model, use_case, self.clock.now_ns())
 
     async def events(self, *types: str) -> list[dict[str, Any]]:
-        import msgspec
-
         async with self.unit() as unit:
             rows = await unit.fetch("SELECT type, body FROM events WHERE tenant_id = $1 ORDER BY seq", self.tenant)
         return [msgspec.json.decode(row["body"])["data"] for row in rows if not types or row["type"] in types]

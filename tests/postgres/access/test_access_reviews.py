@@ -81,7 +81,7 @@ async def prepare(office: Office) -> Reviews:
     async with unit_in(office.parts, office.tenant) as unit:
         identity = office.parts.identity
         issued = await identity.keys.issue(unit, KeySpec("ana-key", user=address_of("ana")))
-        department, _ = await identity.departments.put(unit, "sales")
+        await identity.departments.put(unit, "sales")
         await identity.assignments.put(unit, AssignmentSpec("operator", user=address_of("ana"), department="sales"))
     (call,) = new_ids(1)
     event = call_event(office.tenant, call, NOON - timedelta(days=1), user=office.ids["ana"], key=issued.key.id)
@@ -156,10 +156,10 @@ async def test_nobody_answers_about_themselves_or_for_others(database: Address) 
             with pytest.raises(NotItemReviewer):
                 await running.answer(who, items[key], "keep")
         async with running.office.unit() as unit:
-            answers, item = running.reviews.answers, items["ana", "key"]
+            answers, asked = running.reviews.answers, items["ana", "key"]
             with pytest.raises(NotItemReviewer):
-                await answers.reassign(unit, running.review.id, item.id, [address_of("ana")])
-            await answers.reassign(unit, running.review.id, item.id, [address_of("dan")])
+                await answers.reassign(unit, running.review.id, asked.id, [address_of("ana")])
+            await answers.reassign(unit, running.review.id, asked.id, [address_of("dan")])
         assert (await running.answer("dan", items["ana", "key"], "keep")).outcome == "kept"
 
 

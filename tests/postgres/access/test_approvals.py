@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from enfilade.access.approvals.errors import (
@@ -21,7 +22,7 @@ from enfilade.access.approvals.errors import (
 from enfilade.access.approvals.types import Asked, Stage, Wish
 from enfilade.core.clock import NANOSECONDS, to_datetime
 from enfilade.storage.address import Address
-from tests.postgres.access.approving import DAY, HOUR, MODEL, Office, address_of, open_office, rule
+from tests.postgres.access.approving import DAY, HOUR, MODEL, address_of, open_office, rule
 
 GROUP = ("group:reviewers",)
 
@@ -202,8 +203,8 @@ async def test_a_change_of_rules_does_not_change_requests_that_are_made(database
 
 async def test_a_pattern_is_not_a_way_around_a_stricter_rule(database: Address) -> None:
     async with open_office(database) as office:
-        strict = replace_rule("strict", models=("claude-*",), stages=(Stage(GROUP, needs=3),), position=10)
-        await office.put_rule(strict)
+        strict = rule(Stage(GROUP, needs=3), models=("claude-*",), position=10)
+        await office.put_rule(msgspec.structs.replace(strict, name="strict"))
         await office.put_rule(rule())
         for model in ("*", "c*", "*-4"):
             with pytest.raises(InvalidAccessRequest, match="only a part"):
@@ -288,13 +289,3 @@ async def test_what_waits_is_told_once_and_in_time(database: Address) -> None:
         ]
         (reminder,) = await office.events("AccessRequestAwaitsReview")
         assert reminder["reviewers"] == sorted(office.ids[name] for name in ("ben", "cleo", "dan"))
-
-
-def replace_rule(name: str, **fields: object) -> "object":
-    import msgspec
-
-    return msgspec.structs.replace(rule(), name=name, **fields)
-
-
-def test_office_is_typed() -> None:
-    assert Office.__dataclass_fields__

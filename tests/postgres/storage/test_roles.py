@@ -29,9 +29,11 @@ WHERE p.pronamespace IN ('enfilade'::regnamespace, 'enfilade_shared'::regnamespa
 """
 FULL, EDIT, READ = "DELETE INSERT SELECT UPDATE", "INSERT SELECT UPDATE", "SELECT"
 BILLED = ("invoices", "invoice_coverage", "credits", "credit_uses")
-BILLERS = ("billing_issuer", "billing_profiles")
+BILLERS = ("billing_profiles",)
 TENANT_KEYS_SEEN = ("tenant_id", "version", "id", "state", "master_key", "created_at", "retired_at", "renewed_at")
 """All but the wrapped key."""
+ISSUERS_SEEN = ("tenant_id", "id", "name", "url", "settings", "secret_print", "version", "created_at")
+"""All but the client secret."""
 ROLL_UPS = ("spend_hours", "spend_days", "spend_months", "spend_metadata")
 RIGHTS = {
     "enfilade_app": {
@@ -46,6 +48,7 @@ RIGHTS = {
         "enfilade.tenant_revisions": EDIT,
         "enfilade.pending_changes": "DELETE INSERT SELECT",
         "enfilade.revision_counter": "SELECT UPDATE",
+        "enfilade.billing_issuer": READ,
         f"{SCHEMA}.departures": READ,
         f"{SCHEMA}.conversations": FULL,
         **{f"{SCHEMA}.{name}": "DELETE INSERT SELECT" for name in ("conversation_items", "responses")},
@@ -62,6 +65,10 @@ RIGHTS = {
         **{f"{SCHEMA}.{name}": "INSERT SELECT" for name in ("approval_decisions", "approval_comments")},
         f"{SCHEMA}.cost_anomalies": "INSERT SELECT",
         f"{SCHEMA}.roles": FULL,
+        f"{SCHEMA}.issuers": "DELETE INSERT UPDATE",
+        **{f"{SCHEMA}.issuers.{name}": READ for name in ISSUERS_SEEN},
+        f"{SCHEMA}.identities": EDIT,
+        **{f"{SCHEMA}.{name}": FULL for name in ("sessions", "sign_ins", "device_grants")},
         f"{SCHEMA}.role_assignments": "DELETE INSERT SELECT",
         **{f"{SCHEMA}.{name}": EDIT for name in ("break_glass", "security_settings", "key_uses")},
         f"{SCHEMA}.subject_keys": "INSERT SELECT",
@@ -76,6 +83,8 @@ RIGHTS = {
         **{f"enfilade.{name}": EDIT for name in ("tenants", "providers", "models", "aliases", "cell_hosts")},
         "enfilade.replicas": FULL,
         "enfilade.pending_changes": "DELETE",
+        "enfilade.billing_issuer": "DELETE INSERT UPDATE",
+        "enfilade.invoice_series": EDIT,
         **{
             f"enfilade.{name}": "INSERT SELECT"
             for name in ("price_books", "price_versions", "price_lists", "price_adjustments", "exchange_rates")
@@ -107,7 +116,7 @@ RIGHTS = {
         f"{SCHEMA}.intents": "DELETE INSERT SELECT",
     },
 }
-READ_BY_TENANTS = {"enfilade.revision_counter", f"{SCHEMA}.spend_progress", f"{SCHEMA}.billing_issuer"}
+READ_BY_TENANTS = {"enfilade.revision_counter", f"{SCHEMA}.spend_progress", "enfilade.billing_issuer"}
 WAYS_AROUND = [
     "SET ROLE enfilade",
     "SET ROLE enfilade_settler",
