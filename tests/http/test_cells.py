@@ -6,9 +6,11 @@ from typing import Any
 import asyncpg
 import pytest
 
+from enfilade.costs.billing.register import own_series
 from enfilade.storage.cells import own_name
 from enfilade.storage.migrations import SHARED_SCHEMA
 from tests.support.house import House, HouseOptions, open_house
+from tests.support.two_tenants import bill
 from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, GLOBEX_KEY, world
 
 QUESTION = {"model": "chat", "messages": [{"role": "user", "content": "Good morning"}]}
@@ -75,6 +77,30 @@ async def test_a_plan_makes_no_cell(cells: House) -> None:
     finally:
         await connection.close()
     assert schemas == 1, "acme's"
+
+
+async def test_invoices_of_one_database_are_numbered_together_and_those_of_another_by_themselves(cells: House) -> None:
+    initech = apart()["tenants"][0] | {"name": "initech", "isolation": "row", "keys": []}
+    await cells.apply(apart() | {"tenants": [*apart()["tenants"], initech]})
+    numbers = {}
+    for name, admin in (("acme", ACME_ADMIN_KEY), ("globex", GLOBEX_ADMIN_KEY), ("initech", None)):
+        await bill(cells.parts, cells.tenant_id(name))
+        client = cells.admin() if admin is None else cells.admin(admin)
+        found = (await client.get("/api/v1/invoices", params={} if admin else {"tenant": name})).json()["items"]
+        numbers[name] = [invoice["number"] for invoice in found]
+    assert numbers["acme"] != numbers["initech"], "a schema shares the series of its database"
+    assert numbers["globex"] == [own_series(cells.tenant_id("globex")) + numbers["acme"][0]]
+    every = (await cells.admin().get("/api/v1/invoices")).json()["items"]
+    assert {invoice["number"] for invoice in every} == {number for own in numbers.values() for number in own}
+
+
+async def test_the_platform_lists_whoever_lives_anywhere(cells: House) -> None:
+    page = (await cells.admin().get("/api/v1/users", params={"limit": 2})).json()
+    rest = (await cells.admin().get("/api/v1/users", params={"cursor": page["next"]})).json()
+    emails = [user["email"] for user in page["items"] + rest["items"]]
+    assert sorted(emails) == ["ana@acme.example", "ben@acme.example", "gil@globex.example"]
+    exported = (await cells.admin().get("/api/v1/configuration")).json()
+    assert [len(tenant["users"]) for tenant in exported["tenants"]] == [2, 1]
 
 
 async def test_a_cell_that_is_gone_stops_its_own_tenant_and_nobody_else(cells: House) -> None:

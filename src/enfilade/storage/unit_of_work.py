@@ -60,10 +60,7 @@ class Transactions:
     async def enter(self, tenant: str, cell: Cell, home_cell: Cell, *, alone: bool) -> asyncpg.Connection | None:
         """The connection to the cell, with the tenant set; None when the tenant does not live there any more."""
         try:
-            connection = self.opened.get(cell.database)
-            if connection is None:
-                transaction = cell.database.transaction(self.role, readonly=self.readonly)
-                connection = self.opened[cell.database] = await self.stack.enter_async_context(transaction)
+            connection = self.opened.get(cell.database) or await self.open(cell.database)
             writes = not self.readonly
             row = await connection.fetchrow(ENTER, tenant, search_path(cell), writes, writes and alone)
         except MISSING as error:
@@ -74,6 +71,12 @@ class Transactions:
             message = "The database in which this tenant's data lives is not there, or not as it should be."
             raise CellUnavailable(message, retry_after=2) from error
         return connection if row is not None and row["is_here"] else None
+
+    async def open(self, database: Database) -> asyncpg.Connection:
+        """A transaction in a further database."""
+        transaction = database.transaction(self.role, readonly=self.readonly)
+        connection = self.opened[database] = await self.stack.enter_async_context(transaction)
+        return connection
 
 
 class UnitOfWork:
@@ -144,6 +147,14 @@ class UnitOfWork:
     async def fetch_row(self, statement: str, *values: object) -> asyncpg.Record | None:
         """The first row, or None."""
         return await self._connection.fetchrow(statement, *values)
+
+    async def fetch_row_at_home(self, statement: str, *values: object) -> asyncpg.Record | None:
+        """The first row of something that belongs to the installation, whose tables the statement names with their schema."""
+        home = self._cells.home.database
+        connection = self._transactions.opened.get(home)
+        if connection is None:
+            connection = await self._transactions.open(home)
+        return await connection.fetchrow(statement, *values)
 
     async def fetch_value(self, statement: str, *values: object) -> Any:
         """The first column of the first row, or None."""

@@ -33,7 +33,7 @@ class BillingProfiles:
 
     async def find_issuer(self, unit: UnitOfWork) -> Issuer | None:
         """Who issues invoices, if that was said."""
-        row = await unit.fetch_row(store.FIND_ISSUER)
+        row = await unit.fetch_row_at_home(store.FIND_ISSUER)
         return None if row is None else msgspec.json.decode(row["profile"], type=Issuer)
 
     async def put_issuer(self, unit: UnitOfWork, issuer: Issuer) -> Outcome:

@@ -91,16 +91,17 @@ class Register:
     async def add(self, unit: UnitOfWork, issuer: Issuer, entry: Entry, draft: Draft) -> Invoice:
         """Number a document of the current tenant, and keep it."""
         year = entry.now.astimezone(ZoneInfo(issuer.time_zone)).year
-        # Held until the transaction ends: the next number is read when this one is there, or will never be.
-        await unit.execute(store.LOCK_SERIES, entry.type, year)
         sequence = await unit.fetch_value(store.NEXT_SEQUENCE, entry.type, year)
         pattern = issuer.invoice_number if entry.type == INVOICE else issuer.credit_note_number
         identifier = self._ids.new_id(to_ns(entry.now))
-        paper = draft(identifier, number_text(pattern, year, sequence))
+        # Another database cannot know what is numbered here at the same moment: its tenants' numbers begin differently.
+        series = own_series(unit.tenant) if unit.is_away else ""
+        paper = draft(identifier, f"{series}{number_text(pattern, year, sequence)}")
         await unit.execute(
             store.INSERT_INVOICE,
             *(unit.tenant, identifier, entry.type, year, sequence, paper.number, entry.now, *entry.period),
             *(entry.corrects, entry.is_full, entry.replaces, paper.currency.code, paper.total, paper.encoded()),
+            series,
         )
         for stretch in entry.coverage:
             await unit.execute(
@@ -110,6 +111,11 @@ class Register:
         invoice = await self.get(unit, identifier)
         _record(unit, invoice, paper)
         return invoice
+
+
+def own_series(tenant: str) -> str:
+    """How the numbers of a tenant begin that is numbered by itself: with what tells its id from others, which is its end."""
+    return f"{tenant[-8:].upper()}-"
 
 
 def _record(unit: UnitOfWork, invoice: Invoice, paper: Paper) -> None:

@@ -1,12 +1,12 @@
 """The SQL of billing."""
 
 # Who bills, and how.
-FIND_ISSUER = "SELECT profile::text, version FROM billing_issuer"
+FIND_ISSUER = "SELECT profile::text, version FROM enfilade.billing_issuer"
 PUT_ISSUER = """
-INSERT INTO billing_issuer (profile) VALUES ($1::text::jsonb)
-ON CONFLICT (only_row) DO UPDATE SET profile = excluded.profile, version = billing_issuer.version + 1
+INSERT INTO enfilade.billing_issuer AS kept (profile) VALUES ($1::text::jsonb)
+ON CONFLICT (only_row) DO UPDATE SET profile = excluded.profile, version = kept.version + 1
 """
-DELETE_ISSUER = "DELETE FROM billing_issuer"
+DELETE_ISSUER = "DELETE FROM enfilade.billing_issuer"
 FIND_PROFILE = "SELECT profile::text, version FROM billing_profiles WHERE tenant_id = $1"
 PUT_PROFILE = """
 INSERT INTO billing_profiles (tenant_id, profile) VALUES ($1, $2::text::jsonb)
@@ -68,12 +68,17 @@ LIST_INVOICES = f"""
 SELECT {_COLUMNS} FROM invoices
 WHERE id > $1 AND ($3::uuid IS NULL OR tenant_id = $3) AND ($4::text IS NULL OR type = $4) ORDER BY id LIMIT $2
 """
-LOCK_SERIES = "SELECT pg_advisory_xact_lock(hashtextextended('billing:' || $1 || ':' || $2::int, 2))"
-NEXT_SEQUENCE = "SELECT coalesce(max(sequence), 0) + 1 FROM invoices WHERE type = $1 AND year = $2"
+# The row's lock is held until the transaction ends: the next number is given when this one is there, or will never be. What
+# a tenant brought from elsewhere is counted too, where this database has not numbered anything yet.
+NEXT_SEQUENCE = """
+INSERT INTO enfilade.invoice_series AS s (type, year, sequence)
+SELECT $1, $2::int, coalesce((SELECT max(i.sequence) FROM invoices i WHERE i.type = $1 AND i.year = $2::int), 0) + 1
+ON CONFLICT (type, year) DO UPDATE SET sequence = s.sequence + 1 RETURNING sequence
+"""
 INSERT_INVOICE = """
 INSERT INTO invoices (tenant_id, id, type, year, sequence, number, issued_at, period_start, period_end, corrects, is_full,
-                      replaces, currency, total, body, digest)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, sha256(convert_to($15, 'UTF8')))
+                      replaces, currency, total, body, digest, series)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, sha256(convert_to($15, 'UTF8')), $16)
 """
 
 # How far the ledger is billed.

@@ -54,7 +54,7 @@ def _shared(whole: str) -> str:
 # the provider's price as a whole: its kinds share them as they share the amount.
 _CHARGES = f"""
 SELECT x.*, t.name AS tenant, d.name AS department, a.name AS application,
-    (SELECT i.profile ->> 'name' FROM billing_issuer i) AS issuer
+    (SELECT i.profile ->> 'name' FROM enfilade.billing_issuer i) AS issuer
 FROM (
     SELECT l.tenant_id, l.department_id, l.application_id, l.model, l.provider, l.deployment, l.region, l.use_case,
         l.prompt, l.price, l.estimated, l.source IS NOT NULL AS corrects, c.kind, c.rate,

@@ -55,3 +55,16 @@ BEGIN
     FROM (SELECT t.id, count(*) AS added FROM unnest(tenants) AS t (id) GROUP BY t.id) AS n
     WHERE h.tenant_id = n.id;
 END $$;
+
+-- Invoices are numbered by the installation, not by a cell.
+INSERT INTO enfilade.billing_issuer (profile, version) SELECT profile, version FROM billing_issuer
+ON CONFLICT DO NOTHING;
+DROP TABLE billing_issuer;
+ALTER TABLE invoices ADD COLUMN series text NOT NULL DEFAULT '';
+ALTER TABLE invoices DROP CONSTRAINT invoices_type_year_sequence_key;
+ALTER TABLE invoices ADD UNIQUE (series, type, year, sequence);
+COMMENT ON COLUMN invoices.series IS 'Empty: the installation''s own. A tenant in another database has a series of its own, named as it stands in the numbers.';
+ALTER TABLE invoices NO FORCE ROW LEVEL SECURITY;
+INSERT INTO enfilade.invoice_series (type, year, sequence) SELECT type, year, max(sequence) FROM invoices GROUP BY 1, 2
+ON CONFLICT DO NOTHING;
+ALTER TABLE invoices FORCE ROW LEVEL SECURITY;

@@ -79,3 +79,22 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION enter(uuid, boolean, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION enter(uuid, boolean, boolean) TO enfilade_app;
+
+-- Who issues invoices, and how far the invoices of a year are numbered: in the installation's own database for all who live
+-- in it. A database elsewhere numbers its own invoices, in a series of its own.
+CREATE TABLE billing_issuer (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    profile jsonb NOT NULL,
+    version bigint NOT NULL DEFAULT 1
+);
+COMMENT ON TABLE billing_issuer IS 'Who issues invoices. It stands on each of them, so every tenant may read it.';
+CREATE TABLE invoice_series (
+    type text NOT NULL CHECK (type IN ('invoice', 'credit_note')),
+    year smallint NOT NULL,
+    sequence integer NOT NULL CHECK (sequence > 0),
+    PRIMARY KEY (type, year)
+);
+COMMENT ON TABLE invoice_series IS 'The last number that was given. Its row lock makes the numbers gapless.';
+GRANT SELECT ON billing_issuer TO enfilade_app;
+GRANT INSERT, UPDATE, DELETE ON billing_issuer TO enfilade_operator;
+GRANT SELECT, INSERT, UPDATE ON invoice_series TO enfilade_operator;
