@@ -121,6 +121,10 @@ def _remove(name: str) -> Callable[[Path], None]:
     return lambda data: (data / name).unlink()
 
 
+def _open_to_all(name: str) -> Callable[[Path], None]:
+    return lambda data: (data / name).chmod(0o644)
+
+
 def _write(name: str, content: str) -> Callable[[Path], None]:
     def write(data: Path) -> None:
         (data / name).write_text(content)
@@ -137,6 +141,9 @@ def _write(name: str, content: str) -> Callable[[Path], None]:
         pytest.param(_write("owner.password", "another\n"), "owner.password", id="another-password"),
         pytest.param(_remove("owner.password"), "owner.password", id="no-password"),
         pytest.param(_write("master.key", "nonsense\n"), "master key", id="no-master-key"),
+        pytest.param(_write("master.key", "A" * 43 + "=\n"), "are wrapped under local:", id="another-master-key"),
+        pytest.param(_remove("master.key"), "master.key does not exist", id="master-key-missing"),
+        pytest.param(_open_to_all("master.key"), "chmod 600", id="master-key-open-to-all"),
     ],
 )
 def test_a_damaged_data_directory_is_explained_and_left_as_it_is(

@@ -14,7 +14,7 @@ MOST_SUBJECTS = 50_000
 class Key:
     """One version of a tenant's or a subject's key, ready for use."""
 
-    __slots__ = ("_cipher", "_comparing", "_header", "id", "subject", "tenant", "version")
+    __slots__ = ("_cipher", "_header", "_secret", "id", "subject", "tenant", "version")
 
     def __init__(self, tenant: str, subject: str | None, identifier: str, version: int, secret: bytes) -> None:
         """Bind `secret` to whose key it is."""
@@ -23,8 +23,9 @@ class Key:
         self.id = identifier
         self.version = version
         self._header = header(identifier, version)
-        self._cipher = MessageCipher(secret)
-        self._comparing = hmac.digest(secret, b"enfilade fingerprints", "sha256")
+        self._secret = secret
+        self._cipher: MessageCipher | None = None
+        """Made when it is used: at the start thousands of keys are brought to memory."""
 
     def __repr__(self) -> str:
         """Never the secret."""
@@ -37,21 +38,27 @@ class Key:
 
     def seal(self, purpose: str, plaintext: bytes) -> bytes:
         """The sealed form. It opens for the same tenant, subject and purpose only."""
-        return self._header + self._cipher.encrypt(plaintext, self._context(purpose))
+        return self._header + self._ready().encrypt(plaintext, self._context(purpose))
 
     def open(self, purpose: str, sealed: bytes) -> bytes:
         """The plaintext. Raises CannotOpen."""
         reference = reference_of(sealed, purpose)
         plaintext = None
         if reference.key == self.id and reference.version == self.version:
-            plaintext = self._cipher.decrypt(sealed[HEADER_BYTES:], self._context(purpose))
+            plaintext = self._ready().decrypt(sealed[HEADER_BYTES:], self._context(purpose))
         if plaintext is None:
             raise altered(purpose)
         return plaintext
 
     def fingerprint(self, purpose: str, secret: bytes) -> bytes:
         """A keyed hash that is the same for the same secret, purpose and key, and tells nothing else."""
-        return hmac.digest(self._comparing, bound_to(purpose, secret), "sha256")
+        comparing = hmac.digest(self._secret, b"enfilade fingerprints", "sha256")
+        return hmac.digest(comparing, bound_to(purpose, secret), "sha256")
+
+    def _ready(self) -> MessageCipher:
+        if self._cipher is None:
+            self._cipher = MessageCipher(self._secret)
+        return self._cipher
 
     def _context(self, purpose: str) -> bytes:
         return bound_to(self._header, self.tenant, self.subject or "", purpose)
