@@ -70,7 +70,7 @@ async def test_a_command_line_is_confirmed_once(place: Place, browser: httpx2.As
 async def test_a_command_line_is_refused(place: Place, browser: httpx2.AsyncClient) -> None:
     begun = (await place.browser().post("/auth/device/code")).json()
     assert (await _answer(browser, begun["user_code"], "no")).status_code == 200
-    assert (await _poll(place, begun["device_code"]))["code"] == "access_denied"
+    assert (await _poll(place, begun["device_code"]))["code"] == "device_denied"
 
 
 async def test_a_confirmation_needs_a_form_of_ours_and_somebody_signed_in(

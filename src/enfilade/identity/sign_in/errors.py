@@ -62,7 +62,7 @@ class SlowDown(DeviceAnswer):
 class AccessDenied(DeviceAnswer):
     """Somebody said no."""
 
-    code = "access_denied"
+    code = "device_denied"
     remedy = "Start again if that was a mistake."
 
 

@@ -109,7 +109,7 @@ class OpenIdSignIn:
             endpoint = metadata.authorization_endpoint or ""
             check_address(endpoint, private=issuer.settings.allow_private_network)
         except IssuerAway as error:
-            log.warning("sign_in_issuer_away", issuer_id=issuer.id, tenant_id=issuer.tenant, error=error.message)
+            log.warning("sign_in_issuer_away", name=issuer.name, tenant=issuer.tenant, error=error.message)
             raise _refused() from None
         state = f"{UUID(issuer.tenant).hex}.{secrets.token_urlsafe(32)}"
         browser, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
@@ -235,7 +235,7 @@ class OpenIdSignIn:
 
     async def _note_refusal(self, issuer: Issuer, error: EnfiladeError) -> None:
         reason = getattr(error, "reason", "") or error.code
-        log.info("sign_in_refused", reason=reason, issuer_id=issuer.id, tenant_id=issuer.tenant)
+        log.info("sign_in_refused", code=reason, name=issuer.name, tenant=issuer.tenant)
         async with self._storage.unit_of_work(tenant_scope(issuer.tenant, "sign_in"), alone=False) as unit:
             unit.record("SignInRefused", issuer=issuer.id, because=reason)
 

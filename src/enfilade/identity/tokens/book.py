@@ -103,15 +103,16 @@ class IssuerBook:
         for row in await unit.fetch(store.LOAD_IDENTITIES, wanted):
             known = identities.setdefault(str(row["tenant_id"]), {})
             known[str(row["issuer_id"]), row["subject"]] = str(row["user_id"])
-        return lambda: self._install(issuers, identities, secrets, tenants)
+        return lambda: self.install(issuers, identities, secrets, tenants)
 
-    def _install(
+    def install(
         self,
         issuers: dict[str, list[Issuer]],
         identities: dict[str, dict[tuple[str, str], str]],
         secrets: dict[str, bytes],
         tenants: Collection[str] | None,
     ) -> None:
+        """Know these from now on, of these tenants or of all."""
         for tenant in list(self._by_tenant | self._identities) if tenants is None else tenants:
             self._by_tenant.pop(tenant, None)
             self._identities.pop(tenant, None)

@@ -80,7 +80,7 @@ class Issuers:
         Raises InvalidSpecification, RightsExceeded, AmbiguousIssuer, VersionMismatch.
         """
         spec = checked_issuer(spec)
-        _check_rights(unit, spec.settings)
+        await _check_rights(unit, spec.settings)
         present = await self.find(unit, spec.name)
         # In memory are all tenants' declarations; in the transaction those that this document made.
         near = [issuer_of(row) for row in await unit.fetch(store.LIST_SAME_URL, spec.url)]
@@ -171,20 +171,18 @@ def checked_issuer(spec: IssuerSpec) -> IssuerSpec:
     return spec
 
 
-def _check_rights(unit: UnitOfWork, settings: IssuerSettings) -> None:
+async def _check_rights(unit: UnitOfWork, settings: IssuerSettings) -> None:
     """An issuer speaks for everybody in the tenant: only who has all of a tenant's rights may declare one."""
     platform = unit.tenant == PLATFORM_ID
     table = PLATFORM_ROLES if platform else TENANT_ROLES
-    granted = permissions_of(table if platform else ("owner",), platform=platform)
-    for roles in settings.roles.values():
-        granted |= permissions_of(roles, platform=platform)
-        for role in roles:
-            if role not in table:
-                message = f"{role!r} is no role here; the roles are {', '.join(table)}"
-                raise InvalidSpecification(message, param="roles")
-    if not granted <= unit.scope.permissions:
+    if not permissions_of(table, platform=platform) <= unit.scope.permissions:
         message = "An issuer speaks for everybody in its tenant: only who has all of their rights can declare one."
         raise RightsExceeded(message)
+    wanted = {role for roles in settings.roles.values() for role in roles} - table.keys()
+    known = {row["name"] for row in await unit.fetch(store.KNOWN_ROLES, unit.tenant, sorted(wanted))}
+    for role in sorted(wanted - known):
+        message = f"{role!r} is no role here; those that every tenant has are {', '.join(table)}"
+        raise InvalidSpecification(message, param="roles")
 
 
 def _check_url(url: str, name: str, *, private: bool) -> None:

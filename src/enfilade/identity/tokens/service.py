@@ -64,7 +64,7 @@ class Tokens:
             ends = check_times(parsed.claims, self._clock.now_ns() / NANOSECONDS, issuer.settings.clock_skew_s)
             principal = await self._principal(issuer, parsed.claims, int(ends * NANOSECONDS))
         except InvalidToken as error:
-            log.info("token_refused", reason=error.reason)
+            log.info("token_refused", code=error.reason)
             raise
         self._remember(hashlib.sha256(token).digest(), principal)
         return principal
@@ -108,7 +108,7 @@ class Tokens:
             try:
                 await published.get()
             except IssuerAway as error:
-                log.warning("issuer_keys_not_renewed", issuer_id=issuer.id, tenant_id=issuer.tenant, error=error.message)
+                log.warning("issuer_keys_not_renewed", name=issuer.name, tenant=issuer.tenant, error=error.message)
 
     async def _principal(self, issuer: Issuer, claims: dict[str, Any], expires_ns: int) -> Principal:
         application = _application(issuer, claims)

@@ -24,6 +24,8 @@ END_ISSUERS_SESSIONS = """
 UPDATE sessions SET revoked_at = $3 WHERE tenant_id = $1 AND issuer_id = $2 AND revoked_at IS NULL RETURNING id
 """
 
+KNOWN_ROLES = "SELECT name FROM roles WHERE tenant_id = $1 AND name = ANY ($2)"
+
 # Identities.
 FIND_IDENTITY = "SELECT user_id FROM identities WHERE tenant_id = $1 AND issuer_id = $2 AND subject = $3"
 FIND_SUBJECT = "SELECT subject FROM identities WHERE tenant_id = $1 AND issuer_id = $2 AND user_id = $3 LIMIT 1"
