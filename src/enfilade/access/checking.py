@@ -18,6 +18,7 @@ from enfilade.access.source import Fault, Statement, Token, read, unexpected
 from enfilade.access.types import DATA_CLASSES, RISK_TIERS
 
 MAX_PROBLEMS = 100
+MAX_WARNINGS = 50
 ZONES = ("on_premise", "private_cloud", "public_cloud")
 _QUOTED = re.compile(r"`([^`]*)`")
 
@@ -63,7 +64,13 @@ def check(content: Content, known: Known) -> list[Problem]:
     """Everything wrong or odd, errors first. Raises InvalidAccess for a wrong form."""
     check_form(content)
     checker = _Checker(content, known)
-    problems = list(checker.problems())
+    problems: list[Problem] = []
+    errors = 0
+    for problem in checker.problems():
+        problems.append(problem)
+        errors += problem.severity == "error"
+        if errors == MAX_PROBLEMS:
+            break
     if not any(problem.severity == "error" for problem in problems):
         problems += [
             Problem("warning", name, message)
@@ -91,6 +98,7 @@ class _Checker:
         self._attributes = tuple(sorted(content.attributes.items()))
         self._specs = all_policies(content)
         self.structures: list[tuple[PolicySpec, dict[str, Any]]] = []
+        self._warnings = 0
 
     def problems(self) -> Iterator[Problem]:
         """Those that parse are held against the schema all at once."""
@@ -169,9 +177,13 @@ class _Checker:
                 there, noun = self._known.models, "model"
             if there is None or text in there or text == "":
                 continue
-            meant = self._meant(text, there)
             # Use cases may be named freely where the tenant says so: what is not registered may be meant all the same.
             severity: Literal["error", "warning"] = "warning" if noun == "use case" else "error"
+            if severity == "warning":
+                self._warnings += 1
+                if self._warnings > MAX_WARNINGS:
+                    continue
+            meant = self._meant(text, there)
             token = statement.find(text)
             yield Problem(severity, spec.name, f"there is no {noun} {text!r}", token.line, token.column, meant)
 

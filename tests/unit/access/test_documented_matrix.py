@@ -20,7 +20,7 @@ CASES = [
     for line in PAGE.splitlines()
     if re.match(r"\| \w+ \| (gpt|claude)", line)
 ]
-CONTENT = content_of(Access.model_validate(yaml.safe_load(YAML)["access"]))
+CONTENT = content_of(Access.model_validate(yaml.safe_load(YAML)["tenants"][0]["access"]))
 
 
 @pytest.mark.parametrize(("who", "model", "use_case", "data", "approval", "answer"), CASES)
