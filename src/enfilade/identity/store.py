@@ -263,3 +263,21 @@ FORGET_PERSON = (
     "DELETE FROM challenges WHERE tenant_id = $1 AND user_id = $2",
     "UPDATE keys SET name = 'erased-' || id WHERE tenant_id = $1 AND user_id = $2",
 )
+
+# What is sealed under another key than the platform's current one, whose id is $1; see `Column`.
+_OUTDATED_CLIENT_SECRET = """
+FROM issuers WHERE tenant_id = current_tenant() AND client_secret IS NOT NULL
+    AND (substring(client_secret FROM 1 FOR 1) <> '\\x02'::bytea OR substring(client_secret FROM 2 FOR 16) <> $1::bytea)
+"""
+OUTDATED_CLIENT_SECRETS = f"""
+SELECT id::text AS key, 'issuer:' || id AS purpose, client_secret AS sealed {_OUTDATED_CLIENT_SECRET} LIMIT $2
+"""
+COUNT_OUTDATED_CLIENT_SECRETS = f"SELECT count(*) {_OUTDATED_CLIENT_SECRET}"
+RESEAL_CLIENT_SECRET = "UPDATE issuers SET client_secret = $3 WHERE id = $1::text::uuid AND client_secret = $2"
+_OUTDATED_FACTOR = """
+FROM second_factors WHERE tenant_id = current_tenant() AND secret IS NOT NULL
+    AND (substring(secret FROM 1 FOR 1) <> '\\x02'::bytea OR substring(secret FROM 2 FOR 16) <> $1::bytea)
+"""
+OUTDATED_FACTORS = f"SELECT id::text AS key, 'totp:' || user_id AS purpose, secret AS sealed {_OUTDATED_FACTOR} LIMIT $2"
+COUNT_OUTDATED_FACTORS = f"SELECT count(*) {_OUTDATED_FACTOR}"
+RESEAL_FACTOR = "UPDATE second_factors SET secret = $3 WHERE id = $1::text::uuid AND secret = $2"
