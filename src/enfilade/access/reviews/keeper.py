@@ -43,7 +43,7 @@ class ReviewKeeper:
         while True:
             try:
                 if tenants := await self.look():
-                    log.info("access_reviews_kept", tenants=tenants)
+                    log.info("access_reviews_kept", count=tenants)
             except (DatabaseUnavailable, Conflict) as error:
                 log.warning("access_reviews_postponed", error=error.message)
             await self._clock.sleep(LOOK_EVERY_S)
