@@ -218,10 +218,10 @@ ROUTES |= {
     "PUT /me/password": Route(bodies=({"current": "x", "new": "x"},), platform=True),
     "GET /me/second-factors": Route(platform=True),
     "POST /me/second-factors/totp": Route(bodies=({},), platform=True),
-    "POST /me/second-factors/totp/{id}/confirm": Route(bodies=({"code": "0"},), platform=True),
+    "POST /me/second-factors/totp/{id}/confirm": Route("users", bodies=({"code": "0"},), platform=True),
     "POST /me/second-factors/webauthn": Route(platform=True),
     "POST /me/second-factors/webauthn/confirm": Route(bodies=({"challenge": "x", "credential": {}},), platform=True),
-    "DELETE /me/second-factors/{id}": Route(platform=True),
+    "DELETE /me/second-factors/{id}": Route("users", platform=True),
     "POST /me/recovery-codes": Route(platform=True),
 }
 ROUTES |= {

@@ -16,7 +16,7 @@ from enfilade.storage.address import Address
 from tests.support.accounts import leave_accounts
 from tests.support.approving import leave_approvals
 from tests.support.house import House, HouseOptions, open_house
-from tests.support.two_tenants import sign_in, bill, change_keys, correct, give_roles, leave_traces, note_anomaly
+from tests.support.two_tenants import bill, change_keys, correct, give_roles, leave_traces, note_anomaly, sign_in
 from tests.support.waiting import eventually
 from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, GLOBEX_KEY, OWNER_KEY, world
 
@@ -85,6 +85,7 @@ class TwoTenants:
             "users": "ana@acme.example",
             "applications": "acme-app",
             "keys": "acme-key",
+            "issuers": "acme-login",
             "use-cases": "acme-writing",
             "invoices": "INV-2026-000001",
             "roles": "role-of-ana@acme.example",
@@ -127,7 +128,7 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
         for tenant in TENANTS[::-1]:
             left = await leave_approvals(house.parts, house.tenant_id(tenant), f"ana@{tenant}.example")
         both.ids |= {noun: [identifier] for noun, identifier in left.items()}
-        for noun in ("invoices", "credits", "role-assignments", "break-glass"):
+        for noun in ("issuers", "sessions", "groups", "invoices", "credits", "role-assignments", "break-glass"):
             items = (await both.as_admin("acme").get(f"/api/v1/{noun}")).json()["items"]
             both.ids[noun] = [item["id"] for item in items]
         both.ids["tenants"] = [house.tenant_id("acme")]

@@ -22,11 +22,11 @@ from enfilade.gateway.stored.forms import raw
 from enfilade.gateway.stored.types import Exchange
 from enfilade.identity.roles.store import NOTE_USES
 from enfilade.identity.roles.types import AssignmentSpec, RoleSpec, SecuritySettings
+from enfilade.identity.scopes import key_scope, tenant_scope
 from enfilade.identity.sign_in.store import INSERT_GRANT, INSERT_SIGN_IN
 from enfilade.identity.sign_in.types import ClientFacts
 from enfilade.identity.tokens.store import INSERT_IDENTITY
 from enfilade.identity.tokens.types import IssuerSettings, IssuerSpec
-from enfilade.identity.scopes import key_scope, tenant_scope
 from enfilade.identity.types import ApplicationSpec, KeySpec, UserSpec
 from enfilade.storage import idempotency
 from enfilade.storage.unit_of_work import UnitOfWork
@@ -171,7 +171,9 @@ async def sign_in(parts: Parts, tenant: str) -> None:
     async with unit_in(parts, tenant) as unit:
         user = (await parts.identity.users.page(unit, None, 1, tenant))[0]
         settings = IssuerSettings(audiences=(f"of-{tenant}",), client_id="enfilade")
-        spec = IssuerSpec("login", "https://login.example.com", settings)
+        named = parts.principals.tenant(tenant)
+        assert named is not None
+        spec = IssuerSpec(f"{named.name}-login", "https://login.example.com", settings)
         issuer, _ = await parts.sign_in.issuers.put(unit, spec, "a-client-secret")
         await parts.sessions.start(unit, user.id, methods=("oidc",), issuer=issuer.id, client=ClientFacts())
         await unit.execute(INSERT_IDENTITY, tenant, issuer.id, f"subject-of-{tenant}", user.id, NOON)

@@ -27,7 +27,7 @@ TENANT_NOUNS = {
 } | {"exports", "usage-events"}
 OUTLOOK = {"forecast", "movers", "savings", "alerts", "anomaly-rules"}
 APPROVALS = {"approval-rules", "access-review-schedules"}
-TENANT_NOUNS |= OUTLOOK | {"access", "use-cases"} | APPROVALS
+TENANT_NOUNS |= OUTLOOK | {"issuers", "sessions"} | {"access", "use-cases"} | APPROVALS
 BILLING = {"invoices", "credits", "billing-profiles", "issuer"}
 CATALOGUE = {"models", "deployments", "aliases", "providers", "prices"}
 WRITABLE = {
@@ -42,7 +42,7 @@ WRITABLE = {
     "access",
     "use-cases",
 }
-WRITABLE |= APPROVALS | {"access-reviews"}
+WRITABLE |= APPROVALS | {"access-reviews", "sessions"}
 READS_ALL = {("GET", noun) for noun in TENANT_NOUNS} | {
     ("POST", f"access/{question}") for question in ("check", "explain", "what-if")
 }
@@ -68,6 +68,7 @@ OWNS = {
     ("POST", "break-glass/{id}/review"),
 }
 OWNS |= {("POST", f"encryption/{act}") for act in ("rotate", "withdraw", "restore", "destroy")}
+OWNS |= _changes({"issuers"})
 OWNS |= {("PUT", "encryption/master-key"), ("POST", "users/{email}/erase")}
 """What owners may and administrators may not."""
 MAY: dict[str, set[tuple[str, str]]] = {
@@ -114,6 +115,8 @@ MAY: dict[str, set[tuple[str, str]]] = {
 
 
 for may in MAY.values():
+    # One's own sessions are everybody's business.
+    may |= {("GET", "sessions/mine"), ("DELETE", "sessions/mine"), ("GET", "sessions/current")}
     # Who is asked something, or takes access in an emergency, need have no role.
     may |= {("GET", "access-reviews"), ("POST", "access-reviews/{id}/items/{item}/answer")}
     may |= {("GET", "emergency-access"), ("POST", "emergency-access")}
