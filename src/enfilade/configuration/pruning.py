@@ -1,6 +1,7 @@
 """Removing what a document no longer names."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,24 @@ Test = Callable[[Any], bool]
 Remove = Callable[[UnitOfWork, Any], Awaitable[None]]
 CataloguePage = Callable[[UnitOfWork, str | None, int], Awaitable[list[Any]]]
 RemoveByName = Callable[[UnitOfWork, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _TenantPruner:
+    """Removes, of one kind of thing in one tenant, what is not wanted."""
+
+    unit: UnitOfWork
+    identifier: str
+    name: str
+    removed: list[Removed]
+
+    async def __call__(
+        self, kind: str, page: Page, is_wanted: Test, remove: Remove, name: Callable[[Any], str]
+    ) -> None:
+        for entry in await everything(lambda after, count: page(self.unit, after, count, self.identifier)):
+            if not is_wanted(entry):
+                await remove(self.unit, entry)
+                self.removed.append((kind, name(entry), self.name))
 
 
 class Pruner:
@@ -56,36 +75,27 @@ class Pruner:
         return self._removed
 
     async def _tenant(self, identifier: str, part: doc.Tenant) -> None:
-        unit, rooms, identity = self._unit, self._rooms, self._rooms.identity
-        names = await subject_names(rooms, unit, identifier)
+        prune = _TenantPruner(self._unit, identifier, part.name, self._removed)
+        await self._settings(part)
+        await self._access(identifier, part)
+        await self._rules(prune, part)
+        await self._who_may(prune, part)
+        await self._people(prune, part)
 
-        async def prune(kind: str, page: Page, is_wanted: Test, remove: Remove, name: Callable[[Any], str]) -> None:
-            for entry in await everything(lambda after, count: page(unit, after, count, identifier)):
-                if not is_wanted(entry):
-                    await remove(unit, entry)
-                    self._removed.append((kind, name(entry), part.name))
-
-        limits = {_limit_key_of(limit) for limit in part.limits}
-        budgets = {(_normal(budget.scope), budget.model, budget.window) for budget in part.budgets}
+    async def _settings(self, part: doc.Tenant) -> None:
+        unit, rooms = self._unit, self._rooms
         if part.billing is None and await rooms.billing.remove_profile(unit):
             self._removed.append(("billing profile", part.name, part.name))
         if part.accounts is None and await rooms.account_rules.remove(unit):
             self._removed.append(("account rules", part.name, part.name))
         if part.anomalies is None and await rooms.anomalies.remove(unit):
             self._removed.append(("anomaly rules", part.name, part.name))
-        await self._access(identifier, part)
-        issuers = {issuer.name for issuer in part.issuers}
-        await prune(
-            "issuer",
-            rooms.issuers.page,
-            lambda issuer: issuer.name in issuers,
-            lambda unit, issuer: rooms.issuers.remove(unit, issuer.id),
-            lambda issuer: issuer.name,
-        )
-        keys = {key.name for key in part.keys}
-        applications = {application.name for application in part.applications}
-        users = {user.email.lower() for user in part.users}
-        departments = {department.name for department in part.departments}
+
+    async def _rules(self, prune: "_TenantPruner", part: doc.Tenant) -> None:
+        rooms = self._rooms
+        names = await subject_names(rooms, self._unit, prune.identifier)
+        limits = {_limit_key_of(limit) for limit in part.limits}
+        budgets = {(_normal(budget.scope), budget.model, budget.window) for budget in part.budgets}
         await prune(
             "limit",
             rooms.limits.page,
@@ -100,7 +110,19 @@ class Pruner:
             lambda unit, rule: rooms.budgets.remove(unit, rule.id),
             lambda rule: f"{scope_text(rule.subject, names)} per {rule.period}",
         )
+
+    async def _who_may(self, prune: "_TenantPruner", part: doc.Tenant) -> None:
+        rooms, identity = self._rooms, self._rooms.identity
+        issuers = {issuer.name for issuer in part.issuers}
+        keys = {key.name for key in part.keys}
         assignments = {assignment_name(assignment) for assignment in part.role_assignments}
+        await prune(
+            "issuer",
+            rooms.issuers.page,
+            lambda issuer: issuer.name in issuers,
+            lambda unit, issuer: rooms.issuers.remove(unit, issuer.id),
+            lambda issuer: issuer.name,
+        )
         await prune(
             "role assignment",
             identity.assignments.page,
@@ -115,6 +137,12 @@ class Pruner:
             lambda unit, key: identity.keys.revoke(unit, key.id),
             lambda key: key.spec.name,
         )
+
+    async def _people(self, prune: "_TenantPruner", part: doc.Tenant) -> None:
+        identity = self._rooms.identity
+        applications = {application.name for application in part.applications}
+        groups, users = {group.name for group in part.groups}, {user.email.lower() for user in part.users}
+        roles, departments = {role.name for role in part.roles}, {department.name for department in part.departments}
         await prune(
             "application",
             identity.applications.page,
@@ -122,7 +150,6 @@ class Pruner:
             lambda unit, application: identity.applications.remove(unit, application.id),
             lambda application: application.spec.name,
         )
-        groups = {group.name for group in part.groups}
         # Whom a directory provisions, or an issuer introduced, no document has to name.
         await prune(
             "group",
@@ -138,7 +165,6 @@ class Pruner:
             lambda unit, user: identity.users.remove(unit, user.id),
             lambda user: user.spec.email,
         )
-        roles = {role.name for role in part.roles}
         await prune(
             "role",
             identity.roles.page,
