@@ -34,6 +34,10 @@ class Approvals(Protocol):
         """The ids of the active approvals that fit; users and applications are ids."""
         ...
 
+    def of_data_class(self, tenant: str, use_case: str | None, data_class: str, now_ns: int) -> frozenset[str]:
+        """The ids of the active approvals of this class of data, or a higher one, for the use case."""
+        ...
+
 
 class NoApprovals:
     """Nobody has one."""
@@ -49,6 +53,11 @@ class NoApprovals:
     ) -> frozenset[str]:
         """See `Approvals`."""
         del tenant, user, application, model, use_case, now_ns
+        return frozenset()
+
+    def of_data_class(self, tenant: str, use_case: str | None, data_class: str, now_ns: int) -> frozenset[str]:
+        """See `Approvals`."""
+        del tenant, use_case, data_class, now_ns
         return frozenset()
 
 

@@ -122,6 +122,8 @@ class Gate:
             approvals = self._access.approvals.active(
                 guard.tenant, caller.user_id, caller.application_id, model, use_case, now_ns
             )
+            data_class = guard.data_class(Circumstances(use_case))
+            approvals |= self._access.approvals.of_data_class(guard.tenant, use_case, data_class, now_ns)
         return Circumstances(use_case, None, address, now_ns, approvals, bool(approvals))
 
 

@@ -46,6 +46,7 @@ class _Role:
 class _Timed:
     """What a key or a use case has for a time."""
 
+    id: str
     starts_ns: int
     ends_ns: int
     words: frozenset[str]
@@ -110,10 +111,16 @@ class ApprovalBook:
         entry = self._tenants.get(tenant)
         return NOTHING if entry is None else _words(entry.keys.get(key), self._clock.now_ns())
 
-    def data_classes(self, tenant: str, use_case: str, now_ns: int) -> frozenset[str]:
-        """The data classes that a use case may work with for the time being beside its own."""
+    def of_data_class(self, tenant: str, use_case: str | None, data_class: str, now_ns: int) -> frozenset[str]:
+        """The ids of the grants by which a use case may work with data of this class."""
         entry = self._tenants.get(tenant)
-        return NOTHING if entry is None else _words(entry.classes.get(use_case), now_ns)
+        if entry is None or use_case is None or use_case not in entry.classes:
+            return NOTHING
+        return frozenset(
+            held.id
+            for held in entry.classes[use_case]
+            if held.starts_ns <= now_ns < held.ends_ns and data_class in held.words
+        )
 
     def hold_until(self, tenant: str) -> int:
         """When the next grant of the tenant begins or ends, seen from this moment."""
@@ -162,10 +169,10 @@ def _add(entry: _Entry, grant: Grant) -> None:
         )
         entry.roles.setdefault(grant.user, []).append(_Role(*time, assignment))
     elif asked.kind == "key_scope" and grant.key is not None:
-        entry.keys.setdefault(grant.key, []).append(_Timed(*time, frozenset(asked.scopes)))
+        entry.keys.setdefault(grant.key, []).append(_Timed(grant.id, *time, frozenset(asked.scopes)))
     elif asked.kind == "data_class" and asked.use_case is not None and asked.data_class is not None:
         classes = frozenset(DATA_CLASSES[: RANK[asked.data_class] + 1])
-        entry.classes.setdefault(asked.use_case, []).append(_Timed(*time, classes))
+        entry.classes.setdefault(asked.use_case, []).append(_Timed(grant.id, *time, classes))
 
 
 def _words(held: list[_Timed] | None, now_ns: int) -> frozenset[str]:
