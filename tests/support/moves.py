@@ -10,12 +10,15 @@ from typing import Any
 import asyncpg
 
 from enfilade.bootstrap.compose import Parts
+from enfilade.costs.holds.budgets import BudgetSpec
+from enfilade.costs.holds.limits import LimitSpec
+from enfilade.identity.types import ApplicationSpec, KeySpec, UserSpec
 from enfilade.storage.cells import Placement
 from enfilade.storage.moving import registry
 from enfilade.storage.moving.mover import Mover
 from enfilade.storage.moving.registry import Move, move_of
 from enfilade.storage.moving.tables import NOT_COPIED, SHIFTED, read_tables
-from tests.support.parts import unit_in
+from tests.support.parts import call_event, make_tenant, new_ids, unit_in
 
 
 async def begin_move(parts: Parts, tenant: str, goal: Placement) -> str:
@@ -110,3 +113,19 @@ def differing(before: Contents, after: Contents, grown: Sequence[str] = ()) -> l
         for name, rows in before.tables.items()
         if after.tables[name] != rows and not (name in grown and set(rows) <= set(after.tables[name]))
     ]
+
+
+async def furnished(parts: Parts, name: str) -> str:
+    """A tenant with a little of everything; returns its id."""
+    tenant = (await make_tenant(parts, name)).id
+    identity = parts.identity
+    async with unit_in(parts, tenant) as unit:
+        await identity.departments.put(unit, "sales")
+        await identity.users.put(unit, UserSpec(f"ana@{name}.example", "sales"))
+        await identity.applications.put(unit, ApplicationSpec("copilot", "sales"))
+        await identity.keys.issue(unit, KeySpec("copilot-key", application="copilot"))
+        await parts.limits.put(unit, LimitSpec("tenant", "requests", 10, "minute"))
+        await parts.budgets.put(unit, BudgetSpec("tenant", "month", "10"))
+    (call,) = new_ids(1)
+    await parts.writers.of(tenant).settle(call, call_event(tenant, call))
+    return tenant

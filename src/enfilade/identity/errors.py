@@ -207,3 +207,9 @@ class NotSuspended(Conflict):
 
     code = "not_suspended"
     remedy = "Suspend it first: `enfilade tenant suspend NAME --reason TEXT`; or say --force."
+
+
+class UnknownErasure(NotFound):
+    """No such tenant was erased here."""
+
+    code = "erasure_not_found"

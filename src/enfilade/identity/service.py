@@ -14,6 +14,7 @@ from enfilade.identity.provisioning.groups import Groups
 from enfilade.identity.roles.book import Assignments, RoleBook
 from enfilade.identity.roles.glass import GlassBook
 from enfilade.identity.roles.security import SecurityBook
+from enfilade.identity.tenant_erasures import TenantErasures
 from enfilade.identity.tenants import Tenants
 from enfilade.storage.making import CellMaker
 from enfilade.storage.unit_of_work import UnitOfWork
@@ -27,6 +28,7 @@ class Identity:
         self.cells = hosts
         self.tenants = Tenants(ids, maker, hosts)
         self.moves = Moves(ids, hosts)
+        self.erasures = TenantErasures(ids, self.tenants)
         self.departments = Departments(ids)
         self.users = Users(ids, clock, self.departments)
         self.groups = Groups(ids, clock)

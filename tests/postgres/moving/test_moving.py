@@ -1,6 +1,5 @@
 """A tenant moves from cell to cell: everything arrives as it was, and the source is left empty."""
 
-
 from enfilade.storage.address import Address
 from enfilade.storage.cells import Placement
 from tests.support.moves import contents, differing, log_is_gapless, move

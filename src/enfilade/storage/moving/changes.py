@@ -16,6 +16,11 @@ READ_CHANGES = "SELECT position, table_name FROM move_changes WHERE tenant_id = 
 END_CHANGES = "DELETE FROM move_changes WHERE tenant_id = $1 AND position = ANY ($2)"
 COUNT_CHANGES = "SELECT count(*) FROM move_changes WHERE tenant_id = $1"
 TIMED = ("ledger", "calls")
+# Rows are found by their keys, one by one, however many there seem to be.
+BY_KEY = """
+SELECT set_config('enable_hashjoin', $1, true), set_config('enable_mergejoin', $1, true),
+    set_config('enable_seqscan', $1, true), set_config('jit', 'off', true)
+"""
 
 
 @dataclass(slots=True)
@@ -44,15 +49,23 @@ async def apply_changes(source: Place, target: Place, changes: Changes, carried:
     """Make the rows that changed the same in the target. Both are in a transaction; a repetition does no harm."""
     for table in changes.tables:
         await _stage_changes(source, target, table, carried)
+    gone = [table for table in changes.tables if await _find_gone(target, table)]
+    await target.connection.fetchval(BY_KEY, "off")
+    await _apply(target, changes, gone)
+    await target.connection.fetchval(BY_KEY, "on")
+
+
+async def _apply(target: Place, changes: Changes, gone: Sequence[Table]) -> None:
     try:
         async with target.connection.transaction():
-            await _remove(target, changes.tables)
+            await _remove(target, gone)
             changes.rows = await _put(target, changes.tables)
     except asyncpg.IntegrityConstraintViolationError:
-        # What refers to a row that is gone refers to another one by now, which has to come first.
+        # A name went from one row to another, or what refers to a row that is gone refers to another one by now.
         async with target.connection.transaction():
+            await _update(target, changes.tables)
             changes.rows = await _put(target, changes.tables)
-            await _remove(target, changes.tables)
+            await _remove(target, gone)
 
 
 def _changed(source: Place, table: Table) -> str:
@@ -63,11 +76,7 @@ def _changed(source: Place, table: Table) -> str:
 
 
 async def _stage_changes(source: Place, target: Place, table: Table, carried: Carried) -> None:
-    same = " AND ".join(f'k."{name}" = t."{name}"' for name in table.key)
-    rows = (
-        f"SELECT {table.travelling()} {_changed(source, table)} "
-        f"JOIN {source.table(table.name)} t ON {same} AND t.tenant_id = {source.whose}"
-    )
+    rows = f"SELECT {table.travelling()} {_changed(source, table)} {_found(source, table)}"
     await stage(source, target, table, rows, carried)
     await target.connection.execute(
         f"CREATE TEMP TABLE keys_of_{table.name} ON COMMIT DROP AS SELECT {table.keyed()} "
@@ -77,50 +86,70 @@ async def _stage_changes(source: Place, target: Place, table: Table, carried: Ca
     await pour(source, target, keys, f"keys_of_{table.name}", table.key, Carried())
 
 
+def _found(place: Place, table: Table) -> str:
+    """The row of each key `k`, found one by one: no plan that reads the whole table can come of it."""
+    same = " AND ".join(f'k."{name}" = r."{name}"' for name in table.key)
+    return (
+        f"CROSS JOIN LATERAL (SELECT r.* FROM {place.table(table.name)} r "
+        f"WHERE {same} AND r.tenant_id = {place.whose} OFFSET 0) AS t"
+    )
+
+
+async def _find_gone(target: Place, table: Table) -> bool:
+    """Which of the keys have no row any more; returns whether there are any."""
+    kept = " AND ".join(f's."{name}" = k."{name}"' for name in table.key)
+    done = await target.connection.execute(
+        f"CREATE TEMP TABLE gone_of_{table.name} ON COMMIT DROP AS SELECT k.* FROM pg_temp.keys_of_{table.name} k "
+        f"WHERE NOT EXISTS (SELECT FROM pg_temp.staged_{table.name} s WHERE {kept})"
+    )
+    return int(done.split()[-1]) > 0
+
+
 async def _remove(target: Place, tables: Sequence[Table]) -> None:
     """Remove what is gone, what refers to others first."""
     for table in reversed(tables):
         same = " AND ".join(f't."{name}" = k."{name}"' for name in table.key)
-        kept = " AND ".join(f's."{name}" = k."{name}"' for name in table.key)
         await target.connection.execute(
-            f"DELETE FROM {target.table(table.name)} t USING pg_temp.keys_of_{table.name} k "
-            f"WHERE t.tenant_id = {target.whose} AND {same} "
-            f"AND NOT EXISTS (SELECT FROM pg_temp.staged_{table.name} s WHERE {kept})"
+            f"DELETE FROM {target.table(table.name)} t USING pg_temp.gone_of_{table.name} k "
+            f"WHERE t.tenant_id = {target.whose} AND {same}"
         )
 
 
 async def _put(target: Place, tables: Sequence[Table]) -> int:
     rows = 0
     for table in tables:
-        others = [name for name in table.columns if name not in table.key]
+        values = ", ".join(f'"{name}" = excluded."{name}"' for name in table.columns if name not in table.key)
+        done = await target.connection.execute(
+            f"INSERT INTO {target.table(table.name)} ({table.listed()}) "
+            f"SELECT {table.listed()} FROM pg_temp.staged_{table.name} "
+            f"ON CONFLICT ({', '.join(table.key)}) DO {f'UPDATE SET {values}' if values else 'NOTHING'}"
+        )
+        rows += int(done.split()[-1])
+    return rows
+
+
+async def _update(target: Place, tables: Sequence[Table]) -> None:
+    """Change the rows that are there already, and let go of what new ones may want."""
+    for table in tables:
+        values = ", ".join(f'"{name}" = s."{name}"' for name in table.columns if name not in table.key)
         same = " AND ".join(f't."{name}" = s."{name}"' for name in table.key)
-        if others:
-            values = ", ".join(f'"{name}" = s."{name}"' for name in others)
+        if values:
             await target.connection.execute(
                 f"UPDATE {target.table(table.name)} t SET {values} FROM pg_temp.staged_{table.name} s "
                 f"WHERE t.tenant_id = {target.whose} AND {same}"
             )
-        done = await target.connection.execute(
-            f"INSERT INTO {target.table(table.name)} ({table.listed()}) "
-            f"SELECT {table.listed()} FROM pg_temp.staged_{table.name} ON CONFLICT ({', '.join(table.key)}) DO NOTHING"
-        )
-        rows += int(done.split()[-1])
-    return rows
 
 
 async def compare_changed(source: Place, target: Place, tables: Sequence[Table]) -> list[str]:
     """The tables whose changed rows are not the same in both cells, before the staged keys are gone."""
     different = []
     for table in tables:
-        same = " AND ".join(f'k."{name}" = t."{name}"' for name in table.key)
-        there = await sum_up(
-            source, table, shifts=True, origin=f"{_changed(source, table)} JOIN {source.table(table.name)} t ON {same}"
-        )
+        there = await sum_up(source, table, shifts=True, origin=f"{_changed(source, table)} {_found(source, table)}")
         here = await sum_up(
             target,
             table,
             shifts=False,
-            origin=f"FROM pg_temp.keys_of_{table.name} k JOIN {target.table(table.name)} t ON {same}",
+            origin=f"FROM pg_temp.keys_of_{table.name} k {_found(target, table)}",
         )
         if there != here:
             different.append(table.name)

@@ -60,3 +60,4 @@ GRANT SELECT, INSERT, UPDATE ON tenant_moves, tenant_erasures TO enfilade_operat
 
 -- Whoever moves a tenant announces it in the transaction that does it.
 CREATE POLICY owner ON tenant_revisions TO CURRENT_USER USING (true) WITH CHECK (true);
+CREATE POLICY owner ON pending_changes TO CURRENT_USER USING (true) WITH CHECK (true);

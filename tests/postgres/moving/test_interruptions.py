@@ -1,0 +1,164 @@
+"""A move that is interrupted, wherever that happens, goes on or is taken back: nothing is lost and nothing is doubled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from itertools import count
+
+import asyncpg
+import pytest
+
+from enfilade.bootstrap.compose import Parts, Service
+from enfilade.storage.address import Address
+from enfilade.storage.cells import Placement
+from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.moving import registry
+from enfilade.storage.moving.mover import MoveIsFinal, Mover
+from tests.support.moves import advance, begin_move, contents, differing, furnished, held, log_is_gapless
+from tests.support.parts import NOON, call_event, intent_text, new_ids, open_parts
+from tests.support.waiting import eventually
+
+SCHEMA = Placement("schema")
+BEFORE = ("capturing", "copying", "copied users", "copied limits", "verifying", "switching")
+AFTER = ("departed", "arriving", "arrived", "clearing", "cleared")
+CUT = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE pid <> pg_backend_pid() AND datname = current_database() AND usename = current_user AND application_name = 'enfilade'
+"""
+
+
+CALLS = 15
+CUTS = (asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailable, OSError)
+
+
+class PowerCut(Exception):
+    """The process died here."""
+
+
+def writers(parts: Parts) -> Sequence[Service]:
+    """All that write."""
+    return (parts.writer.run, parts.writers.run)
+
+
+@asynccontextmanager
+async def calls_settled(parts: Parts, tenant: str, told: list[str]) -> AsyncIterator[Callable[[], None]]:
+    """Calls of the tenant are settled while the block runs, some each time that it asks; who was told stands in `told`."""
+    turns, moments = asyncio.Semaphore(0), count(1)
+
+    async def settle() -> None:
+        while True:
+            await turns.acquire()
+            # Each at a moment of its own, as calls are.
+            moment = NOON + timedelta(milliseconds=next(moments))
+            (call,) = new_ids(1, moment)
+            writer = parts.writers.of(tenant)
+            writer.intend(call, partial(intent_text, tenant, call, parts.replica, moment))
+            await writer.settle(call, call_event(tenant, call, moment, metadata={"team": "sales"}))
+            told.append(call)
+
+    asked = 0
+
+    def more() -> None:
+        nonlocal asked
+        asked += CALLS
+        for _ in range(CALLS):
+            turns.release()
+
+    settling = [asyncio.create_task(settle()) for _ in range(2)]
+    try:
+        yield more
+        await eventually(lambda: len(told) == asked, within=60)
+    finally:
+        for task in settling:
+            task.cancel()
+
+
+class Interrupting(Mover):
+    """A mover that is interrupted where it is told."""
+
+    def breaks_at(self, name: str, address: Address | None) -> None:
+        """Die there; or with an address, go on with all of the owner's connections cut."""
+
+        async def mark(reached: str) -> None:
+            if reached != name:
+                return
+            if address is None:
+                raise PowerCut(name)
+            connection = await asyncpg.connect(address.url)
+            await connection.execute(CUT)
+            await connection.close()
+
+        self.mark = mark
+
+
+def mover_of(parts: Parts) -> Interrupting:
+    return Interrupting(parts.cells, parts.cell_maker, parts.clock, grace_s=0)
+
+
+@pytest.mark.parametrize("cuts", [False, True], ids=["killed", "cut-off"])
+async def test_a_move_that_is_interrupted_at_each_step_arrives_whole(database: Address, *, cuts: bool) -> None:
+    async with open_parts(database, services=writers) as parts:
+        ours, other = await furnished(parts, "ours"), await furnished(parts, "theirs")
+        before = await contents(parts, ours)
+        theirs = await contents(parts, other)
+        told: list[str] = []
+        move = await begin_move(parts, ours, SCHEMA)
+        async with calls_settled(parts, ours, told) as more:
+            for name in (*BEFORE, *AFTER):
+                mover = mover_of(parts)
+                mover.breaks_at(name, database if cuts else None)
+                more()
+                with pytest.raises(CUTS if cuts else PowerCut):
+                    await advance(parts, move, mover)
+            more()
+            await advance(parts, move)
+        assert parts.cells.placement(ours) == SCHEMA
+        after = await contents(parts, ours)
+        changing = ("calls", "ledger", "events", "intents")
+        assert not differing(before, after, grown=changing)
+        assert after.calls == sorted([*before.calls, *told])
+        log_is_gapless(after)
+        assert not any((await contents(parts, ours, Placement())).tables.values())
+        assert not differing(theirs, await contents(parts, other))
+
+
+@pytest.mark.parametrize("name", ["copied limits", "switching"])
+async def test_a_move_that_was_interrupted_can_be_taken_back(database: Address, name: str) -> None:
+    async with open_parts(database, services=writers) as parts:
+        ours = await furnished(parts, "ours")
+        before = await contents(parts, ours)
+        told: list[str] = []
+        move = await begin_move(parts, ours, SCHEMA)
+        mover = mover_of(parts)
+        mover.breaks_at(name, None)
+        async with calls_settled(parts, ours, told) as more:
+            more()
+            with pytest.raises(PowerCut):
+                await advance(parts, move, mover)
+            async with held(parts, move) as (noted, home):
+                await mover_of(parts).abort(noted, home)
+                await home.execute(registry.END_MOVE, move, "aborted")
+        after = await contents(parts, ours)
+        assert not differing(before, after, grown=("calls", "ledger", "events", "intents"))
+        assert after.calls == sorted([*before.calls, *told])
+        log_is_gapless(after)
+        async with parts.database.owner() as owner:
+            left = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'enf\\_%'"
+            triggers = "SELECT count(*) FROM pg_trigger WHERE starts_with(tgname, 'move_')"
+            changes = "SELECT count(*) FROM enfilade_shared.move_changes"
+            assert [await owner.fetchval(statement) for statement in (left, triggers, changes)] == [0, 0, 0]
+
+
+async def test_a_tenant_that_has_left_is_not_taken_back(database: Address) -> None:
+    async with open_parts(database, services=writers) as parts:
+        ours = await furnished(parts, "ours")
+        move = await begin_move(parts, ours, SCHEMA)
+        mover = mover_of(parts)
+        mover.breaks_at("departed", None)
+        with pytest.raises(PowerCut):
+            await advance(parts, move, mover)
+        async with held(parts, move) as (noted, home):
+            with pytest.raises(MoveIsFinal):
+                await mover_of(parts).abort(noted, home)
