@@ -4,9 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
-from click.testing import Result
 from typer import Typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from enfilade.cli.commands import access, use_case
 from tests.support.house import House
@@ -23,7 +22,7 @@ permit (principal, action == Action::"call", resource);
 async def test_policies_are_looked_after_at_the_command_line(house: House, tmp_path: Path) -> None:
     async def run(app: Typer, *arguments: str) -> Result:
         options = ["--url", f"http://{house.host}:{house.port}", "--key", ACME_ADMIN_KEY]
-        return await asyncio.to_thread(CliRunner().invoke, app, [*arguments, *options])
+        return await asyncio.to_thread(lambda: CliRunner().invoke(app, [*arguments, *options]))
 
     policies, matrix, wrong = tmp_path / "some.cedar", tmp_path / "matrix.yaml", tmp_path / "wrong.cedar"
     policies.write_text(CEDAR)
