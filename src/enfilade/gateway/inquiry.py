@@ -98,6 +98,8 @@ class Inquiry:
         guard = self.guard(tenant)
         model = resource.model or resource.name
         approvals = self._approvals(tenant.id, caller, model, given.use_case, given.now_ns)
+        data_class = guard.data_class(given)
+        approvals |= self._access.approvals.of_data_class(tenant.id, given.use_case, data_class, given.now_ns)
         context = msgspec.structs.replace(given, approvals=approvals, approved=bool(approvals))
         seat = guard.find_seat(caller) or guard.seat(caller, caller)
         return guard.decide(seat, action, self.place(guard, resource), context)
