@@ -12,7 +12,7 @@ from enfilade.storage.database import Database, is_connection_fault
 from enfilade.storage.migrations import PLATFORM_SCHEMA, SHARED_SCHEMA, pending
 from enfilade.storage.partitions import PARTITIONED
 from enfilade.storage.replicas import COUNT_REPLICAS, COUNTED_APART
-from enfilade.storage.server_flaws import flaws_of
+from enfilade.storage.server_flaws import flaws_of, release_of
 
 Row = tuple[str, str, str, str | None]
 
@@ -47,14 +47,14 @@ async def diagnose(database: Database) -> Diagnosis:
     """Look at the schema, the guards and the roles. Raises DatabaseUnavailable; changes nothing."""
     async with database.owner() as connection:
         diagnosis = Diagnosis(await connection.fetchval("SELECT now()"))
-        version = connection.get_server_version()
-        diagnosis.note("ok", "server", f"PostgreSQL {version.major}.{version.minor}")
-        for flaw in flaws_of(version.major, version.minor):
+        major, minor = release_of(connection)
+        diagnosis.note("ok", "server", f"PostgreSQL {major}.{minor}")
+        for flaw in flaws_of(major, minor):
             diagnosis.note(
                 "fault",
                 "server",
                 f"{flaw.name}: {flaw.what}",
-                f"Update the server to {version.major}.{flaw.mended[version.major]} or newer.",
+                f"Update the server to {major}.{flaw.mended[major]} or newer.",
             )
         try:
             steps = await pending(connection)

@@ -5,6 +5,7 @@ major version that was maintained then.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,16 @@ FLAWS = (
 def flaws_of(major: int, minor: int) -> list[Flaw]:
     """The known flaws of a server of that version."""
     return [flaw for flaw in FLAWS if minor < flaw.mended.get(major, 0)]
+
+
+class Serving(Protocol):
+    """A connection that knows its server's version."""
+
+    def get_server_version(self) -> tuple[int, int, int, str, int]:
+        """Major, minor, micro, release level and serial."""
+
+
+def release_of(connection: Serving) -> tuple[int, int]:
+    """The server's major version and its minor release, which the driver calls micro since PostgreSQL 10."""
+    version = connection.get_server_version()
+    return version[0], version[2]
