@@ -22,15 +22,15 @@ URL = "https://kms.eu-central-1.amazonaws.com/"
 
 def test_the_embedded_installation_has_its_key_beside_its_data_and_others_have_none() -> None:
     assert master_key_choice(Settings(data=Path("here"))).current == declared_file(Path("here/master.key"))
-    assert master_key_choice(Settings(database_url="postgresql://db/enfilade")).current is None  # type: ignore[arg-type]
+    assert master_key_choice(Settings(database_url="postgresql://db/enfilade")).current is None
 
 
 def test_settings_say_where_the_key_and_the_one_before_are() -> None:
     choice = master_key_choice(
         Settings(
             master_key_service="vault-transit:transit/enfilade",
-            previous_master_key=TEXT,  # type: ignore[arg-type]
-            tenant_master_keys="vault-transit:transit/{tenant}-*",  # type: ignore[arg-type]
+            previous_master_key=TEXT,
+            tenant_master_keys="vault-transit:transit/{tenant}-*",
         )
     )
     assert choice.current == declared_service("vault-transit:transit/enfilade")
@@ -41,7 +41,7 @@ def test_settings_say_where_the_key_and_the_one_before_are() -> None:
 
 def test_two_keys_at_once_are_refused() -> None:
     with pytest.raises(MasterKeyFault, match="ENFILADE_MASTER_KEY and ENFILADE_MASTER_KEY_FILE are set"):
-        master_key_choice(Settings(master_key=TEXT, master_key_file=Path("x")))  # type: ignore[arg-type]
+        master_key_choice(Settings(master_key=TEXT, master_key_file=Path("x")))
 
 
 async def test_requests_to_aws_are_signed_with_the_keys_of_the_environment() -> None:
