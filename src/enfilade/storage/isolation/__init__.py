@@ -1,0 +1,1 @@
+"""What keeps tenants apart in the database, enumerated and tried."""
