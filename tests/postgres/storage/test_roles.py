@@ -80,6 +80,7 @@ RIGHTS = {
     },
     "enfilade_writer": {},
     "enfilade_operator": {
+        f"{SCHEMA}.issuers": READ,
         **{f"enfilade.{name}": EDIT for name in ("tenants", "providers", "models", "aliases", "cell_hosts")},
         "enfilade.replicas": FULL,
         "enfilade.pending_changes": "DELETE",
