@@ -62,7 +62,11 @@ def create(
 ) -> None:
     """Declare an issuer. What there are no options for is said in a configuration file."""
     given = _given(audiences, client_id, secret_file, roles, domains, required)
-    body = {"name": name, "url": issuer_url} | given | _switches(create_users=create_users, trust_email=trust_email, allow_private_network=private)
+    body = (
+        {"name": name, "url": issuer_url}
+        | given
+        | _switches(create_users=create_users, trust_email=trust_email, allow_private_network=private)
+    )
     remote(url, key).request("POST", "/issuers", params={"tenant": tenant}, json=body)
     done(f"Issuer {name} declared. Ask it with: enfilade issuer test {name}")
 
@@ -91,7 +95,9 @@ def change(
         del present[field]
     headers = {"if-match": f'"{present.pop("version")}"'}
     given = _given(audiences, client_id, secret_file, roles, domains, required)
-    body = present | given | _switches(create_users=create_users, trust_email=trust_email, allow_private_network=private)
+    body = (
+        present | given | _switches(create_users=create_users, trust_email=trust_email, allow_private_network=private)
+    )
     if issuer_url is not None:
         body["url"] = issuer_url
     server.request("PUT", f"/issuers/{segment(name)}", params={"tenant": tenant}, json=body, headers=headers)
