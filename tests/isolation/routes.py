@@ -91,6 +91,7 @@ ROUTES: dict[str, Route] = {
     "POST /access/what-if": Route(bodies=({"content": {}},)),
     **_crud("budgets", {}),
     **_crud("tenants", {"name": "{it}"}, platform=True),
+    **_crud("cells", {"name": "walked", "address": {"env": "WALKED_API_KEY"}}, platform=True),
     **_crud("providers", {"name": "walked", "kind": "simulated"}, platform=True),
     "POST /providers/{name}/rotate-key": Route("providers", bodies=({"api_key": {"env": "W_API_KEY"}},), platform=True),
     **_crud("models", MODEL, platform=True),
@@ -127,6 +128,16 @@ ROUTES: dict[str, Route] = {
     "DELETE /sessions/{id}": Route("sessions"),
     # A tenant may look at itself.
     "GET /tenants": Route(lists=True),
+    "GET /tenants/{name}/size": Route("tenants", platform=True),
+    "POST /tenants/{name}/suspend": Route("tenants", bodies=({"reason": "walked"},), platform=True),
+    "POST /tenants/{name}/resume": Route("tenants", platform=True),
+    "GET /tenants/{name}/moves": Route("tenants", platform=True),
+    "POST /tenants/{name}/moves": Route("tenants", bodies=({"isolation": "schema"},), platform=True),
+    "GET /tenants/{name}/moves/{move}": Route("tenants", platform=True),
+    "POST /tenants/{name}/moves/{move}/abort": Route("tenants", platform=True),
+    "GET /tenant-erasures": Route(platform=True),
+    "POST /tenant-erasures": Route(bodies=({"tenant": "{tenants}", "confirm": "{tenants}"},), platform=True),
+    "GET /tenant-erasures/{erasure}": Route("tenants", platform=True),
     "GET /tenants/{name}": Route("tenants"),
     "POST /keys": Route(
         bodies=({"name": "walked", "application": "{applications}"}, {"name": "walked", "user": "{users}"})

@@ -71,6 +71,8 @@ OWNS |= {("POST", f"encryption/{act}") for act in ("rotate", "withdraw", "restor
 OWNS |= _changes({"issuers"})
 OWNS |= {("PUT", "encryption/master-key"), ("POST", "users/{email}/erase")}
 """What owners may and administrators may not."""
+MOVES = {("GET", f"tenants/{{name}}/{place}") for place in ("size", "moves", "moves/{move}")}
+MOVES |= {("GET", "tenant-erasures"), ("POST", "tenant-erasures")}
 MAY: dict[str, set[tuple[str, str]]] = {
     "platform owner": READS_ALL
     | CATALOGUE_READS
@@ -80,10 +82,12 @@ MAY: dict[str, set[tuple[str, str]]] = {
     | {("POST", "reconciliations")}
     | BILLS
     | _changes(BILLING)
-    | _changes(WRITABLE | CATALOGUE | PRICES | {"tenants"})
+    | _changes(WRITABLE | CATALOGUE | PRICES | {"tenants", "cells"})
+    | {("GET", "cells")}
     | {("POST", "calls"), ("POST", "configuration"), ("POST", "spend")}
     | GIVES_ROLES
     | OWNS
+    | MOVES
     | {("POST", "break-glass"), ("GET", "encryption"), ("POST", "encryption/rewrap")},
     "platform operator": READS_ALL | CATALOGUE_READS | REPLICAS | _changes({"keys", "limits"}),
     "platform auditor": READS_ALL | CATALOGUE_READS | REPLICAS | AUDITS | BILLS | RECONCILES | {("GET", "encryption")},
