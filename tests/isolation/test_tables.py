@@ -26,6 +26,8 @@ HIDDEN = {
     "enfilade.tenant_keys": "only the owner reads what is wrapped, and the operator how it stands",
     "enfilade.tenant_master_keys": "they stand where tenants' keys stand",
     "enfilade.key_acts": "the tenant's log tells of them",
+    "enfilade.tenant_moves": "moves are the platform's business",
+    "enfilade_shared.move_changes": "only the owner reads what a move writes down",
 }
 """Tables that the app role may not read at all, and why."""
 

@@ -65,6 +65,7 @@ NO_ROW_OF_A_TENANT = {
     "enfilade.reconciliation_bookings",
     "enfilade.revision_counter",
     "enfilade.cell_hosts",
+    "enfilade.tenant_erasures",
     "enfilade_shared.spend_progress",
 }
 
@@ -134,7 +135,7 @@ async def give_roles(parts: Parts, unit: UnitOfWork, email: str, key: str) -> No
     await identity.roles.put(unit, RoleSpec(f"role-of-{email}", ("applications:read",)))
     await identity.assignments.put(unit, AssignmentSpec(f"role-of-{email}", user=email))
     await identity.glass.open(unit, identity.glass.new_id(), "key:nobody", f"A reason of {email}")
-    await identity.security.put(unit, SecuritySettings(max_key_lifetime_s=360_000_000))
+    await identity.security.put(unit, SecuritySettings(max_key_lifetime_s=316_000_000))
     await unit.execute(NOTE_USES, unit.tenant, [key], [NOON])
 
 
@@ -151,6 +152,15 @@ async def leave_traces(parts: Parts, tenant: str) -> None:
     async with parts.database.owner() as owner, owner.transaction():
         await owner.execute("SELECT set_config('enfilade.tenant', $1, true)", tenant)
         await owner.execute(f"INSERT INTO {SCHEMA}.departures (tenant_id, returned_at) VALUES ($1, now())", tenant)
+        await owner.execute(f"INSERT INTO {SCHEMA}.ledger_bases (tenant_id, moves) VALUES ($1, 1)", tenant)
+        await owner.execute(
+            f"INSERT INTO {SCHEMA}.move_changes (tenant_id, table_name, key) VALUES ($1, 'nothing', '{{}}')", tenant
+        )
+        await owner.execute(
+            "INSERT INTO enfilade.tenant_moves (tenant_id, id, from_isolation, from_cell, to_isolation, to_cell, actor, step,"
+            " ended_at) VALUES ($1, $1, 'schema', 'home', 'row', 'home', 'key:test', 'done', now())",
+            tenant,
+        )
     async with unit_in(parts, tenant) as unit:
         await unit.execute(
             "INSERT INTO pending_changes (tenant_id, id, since) VALUES ($1, $1, now() + interval '1 year')", tenant

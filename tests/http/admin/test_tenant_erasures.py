@@ -25,7 +25,7 @@ async def erased(house: House) -> None:
     admin = house.admin()
 
     async def is_done() -> bool:
-        return (await admin.get("/api/v1/tenant-erasures/acme")).json()["step"] == "done"
+        return bool((await admin.get("/api/v1/tenant-erasures/acme")).json()["step"] == "done")
 
     await eventually(is_done, within=60)
     await house.parts.directory.refresh()
