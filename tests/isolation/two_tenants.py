@@ -16,6 +16,7 @@ from enfilade.storage.address import Address
 from tests.support.accounts import leave_accounts
 from tests.support.approving import leave_approvals
 from tests.support.house import House, HouseOptions, open_house
+from tests.support.parts import unit_in
 from tests.support.two_tenants import bill, change_keys, correct, give_roles, leave_traces, note_anomaly, sign_in
 from tests.support.waiting import eventually
 from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, GLOBEX_KEY, OWNER_KEY, world
@@ -121,7 +122,7 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
             await sign_in(house.parts, house.tenant_id(tenant))
             await change_keys(house.parts, house.tenant_id(tenant))
             await leave_traces(house.parts, house.tenant_id(tenant))
-            async with house.unit(house.tenant_id(tenant)) as unit:
+            async with unit_in(house.parts, house.tenant_id(tenant)) as unit:
                 key = await house.parts.identity.keys.get(unit, f"{tenant}-key")
                 await give_roles(house.parts, unit, f"ana@{tenant}.example", key.id)
                 await leave_accounts(house.parts, unit, f"ana@{tenant}.example")
