@@ -74,6 +74,7 @@ from enfilade.identity.sign_in.means import Means
 from enfilade.identity.sign_in.service import SignIn
 from enfilade.identity.sign_in.sessions import Sessions
 from enfilade.identity.sign_in.types import SessionRules
+from enfilade.identity.types import ACTIVE
 from enfilade.providers.credentials import SecretSources
 from enfilade.providers.key_rotation import KeyRotation
 from enfilade.providers.service import Providers
@@ -184,7 +185,7 @@ class Parts:
         self.roll_ups = RollUps(self.storage, clock, Turns(self.cells, self.writers, clock), self._time_zones)
         self.anomaly_rules = AnomalyRuleBook()
         self.anomalies = AnomalyWatch(
-            self.storage, clock, Turns(self.cells, self.writers, clock), self.anomaly_rules, self._time_zones
+            self.storage, clock, Turns(self.cells, self.writers, clock), self.anomaly_rules, self._zones_at_work
         )
         self.audit = Audit()
         self.client = HttpClient(clock, self.sweeper)
@@ -278,6 +279,11 @@ class Parts:
 
     def _time_zones(self) -> dict[str, str]:
         return {tenant.id: tenant.spec.time_zone for tenant in self.principals.tenants()}
+
+    def _zones_at_work(self) -> dict[str, str]:
+        """The time zones of tenants that are not suspended."""
+        zones = self._time_zones()
+        return {tenant.id: zones[tenant.id] for tenant in self.principals.tenants() if tenant.state == ACTIVE}
 
     def application(self) -> Application:
         """What the server serves."""

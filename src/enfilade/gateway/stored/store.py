@@ -85,10 +85,13 @@ WHERE conversation_id = $1 AND ($2::bigint IS NULL OR position > $2) ORDER BY po
 DELETE_ITEM = "DELETE FROM conversation_items WHERE conversation_id = $1 AND item_id = $2 RETURNING position"
 
 # For the sweep. The first is asked as the operator, for all tenants.
+# Of suspended tenants nothing is deleted, nor of those that are on their way to this cell or have left it.
 TENANTS_WITH_EXPIRED = """
-SELECT tenant_id FROM responses WHERE expires_at <= $1
-UNION
-SELECT tenant_id FROM conversations WHERE expires_at <= $1
+SELECT e.tenant_id
+FROM (SELECT tenant_id FROM responses WHERE expires_at <= $1
+      UNION SELECT tenant_id FROM conversations WHERE expires_at <= $1) AS e
+WHERE NOT EXISTS (SELECT FROM tenants t WHERE t.id = e.tenant_id AND t.state <> 'active')
+    AND NOT EXISTS (SELECT FROM departures d WHERE d.tenant_id = e.tenant_id AND d.returned_at IS NULL)
 ORDER BY 1 LIMIT $2
 """
 DELETE_EXPIRED_RESPONSES = """
