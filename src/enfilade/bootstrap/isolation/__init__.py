@@ -1,0 +1,1 @@
+"""The proof that tenants are kept apart: databases, routes, and what a process remembers."""

@@ -1,0 +1,37 @@
+"""`enfilade doctor isolation` over a whole installation: its databases, its routes, and what a process remembers."""
+
+import hashlib
+
+import asyncpg
+import msgspec
+
+from enfilade.bootstrap.compose import Ingredients
+from enfilade.bootstrap.isolation.report import examine_isolation
+from enfilade.core.clock import SystemClock
+from enfilade.storage.address import Address
+from enfilade.storage.cells import SCHEMA
+from enfilade.storage.isolation.scratch import NAME
+
+
+async def test_a_healthy_installation_passes_and_nothing_is_left_behind(database: Address) -> None:
+    ingredients = Ingredients(database, SystemClock(), master_key=bytes(32))
+    report = await examine_isolation(ingredients, lambda _text: None, [SCHEMA])
+    assert [item for item in report.items if item.faults] == []
+    assert report.left_out == []
+    shown = report.shown()
+    counts = shown["counts"]
+    assert counts["route"] > 150
+    assert min(counts[kind] for kind in ("table", "view", "function", "index", "role", "cache", "queue", "answer")) > 0
+    routes = {item.name: item for item in report.items if item.kind == "route" and item.place == "trial, schema"}
+    assert routes["GET /api/v1/users/{email}"].probe == "2 requests"
+    assert "people:read" in routes["GET /api/v1/users/{email}"].guard
+    digest = shown.pop("sha256")
+    assert hashlib.sha256(msgspec.json.encode(shown)).hexdigest() == digest
+    connection = await asyncpg.connect(database.url)
+    try:
+        left = "SELECT rolname FROM pg_roles WHERE starts_with(rolname, $1)"
+        assert await connection.fetch(left, NAME) == []
+        left = "SELECT datname FROM pg_database WHERE starts_with(datname, $1)"
+        assert await connection.fetch(left, NAME) == []
+    finally:
+        await connection.close()
