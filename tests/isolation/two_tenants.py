@@ -126,6 +126,7 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
                 key = await house.parts.identity.keys.get(unit, f"{tenant}-key")
                 await give_roles(house.parts, unit, f"ana@{tenant}.example", key.id)
                 await leave_accounts(house.parts, unit, f"ana@{tenant}.example")
+        left: dict[str, str] = {}
         for tenant in TENANTS[::-1]:
             left = await leave_approvals(house.parts, house.tenant_id(tenant), f"ana@{tenant}.example")
         both.ids |= {noun: [identifier] for noun, identifier in left.items()}

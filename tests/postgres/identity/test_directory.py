@@ -15,9 +15,10 @@ from enfilade.identity.errors import InvalidKey
 from enfilade.identity.scopes import tenant_scope
 from enfilade.identity.types import ApplicationSpec, KeySpec, TenantSpec
 from enfilade.storage.address import Address
+from enfilade.storage.announcing import REVISION_CHANNEL
 from enfilade.storage.errors import DatabaseUnavailable
 from enfilade.storage.replicas import POLL_S, list_replicas
-from enfilade.storage.unit_of_work import REVISION_CHANNEL, TakenBack
+from enfilade.storage.unit_of_work import TakenBack
 from tests.support.parts import make_tenant, open_parts, unit_in
 from tests.support.waiting import eventually
 

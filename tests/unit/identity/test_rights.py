@@ -36,7 +36,9 @@ DECLARED = {value for name, value in vars(permissions).items() if name.isupper()
 
 def test_every_permission_is_part_of_some_role_and_well_named() -> None:
     assert DECLARED == ALL_PERMISSIONS
-    assert all(re.fullmatch(r"[a-z_]+:(read|write|manage|approve|evaluate|review)", permission) for permission in DECLARED)
+    assert all(
+        re.fullmatch(r"[a-z_]+:(read|write|manage|approve|evaluate|review)", permission) for permission in DECLARED
+    )
 
 
 def test_nobody_but_the_platform_may_touch_what_all_tenants_share() -> None:

@@ -1,6 +1,6 @@
 """What SCIM's routes share: bodies, pages, errors in the protocol's own form, and what is shown of a resource."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -36,7 +36,7 @@ Client = Annotated[Actor, Depends(Needs(PROVISIONING_WRITE, "one"))]
 class ScimRoute(APIRoute):
     """A route whose errors have SCIM's form."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """See FastAPI."""
         handle = super().get_route_handler()
 
