@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from enfilade.bootstrap.up import database
+from enfilade.bootstrap.up import cells_of, database
 from enfilade.core.clock import SystemClock, to_datetime
 from enfilade.core.errors import EnfiladeError
 from enfilade.settings import Settings
@@ -17,6 +17,7 @@ from enfilade.storage.database import Database
 from enfilade.storage.diagnosis import diagnose
 from enfilade.storage.embedded.account import choose_account
 from enfilade.storage.embedded.binaries import find_binaries, vector_instructions_missing
+from enfilade.storage.residents import diagnose_cells
 
 FREE_BYTES = 2_000_000_000
 FILE_HANDLES = 4096
@@ -129,6 +130,10 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
                 )
             for level, subject, text, remedy in diagnosis.findings:
                 yield Finding(level, subject, text, remedy)
+            if not any(level == "fault" for level, *_ in diagnosis.findings):
+                async with cells_of(settings, address) as fleet:
+                    for level, subject, text, remedy in await diagnose_cells(fleet):
+                        yield Finding(level, subject, text, remedy)
     except EnfiladeError as error:
         yield Finding("fault", "database", error.message, _remedy(error, settings))
 

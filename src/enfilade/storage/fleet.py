@@ -57,7 +57,7 @@ class Fleet:
 
     def __init__(self, cells: CellDirectory) -> None:
         """Look after `cells`, whose hosts are known already."""
-        self._cells = cells
+        self.cells = self._cells = cells
 
     @property
     def home(self) -> Cell:
