@@ -35,9 +35,16 @@ UPDATE tenants SET region = $2, security_level = $3, time_zone = $4, allowed_mod
 WHERE id = $1
 """
 REMOVE_TENANT = "UPDATE tenants SET removed_at = now(), version = version + 1 WHERE id = $1"
+FIND_TENANT_AS_OWNER = f"""
+SELECT {_TENANT_COLUMNS} FROM enfilade.tenants
+WHERE removed_at IS NULL AND (name = $1 OR id::text = $1) AND id <> '00000000-0000-0000-0000-000000000000'
+ORDER BY (name = $1) DESC LIMIT 1
+"""
+FIND_TAKEN = """
+SELECT id FROM enfilade.tenants WHERE id = $1 OR (name = $2 AND removed_at IS NULL) ORDER BY id = $1 DESC LIMIT 1
+"""
 SET_STATE = "UPDATE tenants SET state = $2, state_reason = $3, version = version + 1 WHERE id = $1"
 IS_BEING_ERASED = "SELECT EXISTS (SELECT FROM enfilade.tenant_erasures WHERE erased = $1 AND step <> 'done')"
-LAST_ACTIVITY = "SELECT max(at) FROM events WHERE tenant_id = $1"
 
 # Cell hosts.
 _CELL_HOST = """
@@ -278,6 +285,8 @@ _OUTDATED_FACTOR = """
 FROM second_factors WHERE tenant_id = current_tenant() AND secret IS NOT NULL
     AND (substring(secret FROM 1 FOR 1) <> '\\x02'::bytea OR substring(secret FROM 2 FOR 16) <> $1::bytea)
 """
-OUTDATED_FACTORS = f"SELECT id::text AS key, 'totp:' || user_id AS purpose, secret AS sealed {_OUTDATED_FACTOR} LIMIT $2"
+OUTDATED_FACTORS = (
+    f"SELECT id::text AS key, 'totp:' || user_id AS purpose, secret AS sealed {_OUTDATED_FACTOR} LIMIT $2"
+)
 COUNT_OUTDATED_FACTORS = f"SELECT count(*) {_OUTDATED_FACTOR}"
 RESEAL_FACTOR = "UPDATE second_factors SET secret = $3 WHERE id = $1::text::uuid AND secret = $2"

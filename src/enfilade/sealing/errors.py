@@ -74,3 +74,10 @@ class KeyStateConflict(Conflict):
 
     code = "key_state_conflict"
     remedy = "`enfilade encryption status` shows the state of each key."
+
+
+class WrongPassphrase(InvalidRequest):
+    """Keys that travelled cannot be opened."""
+
+    code = "wrong_passphrase"
+    remedy = "Give the passphrase that the archive was written with. Nothing was changed."

@@ -39,6 +39,10 @@ ADD_TENANT_KEY = """
 INSERT INTO enfilade.tenant_keys (tenant_id, version, id, master_key, wrapped) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING RETURNING id
 """
+PUT_CARRIED_KEY = """
+INSERT INTO enfilade.tenant_keys (tenant_id, version, id, master_key, wrapped, state, retired_at)
+VALUES ($1, $2, $3, $4, $5, $6::text, CASE WHEN $6::text = 'retired' THEN now() END)
+"""
 LOCK_TENANT_KEYS = """
 SELECT tenant_id, version, id, state FROM enfilade.tenant_keys WHERE tenant_id = $1 ORDER BY version FOR UPDATE
 """

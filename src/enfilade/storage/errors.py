@@ -52,3 +52,10 @@ class UnstorableText(InvalidRequest):
     code = "unstorable_text"
     status = 422
     remedy = "Send text of Unicode characters without NUL."
+
+
+class ArchiveFault(StorageFault):
+    """An archive of a tenant cannot be read, was altered, or does not fit this installation."""
+
+    code = "archive_fault"
+    remedy = "Nothing was changed. Write the archive again, with the version that is to read it."

@@ -1,11 +1,12 @@
 """`enfilade tenant export`, `import` and `erase`."""
 
-import asyncio
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from enfilade.cli.files import whole_file
 from enfilade.cli.output import Exit, done, fail, note, print_json
@@ -17,6 +18,8 @@ PassphraseFile = Annotated[
 ]
 LOOK_EVERY_S = 0.3
 SHORTEST = 12
+LOCAL = "enfilade.cli.local"
+"""Loaded when it is needed: most commands need little of the program."""
 
 
 def export(
@@ -27,10 +30,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write everything of a tenant into one archive. Works on the database; calls may go on meanwhile."""
-    from enfilade.cli.local import write_archive  # noqa: PLC0415 - most commands need little of the program
-
     with whole_file(output) as file:
-        manifest = asyncio.run(write_archive(data, name, _passphrase(passphrase_file), file))
+        manifest = uvloop.run(import_module(LOCAL).write_archive(data, name, _passphrase(passphrase_file), file))
     rows = sum(part.rows for part in manifest.tables.values())
     if as_json:
         print_json({"file": str(output), "rows": rows, "last_event": manifest.last_event, "signed": False})
@@ -46,9 +47,7 @@ def import_(
     data: Data = None,
 ) -> None:
     """Restore a tenant from an archive: all of it, or nothing. Works on the database."""
-    from enfilade.cli.local import read_archive  # noqa: PLC0415 - most commands need little of the program
-
-    tenant = asyncio.run(read_archive(data, archive, _passphrase(passphrase_file), name, isolation))
+    tenant = uvloop.run(import_module(LOCAL).read_archive(data, archive, _passphrase(passphrase_file), name, isolation))
     done(f"Tenant {tenant.name} is here; its keys work as before.")
 
 

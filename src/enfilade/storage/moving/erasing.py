@@ -51,6 +51,7 @@ WHERE c.relnamespace = 'enfilade'::regnamespace AND c.relkind = 'r' AND c.relnam
 ORDER BY a.attname = 'for_tenant', c.relname
 """
 FORGET_TENANT = "DELETE FROM enfilade.tenants WHERE id = $1"
+# Without the tenant's own rights: it is not there yet, or not any more.
 MARK_GONE = """
 INSERT INTO enfilade.tenant_revisions (tenant_id, revision) VALUES ($1, $2)
 ON CONFLICT (tenant_id) DO UPDATE SET revision = excluded.revision
