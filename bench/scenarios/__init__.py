@@ -16,6 +16,7 @@ from bench.scenarios import (
     spend,
     startup,
     streams,
+    tenants,
     translation,
 )
 from bench.session import Session
@@ -30,6 +31,7 @@ SCENARIOS: dict[str, Callable[[Session], list[Row]]] = {
     "holds": holds.run,
     "access": access.run,
     "spend": spend.run,
+    "tenants": tenants.run,
     "startup": startup.run,
     "memory": memory.run,
     "flat_memory": flat_memory.run,
