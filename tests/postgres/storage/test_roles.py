@@ -64,6 +64,7 @@ RIGHTS = {
         },
         **{f"{SCHEMA}.{name}": "INSERT SELECT" for name in ("approval_decisions", "approval_comments")},
         f"{SCHEMA}.cost_anomalies": "INSERT SELECT",
+        f"{SCHEMA}.ledger_bases": READ,
         f"{SCHEMA}.roles": FULL,
         f"{SCHEMA}.issuers": "DELETE INSERT UPDATE",
         **{f"{SCHEMA}.issuers.{name}": READ for name in ISSUERS_SEEN},
@@ -84,6 +85,7 @@ RIGHTS = {
         **{f"enfilade.{name}": EDIT for name in ("tenants", "providers", "models", "aliases", "cell_hosts")},
         "enfilade.replicas": FULL,
         "enfilade.pending_changes": "DELETE",
+        **{f"enfilade.{name}": EDIT for name in ("tenant_moves", "tenant_erasures")},
         "enfilade.billing_issuer": "DELETE INSERT UPDATE",
         "enfilade.invoice_series": EDIT,
         **{
@@ -149,7 +151,7 @@ WAYS_AROUND = [
     "SELECT append_leaves('{}', '{}', '{}', '{}')",
     "SELECT ensure_partition('calls', '2031-01-01')",
 ]
-MAY_ALL = {"current_tenant", "append_events", "post_correction", "enter"}
+MAY_ALL = {"current_tenant", "append_events", "post_correction", "enter", "ledger_base"}
 MAY_ALL |= {"latency_place", "spend_server", "sum_up_spend", "sum_up_metadata"}
 FUNCTIONS = {
     APP: MAY_ALL,
