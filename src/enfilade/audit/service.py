@@ -10,8 +10,10 @@ import msgspec
 
 from enfilade.audit import store
 from enfilade.audit.errors import InvalidCursor, UnknownCall
+from enfilade.core.clock import to_ns
 from enfilade.core.cursors import read_cursor, write_cursor
 from enfilade.core.ids import id_time_ms
+from enfilade.storage.rounds import fetch_found, fetch_merged, rounds
 from enfilade.storage.unit_of_work import UnitOfWork
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -92,9 +94,10 @@ class Audit:
         else:
             # The id holds the millisecond in which the call came, mostly that of its admission too: one index entry is
             # looked at. Its body may have been sent slowly, or the clock been set meanwhile.
-            row = await unit.fetch_row(store.FIND_CALL, identifier, moment - MILLISECOND, moment + 2 * MILLISECOND)
+            near = (moment - MILLISECOND, moment + 2 * MILLISECOND)
+            row = await fetch_found(unit, store.FIND_CALL, identifier, *near)
             if row is None:
-                row = await unit.fetch_row(store.FIND_CALL, identifier, moment - MOST_WAIT, moment + MOST_WAIT)
+                row = await fetch_found(unit, store.FIND_CALL, identifier, moment - MOST_WAIT, moment + MOST_WAIT)
         if row is None:
             message = "There is no call with this id."
             raise UnknownCall(message)
@@ -108,7 +111,10 @@ class Audit:
         if cursor is not None:
             moment, identifier = _read_cursor(cursor, 2)
             position = (_moment(moment), _identifier(identifier))
-        rows = await unit.fetch(
+        rows = await fetch_merged(
+            unit,
+            which.tenant,
+            lambda row: (-to_ns(row["started_at"]), -row["call_id"].int),
             store.LIST_CALLS,
             *(which.tenant, which.start, which.end, *position, which.status, which.model),
             *(which.application, which.user, which.key, which.department, limit + 1),
@@ -127,7 +133,10 @@ class Audit:
         if cursor is not None:
             moment, tenant, seq = _read_cursor(cursor, 3)
             position = (_moment(moment), _identifier(tenant), _number(seq))
-        rows = await unit.fetch(
+        rows = await fetch_merged(
+            unit,
+            which.tenant,
+            lambda row: (row["at"], row["tenant_id"].int, row["seq"]),
             store.LIST_EVENTS,
             *(which.tenant, which.start, which.end, which.type, *position, limit + 1),
             *_places(which.places),
@@ -139,9 +148,13 @@ class Audit:
         return [_event(row) for row in rows[:limit]], following
 
     async def export_events(self, unit: UnitOfWork, which: EventFilter) -> AsyncIterator[LoggedEvent]:
-        """All events of a period, by tenant and in the order of their leaves, without holding them in memory."""
-        async for row in unit.rows(store.EXPORT_EVENTS, which.tenant, which.start, which.end, which.type):
-            yield _event(row)
+        """All events of a period, by cell, tenant and in the order of their leaves, without holding them in memory.
+
+        A cell that cannot be asked is an error: an export of the log is whole, or there is none.
+        """
+        async for _ in rounds(unit, which.tenant, whole=True):
+            async for row in unit.rows(store.EXPORT_EVENTS, which.tenant, which.start, which.end, which.type):
+                yield _event(row)
 
 
 def _places(places: EventPlaces | None) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from enfilade.identity.roles.security import SecurityBook
 from enfilade.identity.tenant_erasures import TenantErasures
 from enfilade.identity.tenants import Tenants
 from enfilade.storage.making import CellMaker
+from enfilade.storage.rounds import rounds
 from enfilade.storage.unit_of_work import UnitOfWork
 
 
@@ -43,5 +44,8 @@ class Identity:
         """The names behind ids of one kind, also of what was removed; ids that nobody knows are left out."""
         if not identifiers:
             return {}
-        rows = await unit.fetch(store.NAMES[kind], list(identifiers))
-        return {str(row["id"]): row["name"] for row in rows}
+        found: dict[str, str] = {}
+        async for _ in rounds(unit, None):
+            rows = await unit.fetch(store.NAMES[kind], list(identifiers))
+            found |= {str(row["id"]): row["name"] for row in rows}
+        return found

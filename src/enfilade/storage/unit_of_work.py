@@ -19,6 +19,7 @@ from enfilade.storage.cells import Cell, CellDirectory
 from enfilade.storage.database import Database
 from enfilade.storage.errors import CellUnavailable, DatabaseUnavailable, UnstorableText
 from enfilade.storage.migrations import PLATFORM_SCHEMA
+from enfilade.storage.rounds import fetch_listed
 from enfilade.storage.shares import ConnectionShares
 
 UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
@@ -95,6 +96,7 @@ class UnitOfWork:
         self._find = find
         self._cells = find.cells
         self._cell = cell
+        self._current = cell
         self._places = {scope.tenant: cell}
         self.scope = scope
         self.tenant = scope.tenant
@@ -123,26 +125,32 @@ class UnitOfWork:
     async def fetch_listed(
         self, statement: str, after: object, limit: int, tenant: str | None, *values: object
     ) -> list[asyncpg.Record]:
-        """A page of a list in the order of ids: of one tenant, or with None of all, wherever they live.
+        """A page of a list in the order of ids; see `rounds.fetch_listed`."""
+        return await fetch_listed(self, statement, after, limit, tenant, *values)
 
-        The statement takes the id after which the page begins, the most rows, the tenant, and further values. A cell that
-        cannot be reached is left out of a list of all.
-        """
-        if not self.scope.is_platform or self.tenant != self.scope.tenant:
-            return await self.fetch(statement, after, limit, tenant, *values)
-        rows: list[asyncpg.Record] = []
-        for cell in self._cells.all() if tenant is None else [self._cells.of(tenant)]:
-            try:
-                connection = await self._transactions.enter(self.tenant, cell, self._cells.shared, alone=False)
-            except DatabaseUnavailable as error:
-                if tenant is not None or cell is self._cells.shared:
-                    raise
-                log.warning("cell_left_out", cell=cell.name, error=error.message)
-                continue
-            if connection is not None:
-                rows += await connection.fetch(statement, after, limit, tenant, *values)
-        await self._transactions.enter(self.tenant, self._cell, self._cells.shared, alone=False)
-        return sorted(rows, key=lambda row: row["id"])[:limit]
+    def places(self, tenant: str | None) -> list[Cell]:
+        """Where a tenant lives; with None every cell in which tenants live, the installation's shared one first."""
+        return self._cells.all() if tenant is None else [self._cells.of(tenant)]
+
+    async def come_to(self, cell: Cell) -> None:
+        """Go on in another cell, as the platform: it reads all tenants there. Raises DatabaseUnavailable."""
+        if cell is self._current:
+            return
+        if not self.scope.is_platform:
+            message = "only the platform may look into cells that are not its tenant's own"
+            raise PermissionError(message)
+        if reason := self._cells.unreached.get(cell.name):
+            raise CellUnavailable(reason, retry_after=2)
+        connection = self._transactions.opened.get(cell.database) or await self._transactions.open(cell.database)
+        # A schema that is gone must not spoil what is asked of the others in its database.
+        async with connection.transaction():
+            await self._transactions.enter(self.tenant, cell, self._cells.shared, alone=False)
+        self._connection, self._current = connection, cell
+
+    @property
+    def current(self) -> Cell:
+        """The cell to which the statements go."""
+        return self._current
 
     async def fetch_row(self, statement: str, *values: object) -> asyncpg.Record | None:
         """The first row, or None."""
@@ -177,7 +185,7 @@ class UnitOfWork:
             message = "only the platform may act in a tenant that is not its own"
             raise PermissionError(message)
         cell, connection = await self._find.enter(tenant, self._cells.of(tenant), self._transactions, alone=True)
-        self._connection, self._cell, self.tenant = connection, cell, tenant
+        self._connection, self._cell, self._current, self.tenant = connection, cell, cell, tenant
         self._places[tenant] = cell
 
     def record(self, event_type: str, **data: Any) -> None:

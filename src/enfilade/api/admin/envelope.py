@@ -14,6 +14,7 @@ from enfilade.api.admin.security import authenticate
 from enfilade.api.asgi import AsgiApp, CallerLeft, Message, Receive, Scope, Send, read_body
 from enfilade.core.errors import Conflict, EnfiladeError, InternalError, InvalidRequest
 from enfilade.storage import idempotency
+from enfilade.storage.rounds import collect_left_out
 
 MAX_BODY_BYTES = 8_000_000
 STREAMED = frozenset({"/api/v1/reconciliations"})
@@ -70,6 +71,7 @@ class Envelope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         asks_only = scope["path"].startswith(DECISIONS)
+        collect_left_out()
         request_id = (_given_id(scope) if asks_only else None) or self._context.ids.new_id().encode()
         started = ended = False
         changes = scope["method"] in {"POST", "PUT", "PATCH", "DELETE"}

@@ -13,6 +13,7 @@ from enfilade.audit.errors import InvalidCursor
 from enfilade.core.cursors import read_cursor, write_cursor
 from enfilade.core.errors import InvalidRequest
 from enfilade.identity.errors import VersionMismatch
+from enfilade.storage.rounds import left_out
 
 T = TypeVar("T")
 
@@ -50,11 +51,21 @@ class Listing(Period):
     cursor: Annotated[str | None, Field(max_length=500, description="`next` of the previous page.")] = None
 
 
+Incomplete = Annotated[
+    list[str],
+    Field(
+        exclude_if=lambda names: not names,
+        description="Cells that could not be asked, so that their tenants are not in this answer. Only there if there are.",
+    ),
+]
+
+
 class Page(BaseModel, Generic[T]):
     """A part of a list."""
 
     items: list[T]
     next: Annotated[str | None, Field(description="The cursor of the next page; null on the last one.")] = None
+    incomplete: Incomplete = Field(default_factory=left_out)
 
 
 async def page_of(

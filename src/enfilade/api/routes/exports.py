@@ -7,6 +7,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from enfilade.api.admin.download import Download, ends_with_caller
+from enfilade.api.admin.outlook import require_one_database
 from enfilade.api.admin.problems import MEDIA_TYPE, Problem
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Period, View
@@ -89,6 +90,7 @@ async def spend(context: Context, actor: Reader, query: Annotated[ExportQuery, Q
     """
     now = to_datetime(context.clock.now_ns())
     start, end = query.moments(now.replace(day=1, hour=0, minute=0, second=0, microsecond=0), now)
+    require_one_database(context, actor.tenant)
     tenant = context.principals.tenant(actor.tenant) if actor.tenant else None
     order = ExportOrder(
         query.format,

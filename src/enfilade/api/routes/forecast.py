@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from enfilade.api.admin.context import AdminContext
-from enfilade.api.admin.outlook import NOUNS, Names, names_of, zones_of
+from enfilade.api.admin.outlook import NOUNS, Names, names_of, require_one_database, zones_of
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Money, View
 from enfilade.configuration.listing import everything
@@ -100,6 +100,7 @@ async def forecast(context: Context, actor: Reader, query: Annotated[ForecastQue
     """Foretell what will have been spent at the end of a window, with a range."""
     if query.by == "budget":
         return await _budgets(context, actor, query)
+    require_one_database(context, actor.tenant)
     now_ns, zones = context.clock.now_ns(), zones_of(context, actor.tenant)
     asked = ScopeQuestion(query.by, query.window, actor.tenant, query.limit)
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
@@ -111,6 +112,7 @@ async def forecast(context: Context, actor: Reader, query: Annotated[ForecastQue
 
 
 async def _budgets(context: AdminContext, actor: Actor, query: ForecastQuery) -> ForecastsView:
+    require_one_database(context, actor.tenant)
     if not actor.principal.scope.may(BUDGETS_READ):
         message = f"The key's roles do not include `{BUDGETS_READ}`."
         raise PermissionMissing(message, details={"permission": BUDGETS_READ})

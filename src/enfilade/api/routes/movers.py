@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from enfilade.api.admin.outlook import NOUNS, Names, names_of, zones_of
+from enfilade.api.admin.outlook import NOUNS, Names, names_of, require_one_database, zones_of
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Money, View
 from enfilade.core.money import format_usd
@@ -81,6 +81,7 @@ async def movers(context: Context, actor: Reader, query: Annotated[MoversQuery, 
     Both end with the last whole hour, of the tenant's time zone; of UTC for the platform's own keys. Where the month
     before is shorter, it ends with its end.
     """
+    require_one_database(context, actor.tenant)
     now_ns, zones = context.clock.now_ns(), zones_of(context, actor.tenant)
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
         found = await compare(unit, query.by, query.period, now_ns, actor.tenant, zones)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from enfilade.api.admin.outlook import Names, names_of, zones_of
+from enfilade.api.admin.outlook import Names, names_of, require_one_database, zones_of
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Money, Period, View
 from enfilade.core.clock import to_datetime
@@ -70,6 +70,7 @@ Reader = Annotated[Actor, Depends(Needs(SPEND_READ))]
 @ROUTER.get("")
 async def savings(context: Context, actor: Reader, query: Annotated[SavingsQuery, Query()]) -> SavingsView:
     """Show what caches saved in a period, and what they could have saved; without a period: this month up to now."""
+    require_one_database(context, actor.tenant)
     zones = zones_of(context, actor.tenant)
     zone = ZoneInfo(zones[actor.tenant]) if actor.tenant else UTC
     now = to_datetime(context.clock.now_ns())

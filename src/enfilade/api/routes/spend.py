@@ -12,7 +12,7 @@ from enfilade.api.admin.confinement import confined_filter
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.subjects import subject_id
-from enfilade.api.admin.views import Money, Period, View
+from enfilade.api.admin.views import Incomplete, Money, Period, View
 from enfilade.audit.errors import InvalidCursor
 from enfilade.core.clock import to_datetime
 from enfilade.core.cursors import read_cursor, write_cursor
@@ -22,6 +22,7 @@ from enfilade.costs.spend.measures import Sums
 from enfilade.costs.spend.report import Cursor, Question, SpendGroup, SpendReport, report_spend
 from enfilade.costs.spend.rollups import read_progress, request_rebuild
 from enfilade.identity.permissions import SPEND_READ, TENANTS_MANAGE
+from enfilade.storage.rounds import left_out
 from enfilade.storage.unit_of_work import UnitOfWork
 
 NOUNS = {"tenant", "department", "application", "user", "key"}
@@ -88,6 +89,7 @@ class SpendView(View):
     total: Annotated[SumsView, Field(description="Of all groups, on this page or not.")]
     groups: list[SpendGroupView]
     next: Annotated[str | None, Field(description="The cursor of the next page; null on the last one.")]
+    incomplete: Incomplete = Field(default_factory=left_out)
 
 
 class SpendQuery(Period):

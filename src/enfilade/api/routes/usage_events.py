@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from enfilade.api.admin.outlook import require_one_database
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import View
 from enfilade.audit.errors import InvalidCursor
@@ -67,6 +68,7 @@ async def page(context: Context, actor: Reader, query: Annotated[UsageQuery, Que
     Each entry of the ledger is one event: a call, an attempt that was lost, a correction. Whoever passes `next` as
     `after` gets every entry once: none is missed that was committed late, and none comes twice.
     """
+    require_one_database(context, actor.tenant)
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
         try:
             after = Position() if query.after is None else Position.of_cursor(query.after)

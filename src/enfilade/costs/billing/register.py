@@ -15,6 +15,7 @@ from enfilade.costs.billing.types import CREDIT_NOTE, INVOICE, Invoice, Issuer
 from enfilade.costs.billing.usage import Stretch
 from enfilade.costs.errors import UnknownInvoice
 from enfilade.identity.rows import START
+from enfilade.storage.rounds import fetch_found
 from enfilade.storage.unit_of_work import UnitOfWork
 
 Draft = Callable[[str, str], Paper]
@@ -50,7 +51,7 @@ class Register:
 
     async def get(self, unit: UnitOfWork, name: str, tenant: str | None = None) -> Invoice:
         """The document with that number or id. Raises UnknownInvoice."""
-        row = await unit.fetch_row(store.FIND_INVOICE, name, tenant)
+        row = await fetch_found(unit, store.FIND_INVOICE, name, tenant)
         if row is None:
             message = f"There is no invoice {name!r} here."
             raise UnknownInvoice(message)

@@ -17,6 +17,7 @@ from enfilade.costs.holds.windows import LAST_MONTH_START
 from enfilade.identity.rows import START, check_version, text_id
 from enfilade.identity.service import Identity
 from enfilade.identity.types import Outcome
+from enfilade.storage.rounds import fetch_found
 from enfilade.storage.unit_of_work import UnitOfWork
 
 MAX_ALERTS = 10
@@ -98,12 +99,12 @@ class Budgets:
     ) -> list[BudgetRule]:
         """Budgets in the order of their making, with the raises that have not passed."""
         rows = await unit.fetch_listed(store.LIST_BUDGETS, after or START, limit, tenant)
-        raises = await self.raises.current(unit, [row["id"] for row in rows])
+        raises = await self.raises.current_of_all(unit, [row["id"] for row in rows], tenant)
         return [budget_of(row, raises=raises.get(str(row["id"]), ())) for row in rows]
 
     async def get(self, unit: UnitOfWork, identifier: str) -> BudgetRule:
         """The budget with that id. Raises UnknownBudget."""
-        row = await unit.fetch_row(store.FIND_BUDGET, identifier)
+        row = await fetch_found(unit, store.FIND_BUDGET, identifier)
         if row is None:
             message = f"There is no budget {identifier!r} in this tenant."
             raise UnknownBudget(message)

@@ -11,6 +11,7 @@ from enfilade.costs.holds.types import PER_SECONDS, LimitRule, Measure, Subject
 from enfilade.identity.rows import START, check_version, text_id
 from enfilade.identity.service import Identity
 from enfilade.identity.types import Outcome
+from enfilade.storage.rounds import fetch_found
 from enfilade.storage.unit_of_work import UnitOfWork
 
 MAX_AMOUNT = 2**53
@@ -41,7 +42,7 @@ class Limits:
 
     async def get(self, unit: UnitOfWork, identifier: str) -> LimitRule:
         """The limit with that id. Raises UnknownLimit."""
-        row = await unit.fetch_row(store.FIND_LIMIT, identifier)
+        row = await fetch_found(unit, store.FIND_LIMIT, identifier)
         if row is None:
             message = f"There is no limit {identifier!r} in this tenant."
             raise UnknownLimit(message)

@@ -14,6 +14,7 @@ from enfilade.costs.errors import InvalidRule, RaiseEnded, UnknownRaise
 from enfilade.costs.holds import store
 from enfilade.costs.holds.types import BudgetRule, Raise
 from enfilade.identity.rows import START
+from enfilade.storage.rounds import rounds
 from enfilade.storage.unit_of_work import UnitOfWork
 
 MAX_RAISES = 100
@@ -44,12 +45,21 @@ class Raises:
         return [raise_of(row) for row in await unit.fetch(store.LIST_RAISES, budget, after or START, limit)]
 
     async def current(self, unit: UnitOfWork, budgets: Sequence[object]) -> dict[str, tuple[Raise, ...]]:
-        """The raises of these budgets that have not passed."""
+        """The raises of these budgets that have not passed, in the cell where the unit is."""
         found: dict[str, tuple[Raise, ...]] = {}
         now = to_datetime(self._clock.now_ns())
         for row in await unit.fetch(store.LIST_CURRENT_RAISES, list(budgets), now) if budgets else ():
             entry = raise_of(row)
             found[entry.budget] = (*found.get(entry.budget, ()), entry)
+        return found
+
+    async def current_of_all(
+        self, unit: UnitOfWork, budgets: Sequence[object], tenant: str | None
+    ) -> dict[str, tuple[Raise, ...]]:
+        """The same of budgets that may be in several cells."""
+        found: dict[str, tuple[Raise, ...]] = {}
+        async for _ in rounds(unit, tenant):
+            found |= await self.current(unit, budgets)
         return found
 
     async def get(self, unit: UnitOfWork, budget: str, identifier: str) -> Raise:

@@ -8,9 +8,11 @@ from uuid import UUID
 
 import msgspec
 
+from enfilade.core.clock import to_ns
 from enfilade.core.cursors import read_cursor, write_cursor
 from enfilade.costs.errors import InvalidAlertQuery
 from enfilade.costs.outlook import store
+from enfilade.storage.rounds import fetch_merged
 from enfilade.storage.unit_of_work import UnitOfWork
 
 MAX_SEQ = 2**63 - 1
@@ -160,13 +162,18 @@ async def page_alerts(
         raise InvalidAlertQuery(message, param="type")
     position = (None, None, None) if cursor is None else _read_cursor(cursor)
     wanted = list(query.types or ALERTS)
-    rows = await unit.fetch(store.LIST_ALERTS, query.tenant, query.start, query.end, wanted, *position, limit + 1)
+    values = (query.tenant, query.start, query.end, wanted, *position, limit + 1)
+    rows = await fetch_merged(unit, query.tenant, _newest_first, store.LIST_ALERTS, *values)
     following = None
     if len(rows) > limit:
         last = rows[limit - 1]
         text = f"{last['at'].isoformat()}|{last['tenant_id']}|{last['seq']}"
         following = write_cursor(text.encode())
     return [_alert(row) for row in rows[:limit]], following
+
+
+def _newest_first(row: Any) -> tuple[int, int, int]:
+    return -to_ns(row["at"]), -row["tenant_id"].int, -row["seq"]
 
 
 def _alert(row: Any) -> Alert:

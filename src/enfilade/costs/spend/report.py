@@ -10,7 +10,8 @@ from enfilade.core.clock import to_datetime, to_ns
 from enfilade.costs.errors import InvalidRule
 from enfilade.costs.holds.windows import window_at
 from enfilade.costs.spend import store
-from enfilade.costs.spend.measures import Sums, sums_of
+from enfilade.costs.spend.measures import Sums, added, sums_of
+from enfilade.storage.rounds import rounds
 from enfilade.storage.unit_of_work import UnitOfWork
 
 METADATA = "metadata:"
@@ -23,6 +24,9 @@ FINEST = {"hour": "hour", "day": "day", "week": "day"}
 """Of which parts a period must be put together; of whole months for every other grouping."""
 MOMENTS = {"hour": "%Y-%m-%dT%H:%M:%SZ", "day": "%Y-%m-%d"}
 """What the moments of pages look like that need not read the whole period."""
+
+WATERMARK_AT = 3
+"""Which of the statement's values says how far the roll-ups of a cell are."""
 
 Cursor = tuple[str, int, str]
 """What a page ended with: its moment, its amount, and which group it was."""
@@ -75,15 +79,13 @@ async def report_spend(unit: UnitOfWork, question: Question) -> SpendReport:
     """
     check(question)
     name = next((by.removeprefix(METADATA) for by in question.group_by if by.startswith(METADATA)), None)
-    state = await unit.fetch_row(store.WATERMARK)
-    assert state is not None
     grain = "month" if name is None else "day"
     for by in question.group_by:
         grain = min(grain, FINEST.get(by, "month"), key=("hour", "day", "month").index)
     keys = [store.KEYS.index("value" if by.startswith(METADATA) else by) for by in question.group_by]
     keys += [0] * (2 - len(keys))
-    values = [
-        *(question.start, question.end, question.tenant, state["watermark"]),
+    values: list[object] = [
+        *(question.start, question.end, question.tenant, None),
         *(list(question.zones), list(question.zones.values())),
         *(*keys, _ordering(question)),
         *(question.after or (None, None, None)),
@@ -91,11 +93,11 @@ async def report_spend(unit: UnitOfWork, question: Question) -> SpendReport:
     ]
     if name is None:
         values += [question.where.get(dimension) for dimension in store.DIMENSIONS]
-        rows = await unit.fetch(store.REPORT, *values)
+        statement = store.REPORT
     else:
         values += [question.where.get("application"), question.where.get("model"), name]
-        rows = await unit.fetch(store.METADATA_REPORT, *values)
-    total, groups = rows[0], rows[1:]
+        statement = store.METADATA_REPORT
+    total, groups = await _of_all_cells(unit, question, statement, values)
     more = len(groups) > question.limit
     groups = groups[: question.limit]
     last = groups[-1] if more else None
@@ -103,10 +105,27 @@ async def report_spend(unit: UnitOfWork, question: Question) -> SpendReport:
     return SpendReport(
         start,
         end,
-        sums_of(total),
+        total,
         [_group(row, question.group_by) for row in groups],
         (last["moment"], last["nano"], last["id"]) if last else None,
     )
+
+
+async def _of_all_cells(
+    unit: UnitOfWork, question: Question, statement: str, values: list[object]
+) -> tuple[Sums, list[Any]]:
+    """The sums of all, and the first groups of each cell: a tenant lives in one, so that no group is in two."""
+    totals: list[Mapping[str, Any]] = []
+    groups: list[Any] = []
+    async for _ in rounds(unit, question.tenant):
+        state = await unit.fetch_row(store.WATERMARK)
+        assert state is not None
+        values[WATERMARK_AT] = state["watermark"]
+        rows = await unit.fetch(statement, *values)
+        totals.append(rows[0])
+        groups += rows[1:]
+    groups.sort(key=lambda row: (row["moment"], -row["nano"], row["id"]))
+    return sums_of(added(totals)), groups
 
 
 def check(question: Question) -> None:

@@ -1,0 +1,122 @@
+"""What the platform's operators ask of all tenants at once, wherever these live: one cell after the other.
+
+A cell that cannot be reached is left out and named: `left_out` collects the names for whoever answers.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import structlog
+
+from enfilade.core.scope import Scope
+from enfilade.storage.cells import Cell
+from enfilade.storage.errors import DatabaseUnavailable
+
+_LEFT_OUT: ContextVar[list[str] | None] = ContextVar("left_out", default=None)
+
+log = structlog.get_logger("enfilade.storage.rounds")
+
+
+class Asking(Protocol):
+    """A unit of work, as far as it goes from cell to cell."""
+
+    scope: Scope
+    tenant: str
+
+    def places(self, tenant: str | None) -> list[Cell]:
+        """The cells that a question about this tenant concerns; with None, about all."""
+
+    async def come_to(self, cell: Cell) -> None:
+        """Go on in another cell. Raises DatabaseUnavailable."""
+
+    @property
+    def current(self) -> Cell:
+        """The cell to which the statements go."""
+
+    async def fetch(self, statement: str, *values: object) -> list[Any]:
+        """All rows."""
+
+    async def fetch_row(self, statement: str, *values: object) -> Any:
+        """The first row, or None."""
+
+
+def collect_left_out() -> list[str]:
+    """Collect from now on, in this task, the names of cells that an answer has nothing of."""
+    names: list[str] = []
+    _LEFT_OUT.set(names)
+    return names
+
+
+def left_out() -> list[str]:
+    """The cells that could not be asked since `collect_left_out`."""
+    return list(_LEFT_OUT.get() or ())
+
+
+def _goes_around(unit: Asking) -> bool:
+    """Whether it is the platform's, and has not gone to act in a tenant."""
+    return unit.scope.is_platform and unit.tenant == unit.scope.tenant
+
+
+async def rounds(unit: Asking, tenant: str | None, *, whole: bool = False) -> AsyncIterator[None]:
+    """Come to each cell that a question about this tenant concerns; the unit's statements go there meanwhile.
+
+    With `whole`, a cell that cannot be reached is an error rather than left out. Raises DatabaseUnavailable.
+    """
+    if not _goes_around(unit):
+        yield
+        return
+    began_at = unit.current
+    for cell in unit.places(tenant):
+        if await _come(unit, cell, whole=whole or tenant is not None):
+            yield
+    await unit.come_to(began_at)
+
+
+async def fetch_merged(
+    unit: Asking, tenant: str | None, key: Callable[[Any], Any], statement: str, *values: object
+) -> list[Any]:
+    """The rows of a statement from every cell that it concerns, in the order of `key`."""
+    rows: list[Any] = []
+    async for _ in rounds(unit, tenant):
+        rows += await unit.fetch(statement, *values)
+    return sorted(rows, key=key)
+
+
+async def fetch_listed(
+    unit: Asking, statement: str, after: object, limit: int, tenant: str | None, *values: object
+) -> list[Any]:
+    """A page of a list in the order of ids: of one tenant, or with None of all, wherever they live.
+
+    The statement takes the id after which the page begins, the most rows, the tenant, and further values.
+    """
+    rows = await fetch_merged(unit, tenant, lambda row: row["id"], statement, after, limit, tenant, *values)
+    return rows[:limit]
+
+
+async def fetch_found(unit: Asking, statement: str, *values: object) -> Any:
+    """The first row that some cell has. The unit stays in that cell: what belongs to the row is there, too."""
+    if not _goes_around(unit):
+        return await unit.fetch_row(statement, *values)
+    began_at = unit.current
+    for cell in unit.places(None):
+        if await _come(unit, cell, whole=False):
+            row = await unit.fetch_row(statement, *values)
+            if row is not None:
+                return row
+    await unit.come_to(began_at)
+    return None
+
+
+async def _come(unit: Asking, cell: Cell, *, whole: bool) -> bool:
+    try:
+        await unit.come_to(cell)
+    except DatabaseUnavailable as error:
+        if whole or cell is unit.places(None)[0]:
+            raise
+        log.warning("cell_left_out", cell=cell.name, error=error.message)
+        names = _LEFT_OUT.get()
+        if names is not None and cell.name not in names:
+            names.append(cell.name)
+        return False
+    return True
