@@ -6,6 +6,7 @@ from bench.report import Row
 from bench.scenarios import (
     access,
     calls,
+    directory,
     flat_memory,
     holds,
     latency,
@@ -17,6 +18,7 @@ from bench.scenarios import (
     startup,
     streams,
     tenants,
+    tokens,
     translation,
 )
 from bench.session import Session
@@ -30,6 +32,8 @@ SCENARIOS: dict[str, Callable[[Session], list[Row]]] = {
     "translation": translation.run,
     "holds": holds.run,
     "access": access.run,
+    "tokens": tokens.run,
+    "directory": directory.run,
     "spend": spend.run,
     "tenants": tenants.run,
     "startup": startup.run,

@@ -2,8 +2,9 @@
 
 import hashlib
 import ipaddress
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from enfilade.core.clock import to_ns
 from enfilade.core.ids import PLATFORM_ID
@@ -21,6 +22,7 @@ from enfilade.identity.scopes import application_scope, person_scope, rights_sco
 from enfilade.identity.types import Application, Department, Tenant, User
 from enfilade.storage.unit_of_work import UnitOfWork
 
+CHUNK_ROWS = 1000
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -263,18 +265,18 @@ class Principals:
         for row in await unit.fetch(store.LOAD_TENANTS, wanted):
             tenant = tenant_of(row)
             entries[tenant.id] = _TenantEntry(tenant, standings.get(tenant.id) or usual[tenant.id == PLATFORM_ID])
-        for row in await unit.fetch(store.LOAD_DEPARTMENTS, wanted):
+        async for row in _rows(unit, store.LOAD_DEPARTMENTS, wanted):
             if entry := entries.get(str(row["tenant_id"])):
                 department = department_of(row)
                 entry.departments[department.id] = department
-        for row in await unit.fetch(store.LOAD_APPLICATIONS, wanted):
+        async for row in _rows(unit, store.LOAD_APPLICATIONS, wanted):
             if entry := entries.get(str(row["tenant_id"])):
                 application = application_of(row)
                 entry.applications[application.id] = application
-        for row in await unit.fetch(store.LOAD_USERS, wanted):
+        async for row in _rows(unit, store.LOAD_USERS, wanted):
             if entry := entries.get(str(row["tenant_id"])):
                 entry.add_user(user_of(row))
-        for row in await unit.fetch(store.LOAD_KEYS, wanted):
+        async for row in _rows(unit, store.LOAD_KEYS, wanted):
             if entry := entries.get(str(row["tenant_id"])):
                 _add_principal(entry, row)
         return lambda: self._install(entries, tenants)
@@ -293,6 +295,16 @@ class Principals:
             if entry := entries.get(identifier):
                 self._tenants[identifier] = entry
                 self._by_digest.update(entry.principals)
+
+
+async def _rows(unit: UnitOfWork, statement: str, wanted: list[str] | None) -> AsyncIterator[Any]:
+    """The rows of some tenants at once; those of all in parts, between which the loop does other things."""
+    if wanted is not None:
+        for row in await unit.fetch(statement, wanted):
+            yield row
+        return
+    async for row in unit.rows(statement, None, chunk=CHUNK_ROWS):
+        yield row
 
 
 def _add_principal(entry: _TenantEntry, row: "object") -> None:
