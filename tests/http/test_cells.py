@@ -66,6 +66,12 @@ async def test_what_administrators_see_is_their_own_whatever_the_cell(cells: Hou
         assert [group["calls"] for group in spend["groups"]] == [1]
 
 
+async def test_a_document_that_does_not_say_how_leaves_tenants_where_they_are(cells: House) -> None:
+    plan = await cells.admin().post("/api/v1/configuration/plan", json=world())
+    assert plan.status_code == 200, plan.text
+    assert not [change for change in plan.json()["changes"] if change["kind"] == "tenant"]
+
+
 async def test_a_plan_makes_no_cell(cells: House) -> None:
     document = apart()
     document["tenants"].append({"name": "initech", "isolation": "schema"})

@@ -322,8 +322,8 @@ class TenantBase(Part):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
     """The tenant's name."""
-    isolation: Literal["row", "schema", "database"] = "row"
-    """How its rows are kept apart."""
+    isolation: Literal["row", "schema", "database"] | None = None
+    """How its rows are kept apart; left out, as they are, and of a new tenant `row`."""
     cell: Label | None = None
     """Where it lives; left out, a cell with room in its region."""
     region: Annotated[Label | None, Field(description="Data location.")] = None

@@ -13,6 +13,7 @@ from enfilade.costs.holds.limits import LimitSpec
 from enfilade.costs.holds.types import BudgetRule, LimitRule
 from enfilade.gateway.types import AliasRule, AliasSpec, DeploymentSpec, ModelSpec
 from enfilade.identity.types import (
+    AS_IT_IS,
     Application,
     ApplicationSettings,
     ApplicationSpec,
@@ -28,7 +29,7 @@ def tenant_spec(part: doc.TenantBase) -> TenantSpec:
     """What identity needs of a tenant."""
     return TenantSpec(
         name=part.name,
-        isolation=part.isolation,
+        isolation=part.isolation or AS_IT_IS,
         region=part.region,
         security_level=part.security_level,
         time_zone=part.time_zone,

@@ -15,8 +15,8 @@ from enfilade.identity.rows import (
     check_version,
     tenant_of,
 )
-from enfilade.identity.types import ACTIVE, SUSPENDED, Outcome, Tenant, TenantSpec
-from enfilade.storage.cells import ISOLATIONS
+from enfilade.identity.types import ACTIVE, AS_IT_IS, SUSPENDED, Outcome, Tenant, TenantSpec
+from enfilade.storage.cells import ISOLATIONS, ROW
 from enfilade.storage.making import CellMaker
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -53,8 +53,10 @@ class Tenants:
 
         Raises InvalidSpecification, VersionMismatch. Needs a platform scope.
         """
-        _check(spec)
         present = await self.find(unit, spec.name)
+        if spec.isolation == AS_IT_IS:
+            spec = replace(spec, isolation=ROW if present is None else present.spec.isolation)
+        _check(spec)
         if present is None:
             identifier = await self._make(unit, spec)
             outcome = Outcome.CREATED

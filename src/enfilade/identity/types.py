@@ -55,12 +55,17 @@ class CellHost:
     """How many live there."""
 
 
+AS_IT_IS = ""
+"""An isolation that nobody names: a tenant keeps what it has, and a new one is kept apart by rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class TenantSpec:
     """What an administrator says of a tenant."""
 
     name: str
     isolation: str = "row"
+    """Or `AS_IT_IS`."""
     region: str | None = None
     security_level: str | None = None
     time_zone: str = "UTC"

@@ -1,6 +1,6 @@
 """What can go wrong with keys, and with what is sealed under them."""
 
-from enfilade.core.errors import Conflict, EnfiladeError, Forbidden, InvalidRequest, NotFound, Unavailable
+from enfilade.core.errors import Conflict, EnfiladeError, Forbidden, InvalidRequest, Unavailable
 from enfilade.storage.errors import StorageFault
 
 
@@ -53,7 +53,7 @@ class KeyDestroyed(Forbidden):
     remedy = "Nobody can undo this. Make a new tenant."
 
 
-class ContentErased(NotFound):
+class ContentErased(InvalidRequest):
     """What was sealed under an erased person's key is gone for good."""
 
     code = "content_erased"

@@ -20,7 +20,12 @@ Domain = Annotated[list[str] | None, typer.Option("--email-domain", help="Whose 
 Required = Annotated[list[str] | None, typer.Option("--require", help="CLAIM=VALUE that every token must say; repeat.")]
 CreateUsers = Annotated[bool | None, typer.Option(help="Make users of people who are not known yet.")]
 TrustEmail = Annotated[bool | None, typer.Option(help="Take addresses for verified although tokens do not say so.")]
-Private = Annotated[bool | None, typer.Option("--allow-private-network/--deny-private-network")]
+Private = Annotated[
+    bool | None,
+    typer.Option(
+        "--allow-private-network/--deny-private-network", help="Whether its address may be private or loopback."
+    ),
+]
 
 
 @APP.command(name="list")

@@ -232,12 +232,13 @@ def _raw_id(answer: dict[str, Any]) -> bytes:
 
 def _bytes(holder: dict[str, Any], name: str) -> bytes:
     text = holder.get(name)
+    wrong = _refused(f"`{name}` is missing, or not in base64url")
+    if not isinstance(text, str) or len(text) > MAX_BYTES:
+        raise wrong
     try:
-        if isinstance(text, str) and len(text) <= MAX_BYTES:
-            return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), b"-_", validate=True)
+        return base64.b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), b"-_", validate=True)
     except (binascii.Error, ValueError):
-        pass
-    raise _refused(f"`{name}` is missing, or not in base64url")
+        raise wrong from None
 
 
 def encode(data: bytes) -> str:

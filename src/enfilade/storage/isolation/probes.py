@@ -176,13 +176,12 @@ async def probe_functions(app: asyncpg.Connection, place: str, schema: str, tena
     }
     found = []
     for name, arguments in calls.items():
-        fault: tuple[str, ...] = ()
+        fault: tuple[str, ...] = ("a foreign tenant's call was carried out",)
         try:
             async with attempt(app, FOREIGN):
                 await app.fetch(f'SELECT "{schema}".{name}({arguments})')
-                fault = ("a foreign tenant's call was carried out",)
         except REFUSED:
-            pass
+            fault = ()
         except asyncpg.PostgresError as error:
             fault = (f"it was refused by chance: {type(error).__name__}",)
         found.append(Guarded("function", place, f"{schema}.{name}", "refused to a foreign tenant", "call", fault))
