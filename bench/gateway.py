@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -21,8 +22,8 @@ KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR")
 SETTINGS = {"ENFILADE_LOG_STYLE": "json", "ENFILADE_LOG_LEVEL": "info"}
 
 
-def configuration(mock_port: int, key: str) -> dict[str, Any]:
-    """Three limits, two budgets, priced models, one application with one key."""
+def configuration(mock_port: int, key: str, others: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """Priced models, and tenants with three limits, two budgets, one application with one key each."""
     return {
         "version": 1,
         "providers": [
@@ -44,22 +45,25 @@ def configuration(mock_port: int, key: str) -> dict[str, Any]:
             }
             for name in MODELS
         ],
-        "tenants": [
-            {
-                "name": "bench",
-                "departments": [{"name": "speed"}],
-                "applications": [{"name": "load", "department": "speed"}],
-                "keys": [{"name": "load-key", "application": "load", "secret": {"value": key}}],
-                "limits": [
-                    {"scope": "tenant", "requests": 1_000_000_000, "per": "minute"},
-                    {"scope": "application:load", "tokens": 1_000_000_000_000, "per": "minute"},
-                    {"scope": "tenant", "concurrency": 100_000},
-                ],
-                "budgets": [
-                    {"scope": "tenant", "window": "month", "limit_usd": 5_000_000},
-                    {"scope": "application:load", "window": "day", "limit_usd": 5_000_000, "alerts": [0.8]},
-                ],
-            }
+        "tenants": [_tenant("bench", "row", key), *(_tenant(name, *how) for name, how in others.items())],
+    }
+
+
+def _tenant(name: str, isolation: str, key: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "isolation": isolation,
+        "departments": [{"name": "speed"}],
+        "applications": [{"name": "load", "department": "speed"}],
+        "keys": [{"name": "load-key", "application": "load", "secret": {"value": key}}],
+        "limits": [
+            {"scope": "tenant", "requests": 1_000_000_000, "per": "minute"},
+            {"scope": "application:load", "tokens": 1_000_000_000_000, "per": "minute"},
+            {"scope": "tenant", "concurrency": 100_000},
+        ],
+        "budgets": [
+            {"scope": "tenant", "window": "month", "limit_usd": 5_000_000},
+            {"scope": "application:load", "window": "day", "limit_usd": 5_000_000, "alerts": [0.8]},
         ],
     }
 
@@ -67,13 +71,14 @@ def configuration(mock_port: int, key: str) -> dict[str, Any]:
 class Gateway:
     """An installation under a directory, and the process that serves it."""
 
-    def __init__(self, home: Path, mock_port: int, layout: Layout) -> None:
+    def __init__(self, home: Path, mock_port: int, layout: Layout, tenants: Mapping[str, str] | None = None) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self._home = home
         self._layout = layout
         self._key = secrets.token_hex(32)
         self._config = home / "bench.json"
-        self._config.write_text(json.dumps(configuration(mock_port, self._key)))
+        self._others = {name: (isolation, secrets.token_hex(32)) for name, isolation in (tenants or {}).items()}
+        self._config.write_text(json.dumps(configuration(mock_port, self._key, self._others)))
         self._ready_file = home / "ready.json"
         self._output: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -89,6 +94,10 @@ class Gateway:
     def target(self) -> Target:
         """Where it takes calls."""
         return Target("gateway", *self._address, self._key)
+
+    def target_of(self, tenant: str) -> Target:
+        """Where it takes calls of one of the further tenants."""
+        return Target(tenant, *self._address, self._others[tenant][1])
 
     def start(self, *, pinned: bool = True, profile: Path | None = None) -> float:
         """Start it, perhaps under the profiler; returns the seconds to the first answered call."""

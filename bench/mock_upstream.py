@@ -10,7 +10,17 @@ from collections.abc import Iterator
 
 import uvloop
 
-from bench.plan import CHUNKS, CHUNKS_BEFORE_HOLDING, HELD_MODEL, PACE_S, PACED_MODEL, REPLY_TEXT, STREAM_MODEL
+from bench.plan import (
+    CHUNKS,
+    CHUNKS_BEFORE_HOLDING,
+    HELD_MODEL,
+    PACE_S,
+    PACED_MODEL,
+    REPLY_TEXT,
+    SLOW_MODEL,
+    SLOW_S,
+    STREAM_MODEL,
+)
 from bench.wire import RequestReader, announce
 
 USAGE = {"prompt_tokens": 200, "completion_tokens": CHUNKS, "total_tokens": 200 + CHUNKS}
@@ -82,6 +92,9 @@ class Provider(asyncio.Protocol):
     def _answer(self, request: bytes) -> None:
         found = _MODEL.search(request)
         model = found[1].decode() if found else ""
+        if model == SLOW_MODEL:
+            self._loop.call_later(SLOW_S, self._reply)
+            return
         if model not in {STREAM_MODEL, PACED_MODEL, HELD_MODEL}:
             self._transport.write(REPLY)
             return
@@ -90,6 +103,10 @@ class Provider(asyncio.Protocol):
             chunks = chunks[:CHUNKS_BEFORE_HOLDING]
         self._transport.write(STREAM_HEAD)
         self._write(iter(chunks), PACE_S if model == PACED_MODEL else 0.0)
+
+    def _reply(self) -> None:
+        if self._open:
+            self._transport.write(REPLY)
 
     def _write(self, chunks: Iterator[bytes], pause_s: float) -> None:
         """Write one chunk now and the others each in its turn of the loop, so that none is joined to another here."""

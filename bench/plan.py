@@ -12,7 +12,10 @@ PACED_MODEL = "paced"
 """Answers a stream at a set pace."""
 HELD_MODEL = "held"
 """Answers two chunks and then keeps the stream open until its connection ends."""
-MODELS = (REPLY_MODEL, STREAM_MODEL, PACED_MODEL, HELD_MODEL)
+SLOW_MODEL = "slow"
+"""Answers the whole reply after a while, as a model does."""
+MODELS = (REPLY_MODEL, STREAM_MODEL, PACED_MODEL, HELD_MODEL, SLOW_MODEL)
+SLOW_S = 0.1
 
 PATH = "/v1/chat/completions"
 CHUNKS = 200

@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,9 +61,9 @@ class Session:
         finally:
             self.installation.stop()
 
-    def new_installation(self) -> Gateway:
-        """A gateway that was never started, with a directory of its own."""
-        gateway = Gateway(self.home / f"other-{len(self._others)}", self.mock.port, self.layout)
+    def new_installation(self, tenants: Mapping[str, str] | None = None) -> Gateway:
+        """A gateway that was never started, with a directory of its own, and with further tenants by their isolation."""
+        gateway = Gateway(self.home / f"other-{len(self._others)}", self.mock.port, self.layout, tenants)
         self._others.append(gateway)
         return gateway
 

@@ -6,7 +6,9 @@ from bench.report import Row
 from bench.scenarios import (
     access,
     calls,
+    cells,
     directory,
+    fairness,
     flat_memory,
     holds,
     latency,
@@ -34,6 +36,8 @@ SCENARIOS: dict[str, Callable[[Session], list[Row]]] = {
     "access": access.run,
     "tokens": tokens.run,
     "directory": directory.run,
+    "fairness": fairness.run,
+    "cells": cells.run,
     "spend": spend.run,
     "tenants": tenants.run,
     "startup": startup.run,
