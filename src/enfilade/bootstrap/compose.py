@@ -82,6 +82,7 @@ from enfilade.providers.transport.client import HttpClient
 from enfilade.providers.transport.fetcher import GuardedFetcher
 from enfilade.sealing.places import SealedColumn
 from enfilade.sealing.renewal import Places
+from enfilade.sealing.signing import Signatures
 from enfilade.storage.address import Address
 from enfilade.storage.cells import CellDirectory
 from enfilade.storage.database import Database
@@ -150,7 +151,6 @@ class Parts:
         addresses = CellAddresses(lambda: self.secrets, clock)
         self.cell_hosts = CellHosts(ids, self.cells, addresses, given.address.role_secret)
         self.identity = Identity(ids, clock, self.cell_maker, self.cell_hosts)
-        self.tenancy = TenancyParts(self.identity, self.storage, self.cell_maker, clock)
         self.principals = Principals()
         self.key_uses = KeyUses(self.storage, self.principals, clock)
         self.sessions = Sessions(ids, clock, given.session_rules)
@@ -196,6 +196,8 @@ class Parts:
         reach = Reach(GuardedFetcher(self.client), self.secrets.client, aws)
         self.sealing = Sealing(choice, reach, self.storage, ids, clock)
         self.envelope, self.sealer = self.sealing.envelope, self.sealing.sealer
+        signatures = Signatures(self.sealer, self.database)
+        self.tenancy = TenancyParts(self.identity, self.storage, self.cell_maker, signatures, clock)
         self.providers = Providers(ids, clock, self.client, self.secrets.sources, self.sealer, self.database)
         self.key_rotation = KeyRotation(self.providers, self.storage, clock, self.metrics)
 

@@ -17,7 +17,7 @@ from enfilade.identity.moves import LAST, LOOK_EVERY_S
 from enfilade.identity.scopes import system_scope
 from enfilade.identity.tenants import Tenants
 from enfilade.identity.types import SUSPENDED, Tenant
-from enfilade.storage.database import Database
+from enfilade.sealing.signing import Signatures
 from enfilade.storage.moving import erasing, registry
 from enfilade.storage.moving.erasing import Eraser
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
@@ -88,13 +88,14 @@ class ErasureRunner:
     """Brings erasures to their end, also those that another process left."""
 
     def __init__(
-        self, erasures: TenantErasures, eraser: Eraser, storage: Storage, home: Database, clock: Clock
+        self, erasures: TenantErasures, eraser: Eraser, storage: Storage, signatures: Signatures, clock: Clock
     ) -> None:
-        """Erase with `eraser`; each erasure's lock is held in `home`."""
+        """Erase with `eraser`, and have the records signed by `signatures`."""
+        self._signatures = signatures
         self._erasures = erasures
         self._eraser = eraser
         self._storage = storage
-        self._home = home
+        self._home = storage.cells.home.database
         self._clock = clock
 
     async def run(self) -> None:
@@ -130,7 +131,10 @@ class ErasureRunner:
                 erasure = await self._erasures.get(unit, identifier)
                 now = to_datetime(self._clock.now_ns())
                 record = canonical_text(_record(erasure, now))
-                await unit.execute(erasing.END_ERASURE, identifier, record, now)
+                signature = await self._signatures.sign(record.encode())
+                await unit.execute(
+                    erasing.END_ERASURE, identifier, record, None if signature is None else signature.text(), now
+                )
                 unit.record(
                     "TenantErased",
                     erasure=identifier,
@@ -138,6 +142,7 @@ class ErasureRunner:
                     name=erasure.name,
                     by=erasure.actor,
                     sha256=erasing.digest(record),
+                    signed_by=None if signature is None else signature.key,
                 )
         log.info("tenant_erased", tenant=erasure.erased)
 

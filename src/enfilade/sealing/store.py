@@ -152,3 +152,9 @@ UPDATE subject_keys SET wrapped = $2, tenant_key = $3 WHERE id = $1 AND destroye
 PLATFORM_IS_RETIRED = """
 SELECT EXISTS (SELECT FROM enfilade.tenant_keys WHERE tenant_id = $1 AND state = 'retired' AND renewed_at IS NULL)
 """
+
+# The key by which the installation signs is one of the platform's secrets.
+READ_NAMED_SECRET = "SELECT sealed FROM enfilade.secrets WHERE name = $1"
+ADD_NAMED_SECRET = """
+INSERT INTO enfilade.secrets (name, sealed, fingerprint) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING
+"""

@@ -7,6 +7,7 @@ import pytest
 
 from enfilade.bootstrap.tenancy import TenancyParts
 from enfilade.core.ids import PLATFORM_ID
+from enfilade.sealing.signing import is_signed
 from tests.support.house import House
 from tests.support.moves import contents
 from tests.support.waiting import eventually
@@ -55,6 +56,8 @@ async def test_a_tenant_is_erased_and_cannot_be_told_from_one_that_never_was(hou
     record = json.loads(shown["record"])
     assert (record["tenant"], record["name"], record["rows"]["calls"]) == (acme, "acme", 1)
     assert shown["record_sha256"] == hashlib.sha256(shown["record"].encode()).hexdigest()
+    assert is_signed(shown["record"].encode(), shown["signature"])
+    assert not is_signed(shown["record"].replace("acme", "emca").encode(), shown["signature"])
     events = (await admin.get("/api/v1/events?limit=500&type=TenantErased")).json()["items"]
     assert [event["event"]["data"]["sha256"] for event in events] == [shown["record_sha256"]]
 

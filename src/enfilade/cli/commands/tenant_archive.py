@@ -71,6 +71,8 @@ def erase(
         return
     done(f"Tenant {name} is erased: {sum(erasure['rows'].values())} rows.")
     note(f"The record's SHA-256 is {erasure['record_sha256']}; it stands in the platform's log.")
+    if erasure["signature"] is None:
+        note("The record is not signed: the installation has no master key.")
 
 
 def _passphrase(path: Path) -> str:

@@ -37,7 +37,9 @@ NOTE_COUNTS = """
 UPDATE enfilade.tenant_erasures SET counts = $2::text::jsonb, head = $3::text::jsonb, step = 'destroying' WHERE id = $1
 """
 NOTE_STEP = "UPDATE enfilade.tenant_erasures SET step = $2 WHERE id = $1"
-END_ERASURE = "UPDATE enfilade.tenant_erasures SET step = 'done', record = $2, ended_at = $3 WHERE id = $1"
+END_ERASURE = (
+    "UPDATE enfilade.tenant_erasures SET step = 'done', record = $2, signature = $3, ended_at = $4 WHERE id = $1"
+)
 HOLD_ERASURE = "SELECT pg_try_advisory_lock(hashtextextended('erasure ' || $1, 0))"
 READ_REVISION = "SELECT coalesce((SELECT revision FROM enfilade.tenant_revisions WHERE tenant_id = $1), 0)"
 LAST_LEAF = "SELECT seq, leaf FROM events WHERE tenant_id = $1 ORDER BY seq DESC LIMIT 1"
