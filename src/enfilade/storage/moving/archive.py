@@ -59,8 +59,6 @@ class Manifest(msgspec.Struct, frozen=True):
     salt: str
     keys: list[dict[str, Any]]
     """The tenant's keys, sealed under a passphrase."""
-    signature: str | None = None
-    """Nobody signs archives yet: what the hashes are worth is for who keeps them to say."""
 
 
 def schema_now() -> dict[str, str]:
