@@ -20,7 +20,7 @@ NEVER = {
 """Names alike to acme's, which nobody has."""
 PRICE = {"input": 1, "output": 2}
 MODEL = {"name": "walked", "deployments": [{"provider": "sim", "model": "echo"}], "price": PRICE}
-PLATFORM_NOUNS = ("providers", "models", "aliases", "prices", "price-lists", "currencies")
+PLATFORM_NOUNS = ("providers", "models", "aliases", "prices", "price-lists", "currencies", "cells")
 WISH = {"kind": "model", "model": "chat", "duration": "1h", "reason": "walked"}
 SCOPED = ("department:{departments}", "application:{applications}", "user:{users}", "key:{keys}")
 
@@ -283,7 +283,9 @@ ROUTES |= {
         bodies=(WISH | {"kind": "role", "model": None, "role": "member", "department": "{departments}"},)
     ),
     "GET /emergency-access/{id}": Route("emergency-access"),
-    "POST /emergency-access/{id}/review": Route("emergency-access", bodies=({"justified": True, "note": "walked"},)),
+    "POST /emergency-access/{id}/review": Route(
+        "emergency-access", bodies=({"justified": True, "note": "walked"},), platform=True
+    ),
     "GET /access-reviews": Route(lists=True),
     "POST /access-reviews": Route(bodies=({"name": "walked", "department": "{departments}"},)),
     "GET /access-reviews/{id}": Route("access-reviews"),

@@ -133,6 +133,8 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
         for noun in ("issuers", "sessions", "groups", "invoices", "credits", "role-assignments", "break-glass"):
             items = (await both.as_admin("acme").get(f"/api/v1/{noun}")).json()["items"]
             both.ids[noun] = [item["id"] for item in items]
+        roles = (await both.as_admin("acme").get("/api/v1/roles")).json()["items"]
+        both.ids["roles"] = [role["id"] for role in roles if role.get("id")]
         both.ids["tenants"] = [house.tenant_id("acme")]
         both.stored = await _store(house, "acme")
         both.ids["stored"] = [_uuid(both.stored["response"]), _uuid(both.stored["conversation"])]

@@ -135,7 +135,9 @@ async def give_roles(parts: Parts, unit: UnitOfWork, email: str, key: str) -> No
     await identity.roles.put(unit, RoleSpec(f"role-of-{email}", ("applications:read",)))
     await identity.assignments.put(unit, AssignmentSpec(f"role-of-{email}", user=email))
     await identity.glass.open(unit, identity.glass.new_id(), "key:nobody", f"A reason of {email}")
-    await identity.security.put(unit, SecuritySettings(max_key_lifetime_s=316_000_000))
+    # What is as by default has no row until it has once been otherwise.
+    await identity.security.put(unit, SecuritySettings("break_glass"))
+    await identity.security.put(unit, SecuritySettings("standing"))
     await unit.execute(NOTE_USES, unit.tenant, [key], [NOON])
 
 

@@ -90,7 +90,13 @@ MAY: dict[str, set[tuple[str, str]]] = {
     | MOVES
     | {("POST", "break-glass"), ("GET", "encryption"), ("POST", "encryption/rewrap")},
     "platform operator": READS_ALL | CATALOGUE_READS | REPLICAS | _changes({"keys", "limits"}),
-    "platform auditor": READS_ALL | CATALOGUE_READS | REPLICAS | AUDITS | BILLS | RECONCILES | {("GET", "encryption")},
+    "platform auditor": READS_ALL
+    | CATALOGUE_READS
+    | REPLICAS
+    | AUDITS
+    | BILLS
+    | RECONCILES
+    | {("GET", "encryption"), ("POST", "break-glass/{id}/end")},
     "platform monitor": REPLICAS,
     "platform break_glass": {("GET", "break-glass"), ("POST", "break-glass"), ("POST", "break-glass/{id}/end")},
     "owner": READS_ALL | AUDITS | BILLS | _changes(WRITABLE) | GIVES_ROLES | OWNS,

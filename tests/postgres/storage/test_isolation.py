@@ -70,14 +70,16 @@ async def _sees_only(world: World, app: asyncpg.Connection, tenants: set[str]) -
         filtered = await app.fetchval(f"SELECT count(*) FROM {name} WHERE tenant_id = $1", world.theirs)
         assert filtered == 0, name
     assert [row["id"] for row in await app.fetch("SELECT id::text FROM enfilade.tenants")] == list(tenants)
-    # Partitions and intents cannot even be asked: their parents can, and follow the policies.
-    assert unreadable == {table["name"] for table in await world.tenant_tables() if table["is_partition"]} | {"intents"}
+    # Partitions cannot even be asked: their parents can, and follow the policies. What is for recovery and for moves is
+    # for nobody else.
+    partitions = {table["name"] for table in await world.tenant_tables() if table["is_partition"]}
+    assert unreadable == partitions | {"intents", "move_changes"}
 
 
 async def test_a_tenant_set_in_one_transaction_is_gone_in_the_next(world: World) -> None:
     for _ in range(2):
         async with world.parts.storage.unit_of_work(tenant_scope(world.ours, "test")) as unit:
-            assert await unit.fetch_value("SELECT count(*) FROM users") == 1
+            assert await unit.fetch_value("SELECT count(*) FROM users") > 0
         async with world.parts.database.transaction(APP) as connection:
             assert await connection.fetchval(f"SELECT count(*) FROM {SCHEMA}.users") == 0
 
@@ -105,7 +107,7 @@ async def test_rows_cannot_be_moved_to_or_made_for_another_tenant(world: World, 
         name = table["name"]
         for statement in (
             f"UPDATE {name} SET tenant_id = '{world.theirs}'",
-            f'INSERT INTO {name} SELECT * FROM json_populate_record(NULL::{name}, \'{{"tenant_id": "{world.theirs}"}}\')',
+            f'INSERT INTO {name} OVERRIDING SYSTEM VALUE SELECT * FROM json_populate_record(NULL::{name}, \'{{"tenant_id": "{world.theirs}"}}\')',
         ):
             with pytest.raises(REFUSED):
                 await app.execute(statement)

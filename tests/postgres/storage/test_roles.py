@@ -34,6 +34,7 @@ TENANT_KEYS_SEEN = ("tenant_id", "version", "id", "state", "master_key", "create
 """All but the wrapped key."""
 ISSUERS_SEEN = ("tenant_id", "id", "name", "url", "settings", "secret_print", "version", "created_at")
 """All but the client secret."""
+ACCOUNTS = ("passwords", "second_factors", "password_links", "challenges", "sign_in_attempts", "account_rules")
 ROLL_UPS = ("spend_hours", "spend_days", "spend_months", "spend_metadata")
 RIGHTS = {
     "enfilade_app": {
@@ -64,6 +65,9 @@ RIGHTS = {
         },
         **{f"{SCHEMA}.{name}": "INSERT SELECT" for name in ("approval_decisions", "approval_comments")},
         f"{SCHEMA}.cost_anomalies": "INSERT SELECT",
+        f"{SCHEMA}.groups": EDIT,
+        **{f"{SCHEMA}.{name}": "DELETE INSERT SELECT" for name in ("group_members", "recovery_codes")},
+        **{f"{SCHEMA}.{name}": FULL for name in ACCOUNTS},
         f"{SCHEMA}.ledger_bases": READ,
         f"{SCHEMA}.roles": FULL,
         f"{SCHEMA}.issuers": "DELETE INSERT UPDATE",

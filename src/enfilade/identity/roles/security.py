@@ -10,7 +10,7 @@ from enfilade.identity.types import Outcome
 from enfilade.storage.unit_of_work import UnitOfWork
 
 SHORTEST_KEY_LIFETIME_S = 3_600
-LONGEST_KEY_LIFETIME_S = 10 * 366 * 86_400
+LONGEST_KEY_LIFETIME_S = 366 * 86_400
 
 
 class SecurityBook:
@@ -29,7 +29,7 @@ class SecurityBook:
             message = "security settings belong to a tenant"
             raise InvalidSpecification(message, param="tenant")
         if lifetime is not None and not SHORTEST_KEY_LIFETIME_S <= lifetime <= LONGEST_KEY_LIFETIME_S:
-            message = "the longest lifetime of keys is between an hour and ten years"
+            message = "the longest lifetime of keys is between an hour and a year"
             raise InvalidSpecification(message, param="max_key_lifetime")
         present = await settings_in(unit)
         check_version(expected, present.version)
