@@ -30,7 +30,11 @@ async def run(house: House, key: str, *words: str, exit_code: int = 0) -> str:
 
 
 async def in_json(house: House, key: str, *words: str) -> Any:
-    return json.loads(await run(house, key, *words, "--json"))
+    text = await run(house, key, *words, "--json")
+    # The house logs to the same stream while the command runs.
+    lines = text.splitlines()
+    begins = next(number for number, line in enumerate(lines) if line in {"{", "["} or line[:1] in "{[")
+    return json.JSONDecoder().raw_decode("\n".join(lines[begins:]))[0]
 
 
 async def test_access_is_asked_for_decided_listed_and_revoked(house: House) -> None:

@@ -15,9 +15,9 @@ FAULTS: list[tuple[str, Any, str, str]] = [
     ("tenants[1].keys[0].application", "nothing", "tenants[1].keys[0]", "nothing"),
     ("tenants[1].keys[0].allowed_ips", ["10.0.0.0/99"], "tenants[1].keys[0].allowed_ips", "10.0.0.0/99"),
     ("tenants[1].keys[0].secret", {"value": "short"}, "tenants[1].keys[0].secret", "32"),
-    ("tenants[1].keys[0].roles", ["owner"], "tenants[1].keys[0].roles", "admin"),
+    ("tenants[1].keys[0].roles", ["monitor"], "tenants[1].keys[0].roles", "admin"),
     ("tenants[1].time_zone", "Mars/Olympus", "tenants[1].time_zone", "Europe/Vienna"),
-    ("tenants[1].isolation", "schema", "tenants[1].isolation", "row"),
+    ("tenants[1].isolation", "schema", "tenants[1].isolation", "by moving"),
     (
         "tenants[1].limits",
         [{"scope": "team:x", "requests": 1, "per": "day"}],
