@@ -1,6 +1,7 @@
 """Two processes on one PostgreSQL server: they start together, learn from one another, and keep one set of books."""
 
 import asyncio
+import base64
 import json
 import random
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +15,7 @@ import pytest
 
 from enfilade.storage.address import Address
 from tests.support.books import Books
-from tests.support.house import open_house
+from tests.support.house import HouseOptions, open_house
 from tests.support.load import Load, open_streams, question
 from tests.support.process import EnfiladeProcess, run_cli
 from tests.support.waiting import eventually
@@ -142,7 +143,7 @@ async def test_a_third_process_settles_what_a_killed_one_left_and_nothing_else(
     database: Address, tmp_path: Path
 ) -> None:
     await _prepare(database)
-    environment = {"ENFILADE_DATABASE_URL": database.url}
+    environment = _environment(database)
     with _pair(tmp_path, database, "serve") as (doomed, alive):
         async with (
             open_streams(doomed.url, 4, LONG) as lost,
@@ -166,11 +167,23 @@ async def test_a_third_process_settles_what_a_killed_one_left_and_nothing_else(
                 third.close()
 
 
+def _environment(database: Address) -> dict[str, str]:
+    """With the master key under which the house wrapped the tenants' keys."""
+    key = HouseOptions().master_key
+    assert key is not None
+    return {
+        "ENFILADE_DATABASE_URL": database.url,
+        "ENFILADE_DRAIN_SECONDS": "1",
+        "ENFILADE_MASTER_KEY": base64.b64encode(key).decode(),
+    }
+
+
 @contextmanager
 def _pair(home: Path, database: Address, *arguments: str) -> Iterator[tuple[EnfiladeProcess, EnfiladeProcess]]:
     """Two processes, started together."""
-    environment = {"ENFILADE_DATABASE_URL": database.url, "ENFILADE_DRAIN_SECONDS": "1"}
-    processes = [EnfiladeProcess(home / name, [*arguments, "--port", "0"], environment) for name in ("one", "other")]
+    processes = [
+        EnfiladeProcess(home / name, [*arguments, "--port", "0"], _environment(database)) for name in ("one", "other")
+    ]
     try:
         for process in processes:
             process.wait_ready()
