@@ -114,7 +114,7 @@ async def test_a_writer_that_dies_leaves_no_file_that_looks_whole(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "BATCH_ROWS", 1)
-    await company.spend(1)
+    await company.spend(30)
     export = await company.parts.exports.open(PLATFORM, order("parquet"))
     # It has written the beginning, and waits: no more than a frame's beginning can have come.
     for writer in writers():

@@ -1,6 +1,7 @@
 """A unit of work that holds one tenant's rows, as the directory reads them."""
 
 import hashlib
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -67,7 +68,7 @@ class Rows:
         user = common | {"department": None, "department_id": None, "roles": ["developer"]}
         user |= {"display_name": None, "manager": None, "manager_id": None, "attributes": "{}", "active": True}
         user |= {"source": "local", "external_id": None}
-        self.rows: dict[str, list[Row]] = {
+        self.tables: dict[str, list[Row]] = {
             store.LOAD_TENANTS: [tenant(name) for name in tenants],
             store.LOAD_DEPARTMENTS: [common | {"id": "sales", "name": "Sales"}],
             store.LOAD_APPLICATIONS: [
@@ -95,8 +96,14 @@ class Rows:
     async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
         """The rows of these tenants, or of all."""
         (wanted,) = arguments
-        rows = self.rows[statement]
+        rows = self.tables[statement]
         return [row for row in rows if wanted is None or row.get("tenant_id", row["id"]) in wanted]
+
+    async def rows(self, statement: str, *arguments: Any, chunk: int) -> AsyncIterator[Row]:
+        """The same, one by one."""
+        del chunk
+        for row in await self.fetch(statement, *arguments):
+            yield row
 
 
 async def fill(principals: Principals, rows: Rows, *tenants: str) -> None:

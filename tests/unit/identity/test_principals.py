@@ -161,7 +161,7 @@ async def test_an_application_may_call_for_a_user_of_its_tenant() -> None:
 
 async def test_a_users_department_counts_where_the_application_has_none() -> None:
     rows = Rows(key())
-    rows.rows[next(s for s in rows.rows if rows.rows[s][0]["id"] == "copilot")][0]["department_id"] = None
+    rows.tables[next(s for s in rows.tables if rows.tables[s][0]["id"] == "copilot")][0]["department_id"] = None
     principals = Principals()
     await fill(principals, rows)
 
