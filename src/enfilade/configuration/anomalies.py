@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from enfilade.configuration import document as doc
+from enfilade.configuration.billing_parts import Anomalies
 from enfilade.costs.outlook.rules import AnomalyRules
 
 
-def anomaly_rules_of(part: doc.Anomalies) -> AnomalyRules:
+def anomaly_rules_of(part: Anomalies) -> AnomalyRules:
     """For the room."""
     return AnomalyRules(
         enabled=part.enabled,

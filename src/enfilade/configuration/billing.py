@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from enfilade.configuration import document as doc
+from enfilade.configuration import billing_parts as parts
 from enfilade.costs.billing.types import Issuer, Profile, Tax
 
 
-def profile_of(part: doc.Billing) -> Profile:
+def profile_of(part: parts.Billing) -> Profile:
     """How a tenant is billed, for the room."""
     return Profile(
         name=part.name,
@@ -33,7 +33,7 @@ def profile_fields(profile: Profile) -> dict[str, Any]:
     }
 
 
-def issuer_of(part: doc.Issuer) -> Issuer:
+def issuer_of(part: parts.Issuer) -> Issuer:
     """Who bills, for the room."""
     fields = part.model_dump(mode="python")
     return Issuer(**fields | {"address": tuple(part.address), "payment": tuple(part.payment)})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from enfilade.configuration import document as doc
+from enfilade.configuration.model_parts import Model
 from enfilade.configuration.price_parts import Discount, ExchangeRate, Markup, Price
 from enfilade.core.clock import Clock, to_datetime
 from enfilade.costs.prices.adjustments import Kind
@@ -21,7 +21,7 @@ def price_tariff(part: Price | None) -> Tariff | None:
     return None if part is None else tariff_from(part.model_dump(exclude_none=True, by_alias=True))
 
 
-async def put_prices(overrides: Overrides, clock: Clock, unit: UnitOfWork, model: doc.Model) -> Outcome:
+async def put_prices(overrides: Overrides, clock: Clock, unit: UnitOfWork, model: Model) -> Outcome:
     """Let a model's own prices be what the document says: the one that holds now, and those for later.
 
     Of `price` and `price_changes` together the last one that has begun holds now, so that the same document means

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from enfilade.configuration import document as doc
+from enfilade.configuration.limit_parts import Limit
 from enfilade.configuration.listing import everything
 from enfilade.configuration.roles import assignment_name
 from enfilade.configuration.rooms import Rooms
@@ -240,7 +241,7 @@ def _normal(scope: str) -> str:
 LimitKey = tuple[str, str | None, str, str | None]
 
 
-def _limit_key_of(part: doc.Limit) -> LimitKey:
+def _limit_key_of(part: Limit) -> LimitKey:
     return _normal(part.scope), part.model, limit_spec(part).measure, part.per
 
 

@@ -18,6 +18,7 @@ from enfilade.configuration.cells import cell_spec
 from enfilade.configuration.errors import InvalidDocument
 from enfilade.configuration.faults import message_of, path_of
 from enfilade.configuration.issuers import client_secret_of, issuer_spec
+from enfilade.configuration.limit_parts import Budget, Limit
 from enfilade.configuration.people import account_rules_of, group_spec, managers_first, user_spec
 from enfilade.configuration.people_parts import User as UserPart
 from enfilade.configuration.price_parts import Discount, Markup
@@ -313,12 +314,12 @@ def _given_secret(part: doc.Key) -> str | None:
 
 
 def _name_of(part: Any) -> str:
-    if isinstance(part, doc.Limit):
+    if isinstance(part, Limit):
         spec = specs.limit_spec(part)
         return f"{part.scope} {spec.measure}" + (f" per {part.per}" if part.per else "")
     if isinstance(part, RoleAssignment):
         return assignment_name(part)
-    if isinstance(part, doc.Budget):
+    if isinstance(part, Budget):
         return f"{part.scope} per {part.window}"
     name: str = part.email if isinstance(part, UserPart) else part.name
     return name

@@ -6,6 +6,9 @@ from typing import Any
 import msgspec
 
 from enfilade.configuration import document as doc
+from enfilade.configuration.limit_parts import Budget, Limit
+from enfilade.configuration.model_parts import Alias, Model
+from enfilade.configuration.provider_parts import Provider
 from enfilade.configuration.secret_part import Secret
 from enfilade.core.money import NANO_PER_USD
 from enfilade.costs.holds.budgets import BudgetSpec
@@ -101,7 +104,7 @@ def key_spec(part: doc.Key) -> KeySpec:
     )
 
 
-def limit_spec(part: doc.Limit) -> LimitSpec:
+def limit_spec(part: Limit) -> LimitSpec:
     """What costs needs of a limit."""
     measure, amount = next(
         (name, value) for name in ("requests", "tokens", "concurrency") if (value := getattr(part, name)) is not None
@@ -114,7 +117,7 @@ def limit_fields(rule: LimitRule, scope: str) -> dict[str, Any]:
     return {"scope": scope, "model": rule.model, rule.measure.value: rule.amount, "per": rule.per}
 
 
-def budget_spec(part: doc.Budget) -> BudgetSpec:
+def budget_spec(part: Budget) -> BudgetSpec:
     """What costs needs of a budget."""
     return BudgetSpec(
         part.scope,
@@ -148,7 +151,7 @@ def budget_fields(rule: BudgetRule, scope: str) -> dict[str, Any]:
     }
 
 
-def provider_spec(part: doc.Provider) -> tuple[ProviderSpec, dict[str, str]]:
+def provider_spec(part: Provider) -> tuple[ProviderSpec, dict[str, str]]:
     """What providers needs, and those secrets that are given as values: the key's as `api_key`, options' by name."""
     given = {name: value for name, value in part.options.items() if isinstance(value, Secret)}
     if part.api_key is not None:
@@ -200,7 +203,7 @@ def provider_fields(spec: ProviderSpec) -> dict[str, Any]:
     }
 
 
-def model_spec(part: doc.Model) -> ModelSpec:
+def model_spec(part: Model) -> ModelSpec:
     """What the gateway needs of a model; its price goes to costs."""
     return ModelSpec(
         name=part.name,
@@ -226,7 +229,7 @@ def model_fields(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def alias_spec(part: doc.Alias) -> AliasSpec:
+def alias_spec(part: Alias) -> AliasSpec:
     """What the gateway needs of an alias."""
     return AliasSpec(part.name, part.model, tuple(AliasRule(rule.use, dict(rule.when)) for rule in part.rules))
 

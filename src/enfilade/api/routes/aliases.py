@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Response
 
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, expected_version, page_of, tag
-from enfilade.configuration.document import Alias as AliasBody
+from enfilade.configuration.model_parts import Alias as AliasBody
 from enfilade.configuration.specs import alias_fields, alias_spec
 from enfilade.core.errors import InvalidRequest
 from enfilade.gateway.types import CatalogueRecord

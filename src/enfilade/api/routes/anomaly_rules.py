@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.configuration.anomalies import anomaly_fields, anomaly_rules_of
-from enfilade.configuration.document import Anomalies
+from enfilade.configuration.billing_parts import Anomalies
 from enfilade.costs.outlook.rules import DEFAULTS, AnomalyRules
 from enfilade.identity.permissions import BUDGETS_READ, BUDGETS_WRITE
 

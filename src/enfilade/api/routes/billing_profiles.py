@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from enfilade.api.admin.billing import tenant_of
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.configuration.billing import profile_fields, profile_of
-from enfilade.configuration.document import Billing
+from enfilade.configuration.billing_parts import Billing
 from enfilade.costs.billing.types import Profile
 from enfilade.costs.errors import UnknownBillingProfile
 from enfilade.identity.permissions import BILLING_READ, BILLING_WRITE

@@ -11,7 +11,7 @@ from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.seen import require_subject, rule_place, seen_budget
 from enfilade.api.admin.views import Cursor, IfMatch, Limit, Money, Page, View, expected_version, tag
-from enfilade.configuration.document import Budget as BudgetBody
+from enfilade.configuration.limit_parts import Budget as BudgetBody
 from enfilade.configuration.specs import budget_spec
 from enfilade.configuration.subjects import scope_text
 from enfilade.configuration.values import Amount, Count

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.configuration.billing import issuer_fields, issuer_of
-from enfilade.configuration.document import Issuer
+from enfilade.configuration.billing_parts import Issuer
 from enfilade.identity.permissions import BILLING_READ, BILLING_WRITE
 
 ROUTER = APIRouter(prefix="/issuer", tags=["billing"])

@@ -10,7 +10,7 @@ from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.seen import require_subject, rule_place, seen_limit
 from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, expected_version, tag
-from enfilade.configuration.document import Limit as LimitBody
+from enfilade.configuration.limit_parts import Limit as LimitBody
 from enfilade.configuration.specs import limit_fields, limit_spec
 from enfilade.configuration.subjects import scope_text
 from enfilade.costs.holds.limits import LimitSpec

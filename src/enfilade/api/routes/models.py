@@ -8,7 +8,7 @@ from pydantic import Field
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, View, expected_version, page_of, tag
-from enfilade.configuration.document import Model as ModelBody
+from enfilade.configuration.model_parts import Model as ModelBody
 from enfilade.configuration.prices import own_prices, put_prices
 from enfilade.configuration.specs import model_fields, model_spec
 from enfilade.core.errors import InvalidRequest

@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, expected_version, page_of, tag
-from enfilade.configuration.document import Provider as ProviderBody
 from enfilade.configuration.part import StrictPart
+from enfilade.configuration.provider_parts import Provider as ProviderBody
 from enfilade.configuration.secret_part import Secret
 from enfilade.configuration.specs import provider_fields, provider_spec, secret_reference
 from enfilade.configuration.values import Duration
