@@ -56,6 +56,13 @@ class Settings(BaseSettings):
         description="Master keys (patterns, separated by commas) that tenants may bring themselves, e.g. "
         "vault-transit:transit/{tenant}-*; `{tenant}` is the tenant's name. The platform's operator may name any.",
     )
+    tenant_master_key_check_seconds: float = Field(
+        30.0,
+        ge=5.0,
+        le=3600.0,
+        description="How often the services that keep tenants' own master keys are asked whether they may still be used: "
+        "a tenant that takes its key away there is closed this long after it, at the latest.",
+    )
     aws_kms_url: str | None = Field(None, description="Where AWS KMS is asked, if not at its public address.")
     secret_env: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*_API_KEY", "ENFILADE_SECRET_*"),

@@ -23,7 +23,7 @@ from enfilade.sealing.renewal import Places, Renewal
 from enfilade.sealing.sealer import Sealer
 from enfilade.sealing.service import Encryption
 from enfilade.sealing.vault.client import VaultClient
-from enfilade.sealing.watch import OwnKeyWatch
+from enfilade.sealing.watch import EVERY_S, OwnKeyWatch
 from enfilade.settings import Settings
 from enfilade.storage.unit_of_work import Storage
 
@@ -38,6 +38,7 @@ class MasterKeyChoice:
     current: Declared | bytes | None = field(default=None, repr=False)
     previous: Declared | bytes | None = field(default=None, repr=False)
     own_services: Sequence[str] = ()
+    check_every_s: float = EVERY_S
     kms_url: str | None = None
 
 
@@ -68,7 +69,7 @@ class Sealing:
         self.sealer = Sealer(parts.envelope)
         self.renewal = Renewal(parts)
         self.encryption = Encryption(parts, self.renewal, choice.own_services)
-        self._watch = OwnKeyWatch(parts.envelope, clock)
+        self._watch = OwnKeyWatch(parts.envelope, clock, choice.check_every_s)
 
     def renew_in(self, places: Places) -> None:
         """Say where things are sealed."""
@@ -110,7 +111,13 @@ def master_key_choice(settings: Settings) -> MasterKeyChoice:
         settings.previous_master_key_file,
         settings.previous_master_key_service,
     )
-    return MasterKeyChoice(current, previous, settings.tenant_master_keys, settings.aws_kms_url)
+    return MasterKeyChoice(
+        current,
+        previous,
+        settings.tenant_master_keys,
+        settings.tenant_master_key_check_seconds,
+        settings.aws_kms_url,
+    )
 
 
 def _declared(name: str, text: SecretStr | None, file: Path | None, service: str | None) -> Declared | None:

@@ -22,7 +22,7 @@ from enfilade.sealing.old_form import OldForm
 from enfilade.sealing.prepared import Prepared
 from enfilade.sealing.registry import Registry
 from enfilade.sealing.subject_keys import SubjectKeyStore
-from enfilade.sealing.tenant_keys import USABLE, TenantKeyStore, closed
+from enfilade.sealing.tenant_keys import AT_ONCE, USABLE, TenantKeyStore, closed
 from enfilade.storage.unit_of_work import UnitOfWork
 
 Found = TypeVar("Found")
@@ -260,18 +260,26 @@ class Envelope:
         """Ask for the master keys that tenants brought whether they may still be used.
 
         What a keeper refuses is let go, and taken up again when it is allowed; while a keeper cannot be reached, what is
-        in memory serves on.
+        in memory serves on. Several are asked at a time, so that one that is away does not hold up the others.
         """
-        for tenant in {*self._ring.with_own_master_key(), *self._refused}:
-            try:
-                await self._tenant_keys.get(tenant)
-            except (KeyWithdrawn, KeyDestroyed) as error:
-                if tenant not in self._refused:
-                    log.warning("tenant_key_refused", tenant=tenant, error=error.message)
-                self._refused[tenant] = KeyWithdrawn(error.message)
-                self._ring.drop_tenant(tenant)
-            except EnfiladeError as error:
-                log.warning("tenant_key_unchecked", tenant=tenant, error=error.message)
-            else:
-                if self._refused.pop(tenant, None) is not None:
-                    log.info("tenant_key_allowed", tenant=tenant)
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def check(tenant: str) -> None:
+            async with turns:
+                await self._check_own_key(tenant)
+
+        await asyncio.gather(*map(check, {*self._ring.with_own_master_key(), *self._refused}))
+
+    async def _check_own_key(self, tenant: str) -> None:
+        try:
+            await self._tenant_keys.get(tenant)
+        except (KeyWithdrawn, KeyDestroyed) as error:
+            if tenant not in self._refused:
+                log.warning("tenant_key_refused", tenant=tenant, error=error.message)
+            self._refused[tenant] = KeyWithdrawn(error.message)
+            self._ring.drop_tenant(tenant)
+        except EnfiladeError as error:
+            log.warning("tenant_key_unchecked", tenant=tenant, error=error.message)
+        else:
+            if self._refused.pop(tenant, None) is not None:
+                log.info("tenant_key_allowed", tenant=tenant)

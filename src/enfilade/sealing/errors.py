@@ -46,6 +46,13 @@ class KeyWithdrawn(Forbidden):
     remedy = "`enfilade encryption restore` gives the key back; for a key of your own, enable it where it is kept."
 
 
+class WithdrawnByPlatform(Forbidden):
+    """The platform withdrew the tenant's key: the tenant cannot give it back, nor destroy what it seals."""
+
+    code = "withdrawn_by_platform"
+    remedy = "Ask the platform's operator, who withdrew it and may restore it."
+
+
 class KeyDestroyed(Forbidden):
     """The tenant's encryption key was destroyed: what was sealed under it is gone for good."""
 

@@ -2,78 +2,23 @@
 
 import fnmatch
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from enfilade.core.clock import to_datetime
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.core.scope import Scope
 from enfilade.sealing import store
-from enfilade.sealing.errors import InvalidMasterKeyService, KeyStateConflict, NoMasterKey
+from enfilade.sealing.errors import InvalidMasterKeyService, KeyStateConflict, NoMasterKey, WithdrawnByPlatform
 from enfilade.sealing.parts import KeyParts
 from enfilade.sealing.renewal import OLD_FORM, Renewal
+from enfilade.sealing.statuses import InstallationStatus, MasterKeyUse, TenantStatus, version_of
 from enfilade.sealing.tenant_keys import closed
 from enfilade.storage.unit_of_work import UnitOfWork
 
+TENANT, PLATFORM = "tenant", "platform"
+"""Who withdrew a key."""
 Change = Callable[[Any, Sequence[Any]], Awaitable[dict[str, Any]]]
 """Changes a tenant's keys on a connection of the owner's, given their rows, and returns what the event says."""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyVersion:
-    """One version of a tenant's key, without the key."""
-
-    version: int
-    id: str
-    state: str
-    master_key: str
-    own_master_key: bool
-    created_at: datetime
-    renewed_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class TenantStatus:
-    """How a tenant's things are sealed."""
-
-    tenant: str
-    state: str
-    """`active`, `withdrawn`, `destroyed`, or `none` when nothing was sealed yet."""
-    versions: tuple[KeyVersion, ...] = ()
-    subjects: int = 0
-    erased_subjects: int = 0
-    outdated_subjects: int = 0
-    """Subjects' keys that are not wrapped under the newest version yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class MasterKeyUse:
-    """A master key, and how many tenants' keys are wrapped under it."""
-
-    name: str
-    tenants: int
-    keys: int
-    is_current: bool
-    may_be_removed: bool
-    own_of_tenant: bool
-
-
-@dataclass(frozen=True, slots=True)
-class InstallationStatus:
-    """How everything is sealed."""
-
-    has_master_key: bool
-    master_keys: tuple[MasterKeyUse, ...] = ()
-    active: int = 0
-    retired: int = 0
-    renewing: int = 0
-    """Retired versions under which something may still be sealed."""
-    withdrawn: int = 0
-    destroyed: int = 0
-    secrets_outdated: int = 0
-    old_form_done: bool = False
-    platform: tuple[KeyVersion, ...] = field(default=())
 
 
 class Encryption:
@@ -125,21 +70,21 @@ class Encryption:
             destroyed=counts["destroyed"],
             secrets_outdated=outdated,
             old_form_done=old_form_done,
-            platform=tuple(_version(row) for row in versions),
+            platform=tuple(version_of(row) for row in versions),
         )
 
     async def status_of(self, tenant: str) -> TenantStatus:
         """How a tenant's things are sealed."""
         async with self._home.owner() as connection:
             rows = await connection.fetch(store.TENANT_KEYS_SHOWN, tenant)
-        versions = tuple(_version(row) for row in rows)
+        versions = tuple(version_of(row) for row in rows)
         active = next((one for one in versions if one.state == "active"), None)
         if active is None:
             states = {one.state for one in versions}
             state = "withdrawn" if "withdrawn" in states else "destroyed" if states else "none"
-            return TenantStatus(tenant, state, versions)
+            return TenantStatus(tenant, state, versions, _withdrawn_by(rows))
         counts = await self._subject_keys.count(tenant, active.id)
-        return TenantStatus(tenant, "active", versions, counts["live"], counts["erased"], counts["outdated"])
+        return TenantStatus(tenant, "active", versions, None, counts["live"], counts["erased"], counts["outdated"])
 
     async def rotate(self, scope: Scope) -> None:
         """Give the scope's tenant a new version of its key; what is under older ones is moved in the background.
@@ -159,32 +104,46 @@ class Encryption:
 
         await self._act(scope, "TenantKeyRotated", change)
 
-    async def withdraw(self, scope: Scope) -> None:
-        """Let nothing of the scope's tenant be read, until its key is restored. Raises KeyStateConflict."""
+    async def withdraw(self, scope: Scope, *, by_platform: bool) -> None:
+        """Let nothing of the scope's tenant be read, until its key is restored.
+
+        What the tenant withdrew, the platform may withdraw once more, and nobody else gives it back then. No service is
+        asked for the key: one that is away must not keep it in use. Raises KeyWithdrawn, KeyDestroyed, KeyStateConflict.
+        """
         self._require_tenant(scope)
-        await self._tenant_keys.get(scope.tenant)
 
         async def change(connection: Any, rows: Sequence[Any]) -> dict[str, Any]:
-            await connection.execute(store.WITHDRAW, scope.tenant)
-            return {"versions": [row["version"] for row in rows if row["state"] in {"active", "retired"}]}
+            versions = [row["version"] for row in rows if row["state"] != "destroyed"]
+            former = _withdrawn_by(rows)
+            if (rows and not versions) or (former and not (by_platform and former == TENANT)):
+                raise closed(withdrawn=former is not None)
+            if not rows:
+                versions = await self._first(connection, scope.tenant)
+            by = PLATFORM if by_platform else TENANT
+            await connection.execute(store.WITHDRAW, scope.tenant, by)
+            return {"versions": versions, "withdrawn_by": by}
 
         await self._act(scope, "TenantKeyWithdrawn", change)
 
-    async def restore(self, scope: Scope) -> None:
-        """Give a withdrawn key back. Raises KeyStateConflict when it is not withdrawn."""
+    async def restore(self, scope: Scope, *, by_platform: bool) -> None:
+        """Give a withdrawn key back. Raises KeyStateConflict when it is not withdrawn, WithdrawnByPlatform."""
 
         async def change(connection: Any, rows: Sequence[Any]) -> dict[str, Any]:
             versions = [row["version"] for row in rows if row["state"] == "withdrawn"]
             if not versions:
                 message = "The tenant's key is not withdrawn."
                 raise KeyStateConflict(message)
+            _require_above(rows, by_platform=by_platform)
             await connection.execute(store.RESTORE, scope.tenant)
             return {"versions": versions}
 
         await self._act(scope, "TenantKeyRestored", change)
 
-    async def destroy(self, scope: Scope) -> None:
-        """Destroy all versions of a tenant's key: what was sealed under them is gone. Raises KeyStateConflict."""
+    async def destroy(self, scope: Scope, *, by_platform: bool) -> None:
+        """Destroy all versions of a tenant's key: what was sealed under them is gone.
+
+        Raises KeyStateConflict, WithdrawnByPlatform: what the platform withdrew may be evidence.
+        """
         self._require_tenant(scope)
 
         async def change(connection: Any, rows: Sequence[Any]) -> dict[str, Any]:
@@ -192,11 +151,9 @@ class Encryption:
             if rows and not versions:
                 message = "The tenant's key was destroyed before."
                 raise KeyStateConflict(message)
+            _require_above(rows, by_platform=by_platform)
             if not rows:
-                # Nothing was sealed yet; nothing is to be.
-                master, master_id = await self._tenant_keys.master_of(connection, scope.tenant)
-                await self._tenant_keys.add(connection, scope.tenant, 1, master, master_id)
-                versions = [1]
+                versions = await self._first(connection, scope.tenant)
             await connection.execute(store.DESTROY, scope.tenant)
             return {"versions": versions}
 
@@ -250,6 +207,12 @@ class Encryption:
             act = await self._acts.note(connection, scope.tenant, event, scope, data)
         await self._acts.tell(act, scope)
 
+    async def _first(self, connection: Any, tenant: str) -> list[int]:
+        """A tenant for which nothing was sealed yet, and for which nothing is to be, gets a key that says so."""
+        master, master_id = await self._tenant_keys.master_of(connection, tenant)
+        await self._tenant_keys.add(connection, tenant, 1, master, master_id)
+        return [1]
+
     def _require_tenant(self, scope: Scope) -> None:
         if not self._envelope.has_key:
             message = "There is no master key, so there are no tenants' keys."
@@ -265,13 +228,13 @@ class Encryption:
             raise InvalidMasterKeyService(message, param="service")
 
 
-def _version(row: Any) -> KeyVersion:
-    return KeyVersion(
-        version=row["version"],
-        id=str(row["id"]),
-        state=row["state"],
-        master_key=row["master_key"],
-        own_master_key=row["for_tenant"] is not None,
-        created_at=row["created_at"],
-        renewed_at=row["renewed_at"],
-    )
+def _withdrawn_by(rows: Sequence[Any]) -> str | None:
+    """Who withdrew a tenant's key: the platform where it did, whoever did so before."""
+    found = {row["withdrawn_by"] for row in rows}
+    return PLATFORM if PLATFORM in found else TENANT if TENANT in found else None
+
+
+def _require_above(rows: Sequence[Any], *, by_platform: bool) -> None:
+    if _withdrawn_by(rows) == PLATFORM and not by_platform:
+        message = "The platform withdrew the tenant's key."
+        raise WithdrawnByPlatform(message)

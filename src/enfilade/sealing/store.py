@@ -44,22 +44,24 @@ INSERT INTO enfilade.tenant_keys (tenant_id, version, id, master_key, wrapped, s
 VALUES ($1, $2, $3, $4, $5, $6::text, CASE WHEN $6::text = 'retired' THEN now() END)
 """
 LOCK_TENANT_KEYS = """
-SELECT tenant_id, version, id, state FROM enfilade.tenant_keys WHERE tenant_id = $1 ORDER BY version FOR UPDATE
+SELECT tenant_id, version, id, state, withdrawn_by FROM enfilade.tenant_keys
+WHERE tenant_id = $1 ORDER BY version FOR UPDATE
 """
 RETIRE_ACTIVE = """
 UPDATE enfilade.tenant_keys SET state = 'retired', retired_at = $2 WHERE tenant_id = $1 AND state = 'active'
 """
 WITHDRAW = """
-UPDATE enfilade.tenant_keys SET state = 'withdrawn' WHERE tenant_id = $1 AND state IN ('active', 'retired')
+UPDATE enfilade.tenant_keys SET state = 'withdrawn', withdrawn_by = $2 WHERE tenant_id = $1 AND state <> 'destroyed'
 """
 RESTORE = """
 UPDATE enfilade.tenant_keys k SET state = CASE
     WHEN version = (SELECT max(version) FROM enfilade.tenant_keys WHERE tenant_id = $1 AND state = 'withdrawn')
-    THEN 'active' ELSE 'retired' END
+    THEN 'active' ELSE 'retired' END, withdrawn_by = NULL
 WHERE tenant_id = $1 AND state = 'withdrawn'
 """
 DESTROY = """
-UPDATE enfilade.tenant_keys SET state = 'destroyed', wrapped = NULL WHERE tenant_id = $1 AND state <> 'destroyed'
+UPDATE enfilade.tenant_keys SET state = 'destroyed', wrapped = NULL, withdrawn_by = NULL
+WHERE tenant_id = $1 AND state <> 'destroyed'
 """
 KEYS_TO_REWRAP = f"""
 {_WRAPPED} LEFT JOIN enfilade.tenant_master_keys t ON t.tenant_id = k.tenant_id
@@ -84,11 +86,6 @@ TENANT_STATES = """
 SELECT tenant_id, version, id, state, created_at, renewed_at FROM enfilade.tenant_keys
 WHERE $1::uuid[] IS NULL OR tenant_id = ANY($1) ORDER BY tenant_id, version
 """
-CLOSED_TENANTS = """
-SELECT tenant_id, bool_or(state = 'withdrawn') AS withdrawn FROM enfilade.tenant_keys
-WHERE $1::uuid[] IS NULL OR tenant_id = ANY($1)
-GROUP BY tenant_id HAVING NOT bool_or(state IN ('active', 'retired'))
-"""
 STATUS_BY_MASTER_KEY = """
 SELECT m.name, m.for_tenant, count(DISTINCT k.tenant_id) AS tenants, count(k.id) AS keys
 FROM enfilade.master_keys m LEFT JOIN enfilade.tenant_keys k ON k.master_key = m.id AND k.state <> 'destroyed'
@@ -102,7 +99,7 @@ SELECT count(*) FILTER (WHERE state = 'active') AS active, count(*) FILTER (WHER
 FROM enfilade.tenant_keys
 """
 TENANT_KEYS_SHOWN = """
-SELECT k.version, k.id, k.state, k.created_at, k.renewed_at, m.name AS master_key, m.for_tenant
+SELECT k.version, k.id, k.state, k.withdrawn_by, k.created_at, k.renewed_at, m.name AS master_key, m.for_tenant
 FROM enfilade.tenant_keys k JOIN enfilade.master_keys m ON m.id = k.master_key
 WHERE k.tenant_id = $1 ORDER BY k.version
 """

@@ -70,6 +70,31 @@ async def test_a_withdrawn_key_ends_calls_and_reads_until_it_is_restored(house: 
     assert await _events(owner, "TenantKeyWithdrawn", "TenantKeyRestored") == [{"versions": [1]}, {"versions": [1]}]
 
 
+async def test_what_the_platform_withdrew_a_tenants_owner_neither_restores_nor_destroys(house: House) -> None:
+    platform, owner = house.admin(), house.admin(await _owner_key(house))
+    kept = await _ask(house.client(ACME_USER_KEY))
+    own = (await owner.post("/api/v1/encryption/withdraw")).json()
+    assert (own["state"], own["withdrawn_by"]) == ("withdrawn", "tenant")
+    assert (await owner.post("/api/v1/encryption/withdraw")).json()["code"] == "encryption_key_withdrawn"
+    assert (await owner.post("/api/v1/encryption/restore")).json()["withdrawn_by"] is None
+    assert (await owner.post("/api/v1/encryption/withdraw")).status_code == 200
+    # What the tenant withdrew, the platform may withdraw too; from then on it is the platform's to give back.
+    taken_over = (await platform.post("/api/v1/encryption/withdraw", params=ACME)).json()
+    assert (taken_over["state"], taken_over["withdrawn_by"]) == ("withdrawn", "platform")
+    for verb, body in (("restore", None), ("destroy", {"confirm": "acme"})):
+        refused = await owner.post(f"/api/v1/encryption/{verb}", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (403, "withdrawn_by_platform"), verb
+    for verb in ("withdraw", "rotate"):
+        refused = await owner.post(f"/api/v1/encryption/{verb}")
+        assert (refused.status_code, refused.json()["code"]) == (403, "encryption_key_withdrawn"), verb
+    refused = await owner.put("/api/v1/encryption/master-key", json={"service": None})
+    assert (refused.status_code, refused.json()["code"]) == (403, "encryption_key_withdrawn")
+    shown = (await owner.get("/api/v1/encryption/key")).json()
+    assert (shown["state"], shown["withdrawn_by"]) == ("withdrawn", "platform")
+    assert (await platform.post("/api/v1/encryption/restore", params=ACME)).json()["state"] == "active"
+    assert (await house.client(ACME_USER_KEY).get(f"/v1/responses/{kept}")).status_code == 200
+
+
 async def test_a_destroyed_key_takes_everything_with_it_after_a_confirmation(house: House) -> None:
     caller, owner = house.client(ACME_USER_KEY), house.admin()
     kept = await _ask(caller)

@@ -166,7 +166,7 @@ async def test_a_withdrawn_key_opens_in_no_process_within_a_revision_and_is_rest
     tenant, other = tenants[0], await _started(parts)
     (kept,) = await keep(parts.sealing, parts, tenant)
     assert await kept.open(other) == b"note:0"
-    await parts.sealing.encryption.withdraw(tenant_scope(tenant, "test"))
+    await parts.sealing.encryption.withdraw(tenant_scope(tenant, "test"), by_platform=False)
     for process in (parts.sealing, other, await _started(parts)):
         await _hear(parts, process, tenant)
         process.envelope.check(tenants[1])
@@ -175,7 +175,7 @@ async def test_a_withdrawn_key_opens_in_no_process_within_a_revision_and_is_rest
                 await attempt
         with pytest.raises(KeyWithdrawn):
             process.envelope.seal(tenant, "purpose", b"text", kept.subject)
-    await other.encryption.restore(tenant_scope(tenant, "test"))
+    await other.encryption.restore(tenant_scope(tenant, "test"), by_platform=True)
     for process in (parts.sealing, other):
         await _hear(parts, process, tenant)
         assert await kept.open(process) == b"note:0"
@@ -193,7 +193,7 @@ async def test_an_act_whose_event_was_not_written_is_told_later_once(
 
     monkeypatch.setattr(encryption._acts, "tell", die)
     with pytest.raises(asyncio.CancelledError):
-        await encryption.withdraw(tenant_scope(tenant, "somebody"))
+        await encryption.withdraw(tenant_scope(tenant, "somebody"), by_platform=False)
     monkeypatch.setattr(encryption._acts, "tell", tell)
     for _ in range(2):
         await parts.sealing.renewal.work()
@@ -260,6 +260,9 @@ async def test_a_tenant_brings_its_own_master_key_and_may_take_it_away(
     own.fault = MasterKeyUnavailable("it is away")
     await here.envelope.check_own_keys()
     assert await kept[0].open(here) == b"note:0", "what is in memory serves on"
+    await here.encryption.withdraw(scope, by_platform=False)
+    assert (await here.encryption.status_of(tenant)).state == "withdrawn", "whose keeper is away can withdraw"
+    await here.encryption.restore(scope, by_platform=False)
     own.fault = MasterKeyRefused("the key is disabled")
     await here.envelope.check_own_keys()
     with pytest.raises(KeyWithdrawn, match="the key is disabled"):

@@ -30,7 +30,17 @@ WHERE p.pronamespace IN ('enfilade'::regnamespace, 'enfilade_shared'::regnamespa
 FULL, EDIT, READ = "DELETE INSERT SELECT UPDATE", "INSERT SELECT UPDATE", "SELECT"
 BILLED = ("invoices", "invoice_coverage", "credits", "credit_uses")
 BILLERS = ("billing_profiles",)
-TENANT_KEYS_SEEN = ("tenant_id", "version", "id", "state", "master_key", "created_at", "retired_at", "renewed_at")
+TENANT_KEYS_SEEN = (
+    "tenant_id",
+    "version",
+    "id",
+    "state",
+    "master_key",
+    "created_at",
+    "retired_at",
+    "renewed_at",
+    "withdrawn_by",
+)
 """All but the wrapped key."""
 ISSUERS_SEEN = ("tenant_id", "id", "name", "url", "settings", "secret_print", "version", "created_at")
 """All but the client secret."""

@@ -31,10 +31,12 @@ def test_settings_say_where_the_key_and_the_one_before_are() -> None:
             master_key_service="vault-transit:transit/enfilade",
             previous_master_key=TEXT,
             tenant_master_keys="vault-transit:transit/{tenant}-*",
+            tenant_master_key_check_seconds=5,
         )
     )
     assert choice.current == declared_service("vault-transit:transit/enfilade")
     assert choice.previous == declared_text(TEXT)
+    assert choice.check_every_s == 5.0
     assert choice.own_services == ("vault-transit:transit/{tenant}-*",)
     assert TEXT not in repr(choice)
 

@@ -10,7 +10,7 @@ from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.core.errors import InvalidRequest
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.identity.permissions import ENCRYPTION_MANAGE, ENCRYPTION_READ
-from enfilade.sealing.service import InstallationStatus, KeyVersion, TenantStatus
+from enfilade.sealing.statuses import InstallationStatus, KeyVersion, TenantStatus
 
 ROUTER = APIRouter(prefix="/encryption", tags=["encryption"])
 PlatformReader = Annotated[Actor, Depends(Needs(ENCRYPTION_READ, "platform"))]
@@ -43,6 +43,7 @@ class TenantKeyView(BaseModel):
 
     tenant: str
     state: str = Field(description="active, withdrawn, destroyed, or none when nothing was sealed yet.")
+    withdrawn_by: str | None = Field(description="tenant or platform, while it is withdrawn: who may restore it.")
     versions: list[VersionView]
     subjects: int = Field(description="People and applications with a key.")
     erased_subjects: int
@@ -106,11 +107,17 @@ def _tenant(context: Context, actor: Actor, status: TenantStatus) -> TenantKeyVi
     return TenantKeyView(
         tenant=_name(context, actor),
         state=status.state,
+        withdrawn_by=status.withdrawn_by,
         versions=[_version(version) for version in status.versions],
         subjects=status.subjects,
         erased_subjects=status.erased_subjects,
         outdated_subjects=status.outdated_subjects,
     )
+
+
+def _is_above(actor: Actor) -> bool:
+    """Whether the platform does it, rather than the tenant."""
+    return actor.principal.scope.is_platform
 
 
 def _installation(status: InstallationStatus) -> EncryptionView:
@@ -148,22 +155,21 @@ async def rewrap(context: Context, actor: PlatformManager) -> Renewed:
 @ROUTER.put("/master-key")
 async def declare(context: Context, body: OwnMasterKey, actor: Manager) -> TenantKeyView:
     """Wrap a tenant's key under a master key of the tenant's own. It is tried before anything changes."""
-    by_platform = actor.principal.scope.is_platform
-    await context.encryption.declare(actor.scope, body.service, _name(context, actor), by_platform=by_platform)
+    await context.encryption.declare(actor.scope, body.service, _name(context, actor), by_platform=_is_above(actor))
     return _tenant(context, actor, await context.encryption.status_of(str(actor.tenant)))
 
 
 @ROUTER.post("/withdraw")
 async def withdraw(context: Context, actor: Manager) -> TenantKeyView:
     """Withdraw a tenant's key: nothing of it is read and no call of its is served, within a second, until it is restored."""
-    await context.encryption.withdraw(actor.scope)
+    await context.encryption.withdraw(actor.scope, by_platform=_is_above(actor))
     return _tenant(context, actor, await context.encryption.status_of(str(actor.tenant)))
 
 
 @ROUTER.post("/restore")
 async def restore(context: Context, actor: Manager) -> TenantKeyView:
-    """Give a withdrawn key back."""
-    await context.encryption.restore(actor.scope)
+    """Give a withdrawn key back. What the platform withdrew, only the platform does."""
+    await context.encryption.restore(actor.scope, by_platform=_is_above(actor))
     return _tenant(context, actor, await context.encryption.status_of(str(actor.tenant)))
 
 
@@ -173,5 +179,5 @@ async def destroy(context: Context, body: Confirmation, actor: Manager) -> Tenan
     if body.confirm != _name(context, actor):
         message = "Confirm by the tenant's name: nobody can undo this."
         raise InvalidRequest(message, param="confirm")
-    await context.encryption.destroy(actor.scope)
+    await context.encryption.destroy(actor.scope, by_platform=_is_above(actor))
     return _tenant(context, actor, await context.encryption.status_of(str(actor.tenant)))

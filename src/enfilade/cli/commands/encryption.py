@@ -72,7 +72,7 @@ def withdraw(tenant: TenantOption = None, yes: Yes = False, url: Url = None, key
 
 @APP.command()
 def restore(tenant: TenantOption = None, url: Url = None, key: KeyOption = None) -> None:
-    """Give a withdrawn key back."""
+    """Give a withdrawn key back. What the platform withdrew, only the platform does."""
     remote(url, key).request("POST", "/encryption/restore", params={"tenant": tenant})
     done("The key is restored.")
 
@@ -102,4 +102,6 @@ def _show_tenant(found: dict[str, Any], *, as_json: bool) -> None:
         for one in found["versions"]
     )
     print_table(columns, rows, empty="Nothing was sealed for this tenant yet.")
-    print_fields({name: found[name] for name in ("state", "subjects", "erased_subjects", "outdated_subjects")})
+    print_fields(
+        {name: found[name] for name in ("state", "withdrawn_by", "subjects", "erased_subjects", "outdated_subjects")}
+    )

@@ -23,13 +23,16 @@ CREATE TABLE tenant_keys (
     created_at timestamptz NOT NULL DEFAULT now(),
     retired_at timestamptz,
     renewed_at timestamptz,
+    withdrawn_by text CHECK (withdrawn_by IN ('tenant', 'platform')),
     PRIMARY KEY (tenant_id, version),
-    CHECK ((state = 'destroyed') = (wrapped IS NULL))
+    CHECK ((state = 'destroyed') = (wrapped IS NULL)),
+    CHECK ((state = 'withdrawn') = (withdrawn_by IS NOT NULL))
 );
 CREATE UNIQUE INDEX tenant_keys_active ON tenant_keys (tenant_id) WHERE state = 'active';
 CREATE INDEX tenant_keys_master ON tenant_keys (master_key, tenant_id) WHERE state <> 'destroyed';
 CREATE INDEX tenant_keys_outdated ON tenant_keys (tenant_id) WHERE state = 'retired' AND renewed_at IS NULL;
 COMMENT ON TABLE tenant_keys IS 'Tenants'' keys, wrapped under a master key; the nil tenant''s key seals the platform''s secrets. No role but the owner reads wrapped keys.';
+COMMENT ON COLUMN tenant_keys.withdrawn_by IS 'What the platform withdrew, the platform alone gives back or destroys.';
 COMMENT ON COLUMN tenant_keys.renewed_at IS 'When the last thing sealed under a retired version had been sealed anew.';
 
 CREATE TABLE tenant_master_keys (
@@ -54,6 +57,6 @@ CREATE TABLE sealing_marks (
 );
 COMMENT ON TABLE sealing_marks IS 'Upgrades of sealed things that are finished and need not be looked for again.';
 
-GRANT SELECT (tenant_id, version, id, state, master_key, created_at, retired_at, renewed_at) ON tenant_keys TO enfilade_operator;
+GRANT SELECT (tenant_id, version, id, state, master_key, created_at, retired_at, renewed_at, withdrawn_by) ON tenant_keys TO enfilade_operator;
 GRANT SELECT (id, name, for_tenant, registered_at) ON master_keys TO enfilade_operator;
 GRANT SELECT ON tenant_master_keys TO enfilade_operator;
