@@ -1,0 +1,42 @@
+"""Watching which statements are run for somebody, to compare what is done for one question and for another."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import asyncpg
+
+TYPES = "typeinfo_tree"
+"""The driver's own question about a type, once for each connection."""
+_STATEMENTS: ContextVar[list[str] | None] = ContextVar("statements", default=None)
+
+
+@contextmanager
+def statements_noted() -> Iterator[list[str]]:
+    """What is run in transactions for whatever happens within, in tasks begun there too.
+
+    The driver tells of a statement in the loop's next round: let it turn once before reading the list.
+    """
+    noted: list[str] = []
+    token = _STATEMENTS.set(noted)
+    try:
+        yield noted
+    finally:
+        _STATEMENTS.reset(token)
+
+
+@contextmanager
+def watched(connection: asyncpg.Connection) -> Iterator[None]:
+    """Note this connection's statements, if somebody wants to know."""
+    noted = _STATEMENTS.get()
+    if noted is None:
+        yield
+        return
+
+    def note(record: Any) -> None:
+        if TYPES not in record.query:
+            noted.append(record.query)
+
+    with connection.query_logger(note):
+        yield
