@@ -1,9 +1,10 @@
 """The application: which address leads where."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from enfilade.api import authzen
-from enfilade.api.asgi import AsgiApp, HeaderList, Receive, Scope, Send, send_reply
+from enfilade.api.admin.envelope import Envelope
+from enfilade.api.asgi import HeaderList, Receive, Scope, Send, send_reply
 from enfilade.api.call_addresses import CallAddresses
 from enfilade.api.calls import DataPlane
 from enfilade.api.models import GEMINI, GEMINI_PREFIX, ModelList
@@ -11,10 +12,12 @@ from enfilade.api.models import PREFIX as MODEL_PREFIX
 from enfilade.api.plain_errors import plain_error_body
 from enfilade.api.probes import Probes
 from enfilade.api.responses.addresses import StoredAddresses
+from enfilade.api.served import Served
 from enfilade.core.errors import EnfiladeError, MethodNotAllowed, NotFound
 from enfilade.dialects.types import Registry
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+CALLER = "a key's tenant"
 ADMIN_PREFIXES = ("/api/", "/auth/", "/scim/", *authzen.PREFIXES)
 
 
@@ -28,12 +31,11 @@ class Application:
         models: ModelList,
         stored: StoredAddresses,
         probes: Probes,
-        admin: AsgiApp,
+        admin: Envelope,
     ) -> None:
         """Serve these parts."""
         self._admin = admin
         self._stored = stored
-        self._models = models
         self._data_plane = data_plane
         self._calls = CallAddresses(dialects)
         self._gets: dict[str, Handler] = {
@@ -44,6 +46,16 @@ class Application:
             GEMINI: models.serve,
             "/": self._welcome,
         }
+        self._beneath: dict[str, Handler] = {MODEL_PREFIX: models.serve, GEMINI_PREFIX: models.serve}
+        """By what their addresses begin with."""
+
+    def addresses(self) -> Iterator[Served]:
+        """Everything that is served, from the tables by which requests are led."""
+        yield from (Served("POST", path, CALLER) for path in self._calls.paths())
+        yield from self._stored.addresses()
+        yield from (Served("GET", path, CALLER) for path in self._gets)
+        yield from (Served("GET", f"{prefix}{{name}}", CALLER) for prefix in self._beneath)
+        yield from self._admin.addresses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -63,8 +75,8 @@ class Application:
         if path.startswith(ADMIN_PREFIXES):
             await self._admin(scope, receive, send)
             return
-        handler = self._gets.get(path) or (
-            self._models.serve if path.startswith((MODEL_PREFIX, GEMINI_PREFIX)) else None
+        handler = self._gets.get(path) or next(
+            (handler for prefix, handler in self._beneath.items() if path.startswith(prefix)), None
         )
         if handler is None:
             message = f"There is nothing at {path[:200]}."

@@ -7,6 +7,7 @@ import asyncpg
 
 from enfilade.storage.address import APP, OPERATOR, Address
 from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.watching import watched
 
 CONNECT_TIMEOUT_S = 10.0
 POOL_SIZES = {APP: 8, OPERATOR: 6}
@@ -100,7 +101,8 @@ class Database:
             pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection,
             connection.transaction(isolation=isolation, readonly=readonly),
         ):
-            yield connection
+            with watched(connection):
+                yield connection
 
     async def connect(self, role: str) -> asyncpg.Connection:
         """A connection of one's own as one of the sign-in roles. Raises what the driver raises."""
@@ -117,6 +119,7 @@ class Database:
                 self.address.url, timeout=CONNECT_TIMEOUT_S, server_settings=SESSION_SETTINGS
             )
             try:
-                yield connection
+                with watched(connection):
+                    yield connection
             finally:
                 await connection.close()

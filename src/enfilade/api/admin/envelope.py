@@ -1,17 +1,21 @@
 """Around the admin API: request ids, bodies within bounds, repeated requests, and a last resort for errors."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import structlog
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
+from enfilade.api.admin.addresses import admin_addresses
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.problems import error_reply
 from enfilade.api.admin.security import authenticate
-from enfilade.api.asgi import AsgiApp, CallerLeft, Message, Receive, Scope, Send, read_body
+from enfilade.api.asgi import CallerLeft, Message, Receive, Scope, Send, read_body
+from enfilade.api.served import Served
 from enfilade.core.errors import Conflict, EnfiladeError, InternalError, InvalidRequest
 from enfilade.storage import idempotency
 from enfilade.storage.rounds import collect_left_out
@@ -63,7 +67,7 @@ class _Recorder:
 class Envelope:
     """See the module."""
 
-    def __init__(self, app: AsgiApp, context: AdminContext) -> None:
+    def __init__(self, app: FastAPI, context: AdminContext) -> None:
         """Surround `app`."""
         self._app = app
         self._context = context
@@ -103,6 +107,10 @@ class Envelope:
                 await error_reply(InternalError("Something went wrong inside Enfilade."))(scope, receive, named)
             elif not ended:
                 raise
+
+    def addresses(self) -> Iterator[Served]:
+        """Everything that is served inside."""
+        return admin_addresses(self._app)
 
     async def _apply_here(self) -> None:
         """Whoever changed something finds it in force at this process when they are told so; elsewhere within a second."""

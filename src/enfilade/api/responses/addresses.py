@@ -1,6 +1,6 @@
 """`/v1/responses…` and `/v1/conversations…`: which address and method asks for what."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from enfilade.api.asgi import CallerLeft, HeaderList, Receive, Send, read_body, send_reply
@@ -10,6 +10,7 @@ from enfilade.api.headers import HINTED, client_address, collect, credential
 from enfilade.api.plain_errors import plain_error_body
 from enfilade.api.responses.handlers import Handlers
 from enfilade.api.responses.request import Asked, read_query
+from enfilade.api.served import Served
 from enfilade.core.errors import EnfiladeError, MethodNotAllowed, NotFound
 from enfilade.core.ids import IdFactory
 from enfilade.dialects.codec import Operation
@@ -24,6 +25,8 @@ NAME = "*"
 
 CALLED: Mapping[tuple[str, ...], tuple[str, ...]] = {("responses",): ("POST",)}
 """Where calls to models are made too; they do not come here."""
+
+OWNER = "a key's tenant, and in it the application or user who stored it"
 
 Handler = Callable[[Asked], Awaitable[bytes]]
 Route = tuple[str, ...]
@@ -63,6 +66,14 @@ class StoredAddresses:
     def serves(self, path: str) -> bool:
         """Whether the path is one of these."""
         return any(path == root or path.startswith(f"{root}/") for root in (RESPONSES, CONVERSATIONS))
+
+    def addresses(self) -> Iterator[Served]:
+        """Each, with its methods."""
+        for route, methods in self.routes.items():
+            path = "/v1"
+            for before, part in zip(("", *route), route, strict=False):
+                path += f"/{{{before}}}" if part == NAME else f"/{part}"
+            yield from (Served(method, path, OWNER) for method in methods)
 
     async def serve(self, connection: Connection, receive: Receive, send: Send) -> None:
         """Answer one request."""
