@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
 
 from enfilade.configuration.part import StrictPart
-from enfilade.configuration.values import Label, Name
+from enfilade.configuration.values import GroupName, Label, Name
 
 Email = Annotated[str, Field(min_length=3, max_length=255)]
 
@@ -36,7 +36,7 @@ class User(Part):
 class Group(Part):
     """Some of a tenant's people."""
 
-    name: Name
+    name: GroupName
     """The group's name."""
     members: Annotated[list[Email], Field(max_length=10_000)] = []
     """E-mail addresses of users."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from enfilade.configuration.part import StrictPart
-from enfilade.configuration.values import Duration, Name
+from enfilade.configuration.values import Duration, GroupName, Name
 
 Scopes = Annotated[
     list[str],
@@ -46,7 +46,7 @@ class RoleAssignment(Part):
     """The role's name: a built-in one or one of the tenant's own."""
     user: Annotated[str | None, Field(max_length=255)] = None
     """A user's e-mail address."""
-    group: Name | None = None
+    group: GroupName | None = None
     """A group's name."""
     department: Name | None = None
     """The department where it holds, with its applications and users."""

@@ -140,4 +140,6 @@ Whole = Annotated[int, BeforeValidator(_refuse_truth), Field(ge=0, le=2**53)]
 Count = Annotated[Whole, Field(ge=1)]
 Label = Annotated[str, Field(min_length=1, max_length=200)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
+GroupName = Annotated[str, Field(min_length=1, max_length=256)]
+"""Directories elsewhere have long ones."""
 ModelName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]

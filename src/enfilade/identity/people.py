@@ -193,9 +193,14 @@ class Users:
         await self.revoke_keys(unit, user, "user_removed")
         await drop_assignments(unit, "user", user.id)
         await unit.execute(store.LEAVE_MANAGER, unit.tenant, user.id)
-        await unit.execute(store.LEAVE_GROUPS, unit.tenant, user.id)
+        await self.leave_groups(unit, user)
         await unit.execute(store.REMOVE_USER, unit.tenant, user.id)
         unit.record("UserRemoved", id=user.id)
+        unit.changed()
+
+    async def leave_groups(self, unit: UnitOfWork, user: User) -> None:
+        """Take a user out of all groups, each of which is another group then."""
+        await unit.execute(store.LEAVE_GROUPS, unit.tenant, user.id, to_datetime(self._clock.now_ns()))
         unit.changed()
 
     async def revoke_keys(self, unit: UnitOfWork, user: User, because: str) -> None:

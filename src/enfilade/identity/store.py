@@ -115,7 +115,10 @@ REMOVE_USER = "UPDATE users SET removed_at = now(), version = version + 1 WHERE 
 LEAVE_MANAGER = """
 UPDATE users SET manager_id = NULL, version = version + 1 WHERE tenant_id = $1 AND manager_id = $2
 """
-LEAVE_GROUPS = "DELETE FROM group_members WHERE tenant_id = $1 AND user_id = $2"
+LEAVE_GROUPS = """
+WITH gone AS (DELETE FROM group_members WHERE tenant_id = $1 AND user_id = $2 RETURNING group_id)
+UPDATE groups SET changed_at = $3, version = version + 1 WHERE tenant_id = $1 AND id IN (SELECT group_id FROM gone)
+"""
 # Whether making $3 the manager of $2 would close a circle: $2 is $3, or above $3 already.
 IS_ABOVE = """
 WITH RECURSIVE above AS (

@@ -122,7 +122,7 @@ async def test_groups_have_the_members_that_the_directory_says(place: Place) -> 
     for nobody in (gil["id"], "01a19c21-7200-7000-8000-00000000dead", "no id"):
         more = {"Operations": [{"op": "add", "path": "members", "value": [{"value": nobody}]}]}
         reply = await client.patch(path, json=more)
-        assert is_error(reply, 404)
+        assert is_error(reply, 400, "invalidValue")
         assert reply.json()["detail"].replace(nobody, "X") == "There is no user 'X' in this tenant."
     assert (await client.delete(path)).status_code == 204
     assert is_error(await client.get(path), 404)
@@ -153,7 +153,7 @@ async def test_another_tenants_people_are_not_there(place: Place) -> None:
     assert await names(other, 'userName co "acme" or id pr') == ["gil@globex.example"]
     manager = {"Operations": [{"op": "add", "path": f"{ENTERPRISE}:manager", "value": made["id"]}]}
     gil = (await other.get("Users")).json()["Resources"][0]
-    assert is_error(await other.patch(f"Users/{gil['id']}", json=manager), 404)
+    assert is_error(await other.patch(f"Users/{gil['id']}", json=manager), 400, "invalidValue")
 
 
 async def test_lists_are_filtered_sorted_paged_and_cut(place: Place) -> None:

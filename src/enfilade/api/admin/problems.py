@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from enfilade.api.admin import scim
 from enfilade.api.calls import retry_headers
 from enfilade.configuration.faults import message_of, path_of
 from enfilade.core.errors import EnfiladeError, InternalError, Unauthenticated
@@ -109,9 +110,14 @@ def install_problems(app: FastAPI) -> None:
         return problem_reply(422, "invalid_request", f"{first['path']}: {first['message']}", errors=errors)
 
     @app.exception_handler(HTTPException)
-    async def framework(_request: Request, error: HTTPException) -> JSONResponse:
+    async def framework(request: Request, error: HTTPException) -> Response:
         codes = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed"}
-        reply = problem_reply(error.status_code, codes.get(error.status_code, "invalid_request"), str(error.detail))
+        reply: Response
+        if request.url.path.startswith(f"{scim.PREFIX}/"):
+            reply = scim.refusal(error.status_code, str(error.detail))
+        else:
+            code = codes.get(error.status_code, "invalid_request")
+            reply = problem_reply(error.status_code, code, str(error.detail))
         for name, value in (error.headers or {}).items():
             reply.headers[name] = value
         return reply

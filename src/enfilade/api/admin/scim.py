@@ -20,8 +20,8 @@ from enfilade.identity.errors import VersionMismatch
 from enfilade.identity.permissions import PROVISIONING_WRITE
 from enfilade.identity.provisioning.errors import InvalidSyntax, ScimFault
 from enfilade.identity.provisioning.filters import Path, parse_path
-from enfilade.identity.provisioning.schemas import Kind
-from enfilade.identity.provisioning.service import DEFAULT_COUNT, MAX_COUNT, MAX_START, Listed, Query
+from enfilade.identity.provisioning.resources import DEFAULT_COUNT, MAX_COUNT, MAX_START, Listed, Query
+from enfilade.identity.provisioning.schemas import Kind, known_urn
 
 MEDIA_TYPE = "application/scim+json"
 ERROR_URN = "urn:ietf:params:scim:api:messages:2.0:Error"
@@ -60,13 +60,18 @@ def error_reply(error: EnfiladeError) -> Response:
         kind = "uniqueness" if status == 409 else None
     elif isinstance(error, InvalidRequest) and status in {400, 422}:
         status, kind = 400, "invalidValue"
-    content = {"schemas": [ERROR_URN], "status": str(status), "detail": error.message}
-    reply = JSONResponse(content | ({"scimType": kind} if kind else {}), status, media_type=MEDIA_TYPE)
+    reply = refusal(status, error.message, kind)
     for name, value in retry_headers(error):
         reply.headers[name.decode()] = value.decode()
     if isinstance(error, Unauthenticated):
         reply.headers["www-authenticate"] = "Bearer"
     return reply
+
+
+def refusal(status: int, detail: str, kind: str | None = None) -> Response:
+    """An error in the protocol's form."""
+    content = {"schemas": [ERROR_URN], "status": str(status), "detail": detail}
+    return JSONResponse(content | ({"scimType": kind} if kind else {}), status, media_type=MEDIA_TYPE)
 
 
 async def read_object(request: Request) -> dict[str, Any]:
@@ -135,6 +140,8 @@ class Shown:
 
 def _is(path: Path, urn: str | None, name: str) -> bool:
     same_place = (path.urn or "").lower() == (urn or "").lower() or (urn is None and "core" in (path.urn or ""))
+    if not path.name:
+        return same_place
     return path.name.lower() == name.lower() and (same_place or path.urn is None)
 
 
@@ -157,7 +164,8 @@ def _paths(given: Any) -> tuple[Path, ...]:
     if len(names) > MAX_NAMES:
         message = f"At most {MAX_NAMES} attributes can be named."
         raise InvalidSyntax(message, param="attributes")
-    return tuple(parse_path(name) for name in names)
+    # A schema's name alone means all of its attributes.
+    return tuple(Path(urn, "") if (urn := known_urn(name)) else parse_path(name) for name in names)
 
 
 def query_of(parameters: Mapping[str, Any], shown: Shown) -> Query:
@@ -211,8 +219,16 @@ def resource_reply(
     """One resource, with its version; nothing of it for whoever has that version already."""
     about = resource["meta"]
     headers = {"etag": about["version"]}
-    if request is not None and request.headers.get("if-none-match") == about["version"]:
+    if request is not None and _has(request.headers.get("if-none-match"), about["version"]):
         return Response(status_code=304, headers=headers)
     if status == 201:
         headers["location"] = about["location"]
+    if status == 204:
+        return Response(status_code=204, headers=headers)
     return JSONResponse(shown.of(resource, kind), status, headers, MEDIA_TYPE)
+
+
+def _has(if_none_match: str | None, version: str) -> bool:
+    """Whether one of the tags is the version. They are compared weakly, as RFC 9110 has it for this header."""
+    tags = [tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")]
+    return "*" in tags or version.removeprefix("W/") in tags

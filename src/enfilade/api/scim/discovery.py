@@ -9,8 +9,8 @@ from fastapi.responses import JSONResponse
 from enfilade.api.admin.scim import LIST_URN, MEDIA_TYPE, Client, ScimRoute, base_of
 from enfilade.api.admin.security import Context
 from enfilade.core.errors import NotFound
+from enfilade.identity.provisioning.resources import MAX_COUNT
 from enfilade.identity.provisioning.schemas import ENTERPRISE, ENTERPRISE_USER, GROUPS, USERS, Attribute, Kind
-from enfilade.identity.provisioning.service import MAX_COUNT
 
 ROUTER = APIRouter(tags=["SCIM"], route_class=ScimRoute, include_in_schema=False)
 CORE = "urn:ietf:params:scim:schemas:core:2.0"

@@ -6,7 +6,7 @@ from typing import Any
 
 from enfilade.identity.provisioning.errors import InvalidPath, InvalidSyntax, TooMuch
 from enfilade.identity.provisioning.filters import ChangePath, parse_change_path
-from enfilade.identity.provisioning.schemas import URNS
+from enfilade.identity.provisioning.schemas import ENTERPRISE, ENTERPRISE_USER, URNS, known_urn
 
 PATCH_URN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 MAX_OPERATIONS = 500
@@ -52,6 +52,9 @@ def _expanded(entry: Any) -> Iterator[Operation]:
     if path is not None and not isinstance(path, str):
         message = "`path` is a text."
         raise InvalidPath(message, param="path")
+    if path and known_urn(path) is not None:
+        yield from _of_extension(kind, path, value)
+        return
     if path:
         yield Operation(kind, parse_change_path(path), value)
         return
@@ -59,10 +62,26 @@ def _expanded(entry: Any) -> Iterator[Operation]:
         message = "Without a `path`, `value` is an object, and nothing can be removed."
         raise InvalidSyntax(message, param="value")
     for name, part in value.items():
-        if name.lower() in (urn.lower() for urn in URNS) and isinstance(part, dict):
-            yield from (Operation(kind, parse_change_path(f"{name}:{sub}"), entry) for sub, entry in part.items())
-        elif name.lower() not in {"schemas", "id", "meta"}:
+        if known_urn(name) is not None and isinstance(part, dict):
+            yield from _of_extension(kind, name, part)
+        elif name.lower() not in {"schemas", "id", "meta"} and not _is_foreign(name):
             yield Operation(kind, parse_change_path(name), part)
+
+
+def _of_extension(kind: str, urn: str, value: Any) -> Iterator[Operation]:
+    """A schema's attributes at once, under its name."""
+    if kind == "remove" and known_urn(urn) == ENTERPRISE:
+        value = {attribute.name: None for attribute in ENTERPRISE_USER}
+    if not isinstance(value, dict):
+        message = f"The value of {urn!r} is an object."
+        raise InvalidSyntax(message, param="value")
+    for name, part in value.items():
+        yield Operation(kind, parse_change_path(f"{urn}:{name}"), part)
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether it belongs to a schema that is not known here. It is taken and not kept, as where a whole user is sent."""
+    return name.lower().startswith("urn:") and not name.lower().startswith(tuple(f"{urn.lower()}:" for urn in URNS))
 
 
 def _member(holder: dict[str, Any], name: str) -> Any:

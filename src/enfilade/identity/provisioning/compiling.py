@@ -44,11 +44,20 @@ class Compiler:
         return self._of(attribute, self.condition(tree.condition, attribute))
 
     def _comparison(self, tree: Comparison, within: Attribute | None) -> str:
+        if tree.operator == "pr" and within is None and (parts := self._parts(tree.path)):
+            return "(" + " OR ".join(self._compare(part, sql, "pr", None) for part, sql in parts) + ")"
         holder, attribute = self._resolve(tree.path, within)
         if attribute.sql is None:
             raise _fault(f"nothing is found by {tree.path.name!r}")
         compared = self._compare(attribute, attribute.sql, tree.operator, tree.value)
         return compared if within is not None else self._of(holder, compared)
+
+    def _parts(self, path: Path) -> list[tuple[Attribute, str]]:
+        """Of a complex attribute that has no value of its own: any part that is there makes it be there."""
+        found = self.kind.find(path.urn, path.name) if path.sub is None else None
+        if found is None or found.sub("value"):
+            return []
+        return [(part, part.sql) for part in found.subs if part.sql is not None]
 
     @staticmethod
     def _of(attribute: Attribute, condition: str) -> str:

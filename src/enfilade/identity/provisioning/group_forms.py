@@ -1,39 +1,38 @@
 """Between groups and SCIM's groups, in both directions. Members are ids here: a group may have many."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from enfilade.identity.errors import UnknownPerson
 from enfilade.identity.provisioning.changes import Operation
-from enfilade.identity.provisioning.errors import InvalidPath, NotChangeable, ScimFault, TooMuch
+from enfilade.identity.provisioning.errors import InvalidPath, ScimFault, TooMuch
 from enfilade.identity.provisioning.filters import Combination, Comparison, Filter
+from enfilade.identity.provisioning.resources import refers_to_nobody
 from enfilade.identity.provisioning.schemas import GROUPS, IGNORED
-from enfilade.identity.provisioning.user_forms import meta
+from enfilade.identity.provisioning.user_forms import check_changeable, meta
 
 MAX_MEMBERS = 10_000
-MAX_NAME = 100
+MAX_NAME = 256
 
 
 @dataclass(slots=True)
 class GroupDraft:
     """A group as a client would have it."""
 
-    name: str | None = None
+    name: str = ""
     external_id: str | None = None
-    members: set[str] | None = None
-    """None is as they are."""
+    members: set[str] = field(default_factory=set)
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> "GroupDraft":
         """What a client sends as a whole. Raises ScimFault."""
-        draft = cls(members=set())
+        draft = cls()
         for name, value in body.items():
             if name.lower() in {"id", "meta", "schemas"} or name.lower().startswith("urn:") or name.lower() in IGNORED:
                 continue
             draft._replace(name, value)
-        if draft.name is None:
+        if not draft.name:
             message = "A group has a `displayName`."
             raise ScimFault(message, param="displayName")
         return draft
@@ -56,9 +55,7 @@ class GroupDraft:
         if attribute is None:
             message = f"A group has no attribute {name[:100]!r}."
             raise InvalidPath(message, param="path")
-        if attribute.read_only:
-            message = f"`{attribute.name}` is the server's, and not changed here."
-            raise NotChangeable(message, param="path")
+        check_changeable(attribute, is_removed=value is None)
         if attribute.name == "members":
             self.members = _ids(value)
         elif attribute.name == "displayName":
@@ -67,21 +64,20 @@ class GroupDraft:
             self.external_id = None if value is None else _text(value, "externalId")
 
     def _apply_to_members(self, operation: Operation) -> None:
-        present = self.members if self.members is not None else set()
         condition = operation.path.condition
         if condition is not None:
             chosen = chosen_ids(condition)
             if chosen is None or operation.path.path.sub is not None or operation.kind != "remove":
                 message = 'Members are chosen to be removed, by `members[value eq "ID"]`.'
                 raise InvalidPath(message, param="path")
-            self.members = present - chosen
+            self.members -= chosen
         elif operation.kind == "add":
-            self.members = present | _ids(operation.value)
+            self.members |= _ids(operation.value)
         elif operation.kind == "replace":
             self.members = _ids(operation.value)
         else:
-            # Entra ID and Okta say whom to remove in the value; without one, everybody.
-            self.members = present - _ids(operation.value) if operation.value else set()
+            # Entra ID and Okta say whom to remove in the value; without one, everybody. An empty list names nobody.
+            self.members = set() if operation.value is None else self.members - _ids(operation.value)
         if len(self.members) > MAX_MEMBERS:
             message = f"A group has at most {MAX_MEMBERS} members."
             raise TooMuch(message, param="members")
@@ -120,14 +116,8 @@ def _ids(value: Any) -> set[str]:
         try:
             found.add(str(UUID(identifier)))
         except ValueError:
-            raise unknown_member(identifier) from None
+            raise refers_to_nobody(identifier, "members") from None
     return found
-
-
-def unknown_member(identifier: str) -> UnknownPerson:
-    """The answer for who is not there, or belongs to another tenant."""
-    message = f"There is no user {identifier[:100]!r} in this tenant."
-    return UnknownPerson(message, param="members")
 
 
 def _text(value: Any, label: str) -> str:

@@ -13,7 +13,7 @@ from enfilade.identity.rows import START, check_name, check_version, group_of
 from enfilade.identity.types import SCIM, Group, GroupSpec, Origin, Outcome
 from enfilade.storage.unit_of_work import UnitOfWork
 
-NAME = re.compile(r"[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?")
+NAME = re.compile(r"[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]{0,254}[^\s\x00-\x1f\x7f])?")
 """Directories elsewhere have names of all kinds."""
 
 

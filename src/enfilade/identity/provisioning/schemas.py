@@ -9,6 +9,11 @@ ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 URNS = (ENTERPRISE, CORE_USER, CORE_GROUP)
 
 
+def known_urn(text: str) -> str | None:
+    """The schema of that name, whatever its case."""
+    return next((urn for urn in URNS if urn.lower() == text.lower()), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """An attribute, where its value stands in the database, and where in a person's attributes."""

@@ -56,9 +56,7 @@ class Draft:
         if attribute is None:
             message = f"A user has no attribute {path.name!r}."
             raise InvalidPath(message, param="path")
-        if attribute.read_only:
-            message = f"`{attribute.name}` is the server's, and not changed here."
-            raise NotChangeable(message, param="path")
+        check_changeable(attribute, is_removed=operation.kind == "remove")
         if operation.path.condition is not None:
             message = f"`{attribute.name}` has no values to choose from."
             raise InvalidPath(message, param="path")
@@ -136,6 +134,16 @@ class Draft:
             # Who was let go does not come back because a client leaves this out.
             active=base.active if active is None else active,
         )
+
+
+def check_changeable(attribute: Attribute, *, is_removed: bool) -> None:
+    """Raise NotChangeable for what is the server's, and for taking away what a resource needs."""
+    if attribute.read_only:
+        message = f"`{attribute.name}` is the server's, and not changed here."
+        raise NotChangeable(message, param="path")
+    if is_removed and attribute.required:
+        message = f"`{attribute.name}` is required: it can be replaced, and not removed."
+        raise NotChangeable(message, param="path")
 
 
 def user_resource(user: User, facts: Mapping[str, Any], base: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from enfilade.identity.errors import UnknownPerson
 from enfilade.identity.provisioning.changes import read_operations
 from enfilade.identity.provisioning.errors import InvalidPath, InvalidSyntax, NotChangeable, ScimFault, TooMuch
 from enfilade.identity.provisioning.group_forms import GroupDraft
@@ -118,7 +117,9 @@ def test_what_is_no_patch_or_too_much_of_one_is_refused(body: Any, error: type[E
         ({"op": "replace", "path": "title", "value": "x" * 513}, ScimFault),
         ({"op": "replace", "path": "title", "value": "nul\x00"}, ScimFault),
         ({"op": "replace", "path": "name", "value": "Ana"}, ScimFault),
-        ({"op": "remove", "path": "userName"}, ScimFault),
+        ({"op": "remove", "path": "userName"}, NotChangeable),
+        ({"op": "replace", "path": ENTERPRISE, "value": "x"}, InvalidSyntax),
+        ({"op": "remove", "path": "urn:ietf:params:scim:schemas:core:2.0:User"}, InvalidSyntax),
         ({"op": "replace", "path": "userName", "value": "no address"}, ScimFault),
     ],
 )
@@ -145,6 +146,7 @@ def members(*operations: Any, present: tuple[str, ...] = (ANA, BEN)) -> set[str]
         ({"op": "remove", "path": f'members[value eq "{ANA}" or value eq "{BEN}"]'}, set()),
         ({"op": "Remove", "path": "members", "value": [{"value": ANA}]}, {BEN}),
         ({"op": "remove", "path": "members"}, set()),
+        ({"op": "remove", "path": "members", "value": []}, {ANA, BEN}),
         ({"op": "remove", "path": f'members[value eq "{CID}"]'}, {ANA, BEN}),
         ({"op": "replace", "value": {"displayName": "x", "id": ANA}}, {ANA, BEN}),
     ],
@@ -156,12 +158,14 @@ def test_every_clients_way_to_change_members_is_understood(operation: dict[str, 
 @pytest.mark.parametrize(
     ("operation", "error"),
     [
-        ({"op": "add", "path": "members", "value": [{"value": "no id"}]}, UnknownPerson),
+        ({"op": "add", "path": "members", "value": [{"value": "no id"}]}, ScimFault),
         ({"op": "add", "path": "members", "value": [{"value": 5}]}, ScimFault),
         ({"op": "add", "path": "members", "value": [{}]}, ScimFault),
         ({"op": "remove", "path": 'members[display co "a"]'}, InvalidPath),
         ({"op": "replace", "path": f'members[value eq "{ANA}"].value', "value": BEN}, InvalidPath),
         ({"op": "replace", "path": "displayName", "value": ""}, ScimFault),
+        ({"op": "replace", "path": "displayName", "value": "x" * 257}, ScimFault),
+        ({"op": "remove", "path": "displayName"}, NotChangeable),
         ({"op": "replace", "path": "owner", "value": "x"}, InvalidPath),
         ({"op": "replace", "path": "meta", "value": {}}, NotChangeable),
     ],
