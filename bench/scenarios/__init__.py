@@ -10,6 +10,7 @@ from bench.scenarios import (
     directory,
     fairness,
     flat_memory,
+    fleet,
     holds,
     latency,
     memory,
@@ -40,9 +41,10 @@ SCENARIOS: dict[str, Callable[[Session], list[Row]]] = {
     "cells": cells.run,
     "spend": spend.run,
     "tenants": tenants.run,
+    "fleet": fleet.run,
     "startup": startup.run,
     "memory": memory.run,
     "flat_memory": flat_memory.run,
     "profile": profile.run,
 }
-DEFAULT = [name for name in SCENARIOS if name != "profile"]
+DEFAULT = [name for name in SCENARIOS if name not in {"profile", "fleet"}]

@@ -6,6 +6,7 @@ cell that cannot be brought up to date is named, and keeps nobody but its own te
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import asyncpg
@@ -24,15 +25,18 @@ from enfilade.storage.migrations import (
     pending,
     read_register,
 )
-from enfilade.storage.roles import settler_joined
 
 AT_ONCE = 4
-"""Cells of one server that are brought up to date side by side."""
+"""Cells that are brought up to date side by side."""
+CELLS_A_CONNECTION = 50
+"""A server process remembers every table that it has seen: after so many cells another one goes on."""
 READ_REGISTRY = """
 SELECT id, isolation, cell FROM enfilade.tenants
 WHERE removed_at IS NULL AND (isolation <> 'row' OR cell <> 'home') ORDER BY id
 """
 HAS_REGISTRY = "SELECT to_regclass('enfilade.cell_hosts') IS NOT NULL"
+
+CELL_FAULTS = (EnfiladeError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 log = structlog.get_logger("enfilade.storage.fleet")
 
@@ -135,11 +139,10 @@ class Fleet:
         waiting = [state.cell for state in behind if state.steps and state.fault is None]
         if not waiting:
             return
-        async with database.owner() as connection, settler_joined(connection):
-            queue = iter(waiting)
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(at_once, len(waiting))):
-                    group.create_task(_work(queue, slots, finished))
+        queue = iter(waiting)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(at_once, len(waiting))):
+                group.create_task(_migrate_schemas(database, queue, slots, finished))
 
     def _by_database(self) -> dict[Database, list[Cell]]:
         """All cells, by database; the shared cell of each host is among them whether anybody lives there or not."""
@@ -175,9 +178,9 @@ async def _inspect(database: Database, cells: Sequence[Cell]) -> list[CellState]
         return []
     try:
         async with database.owner() as connection:
-            register = await read_register(connection)
+            register = await read_register(connection, [cell.schema for cell in cells])
             own = await pending(connection) if cells[0].schema == SHARED_SCHEMA else []
-    except (EnfiladeError, asyncpg.PostgresError, OSError) as error:
+    except CELL_FAULTS as error:
         return [CellState(cell, fault=_words(error)) for cell in cells]
     states = []
     for cell in cells:
@@ -191,28 +194,46 @@ async def _inspect(database: Database, cells: Sequence[Cell]) -> list[CellState]
     return states
 
 
-async def _work(queue: Iterator[Cell], slots: asyncio.Semaphore, finished: Progress) -> None:
-    for cell in queue:
-        async with slots:
-            finished(await _attempt(cell, _migrate_schema))
+class _Owner:
+    """The owner's connection to one database, for one cell after the other; a new one now and then."""
+
+    def __init__(self, database: Database, stack: AsyncExitStack) -> None:
+        self._database = database
+        self._stack = stack
+        self._connection: asyncpg.Connection | None = None
+        self._cells = 0
+
+    async def migrate(self, cell: Cell) -> list[Step]:
+        connection = self._connection
+        if connection is None or connection.is_closed() or self._cells == CELLS_A_CONNECTION:
+            await self._stack.aclose()
+            connection = self._connection = await self._stack.enter_async_context(self._database.owner())
+            self._cells = 0
+        self._cells += 1
+        return await migrate_cell(connection, cell.schema)
+
+
+async def _migrate_schemas(
+    database: Database, queue: Iterator[Cell], slots: asyncio.Semaphore, finished: Progress
+) -> None:
+    async with AsyncExitStack() as stack:
+        owner = _Owner(database, stack)
+        for cell in queue:
+            async with slots:
+                state = await _attempt(cell, owner.migrate)
+            finished(state)
 
 
 async def _attempt(cell: Cell, work: Callable[[Cell], Awaitable[list[Step]]]) -> CellState:
     try:
-        steps = await work(cell)
-    except (EnfiladeError, asyncpg.PostgresError, OSError) as error:
+        return CellState(cell, tuple(await work(cell)))
+    except CELL_FAULTS as error:
         return CellState(cell, fault=_words(error))
-    return CellState(cell, tuple(steps))
 
 
 async def _migrate_whole(cell: Cell) -> list[Step]:
     async with cell.database.owner() as connection:
         return await migrate(connection, cell.database.address)
-
-
-async def _migrate_schema(cell: Cell) -> list[Step]:
-    async with cell.database.owner() as connection:
-        return await migrate_cell(connection, cell.schema)
 
 
 def _words(error: Exception) -> str:

@@ -1,5 +1,7 @@
 """Making cells of tenants' own, and unmaking them."""
 
+from datetime import date
+
 import asyncpg
 import structlog
 
@@ -36,18 +38,21 @@ class CellMaker:
             return cell
         if placement.isolation == DATABASE:
             await self._make_database(cell, own_name(tenant))
-        async with cell.database.owner() as connection:
+        async with cell.database.owner() as connection, connection.transaction():
             if placement.isolation == SCHEMA:
                 await migrate_cell(connection, cell.schema)
-            await ensure_partitions(connection, cell.schema, to_datetime(self._clock.now_ns()).date())
+            await ensure_partitions(connection, cell.schema, self._today())
         return cell
+
+    def _today(self) -> date:
+        return to_datetime(self._clock.now_ns()).date()
 
     async def _prepare_host(self, cell: Cell) -> None:
         """Bring the host's own database up to date: it may have been declared a moment ago."""
         host = self._host_of(cell)
         async with host.owner() as connection:
             await migrate(connection, host.address)
-            await ensure_partitions(connection, SHARED_SCHEMA, to_datetime(self._clock.now_ns()).date())
+            await ensure_partitions(connection, SHARED_SCHEMA, self._today())
 
     async def _make_database(self, cell: Cell, name: str) -> None:
         host = self._host_of(cell)
@@ -63,7 +68,7 @@ class CellMaker:
                     )
                     raise StorageFault(message) from error
         async with cell.database.owner() as connection:
-            await migrate(connection, cell.database.address)
+            await migrate(connection, cell.database.address, together=True)
 
     async def drop(self, tenant: str, placement: Placement) -> None:
         """Remove a cell of a tenant's own with everything in it. Does nothing where there is none."""

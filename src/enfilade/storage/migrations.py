@@ -1,7 +1,8 @@
 """Numbered SQL files, applied once each, in order, by one process at a time.
 
-Two sets: `platform` makes the installation's own schema, `cell` makes a place where tenants live. Each file runs
-in one transaction together with the row that says so, hence a file that fails leaves nothing behind.
+Two sets: `platform` makes the installation's own schema, `cell` makes a place where tenants live. A file runs in one
+transaction with the row that says so, hence one that fails leaves nothing behind. A cell of a tenant's own takes all
+its files in one: a commit for each would be most of the time.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import structlog
 
 from enfilade.storage.address import Address
 from enfilade.storage.errors import MigrationFault
-from enfilade.storage.roles import ensure_roles, settler_joined
+from enfilade.storage.roles import acting_for_settler, ensure_roles
 
 PLATFORM_SCHEMA = "enfilade"
 SHARED_SCHEMA = "enfilade_shared"
@@ -29,13 +30,15 @@ CREATE TABLE IF NOT EXISTS enfilade.migrations (
     schema_name text NOT NULL, number integer NOT NULL, name text NOT NULL, checksum text NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (schema_name, number))
 """
-READ_REGISTER = "SELECT schema_name, number, name, checksum FROM enfilade.migrations ORDER BY schema_name, number"
+READ_REGISTER = """
+SELECT schema_name, number, name, checksum FROM enfilade.migrations
+WHERE $1::text[] IS NULL OR schema_name = ANY ($1) ORDER BY schema_name, number
+"""
 REGISTER = "INSERT INTO enfilade.migrations (schema_name, number, name, checksum) VALUES ($1, $2, $3, $4)"
 REGISTER_EXISTS = "SELECT to_regclass('enfilade.migrations') IS NOT NULL"
 LOCK = "SELECT pg_advisory_lock($1)"
 UNLOCK = "SELECT pg_advisory_unlock($1)"
-LOCK_NAMED = "SELECT pg_advisory_lock(hashtextextended($1, 0))"
-UNLOCK_NAMED = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
+LOCK_CELL = "SELECT pg_advisory_xact_lock(hashtextextended('enfilade cell ' || $1, 0))"
 
 log = structlog.get_logger("enfilade.storage.migrations")
 
@@ -82,7 +85,7 @@ async def pending(connection: asyncpg.Connection, schemas: Mapping[str, str] = S
 
     Raises MigrationFault when it was made by a newer program, or when an applied file is not the one we carry.
     """
-    register = await read_register(connection)
+    register = await read_register(connection, list(schemas))
     return [
         step for schema, set_name in schemas.items() for step in lacking(register.get(schema, {}), schema, set_name)
     ]
@@ -92,11 +95,11 @@ Register = dict[str, dict[int, asyncpg.Record]]
 """What was applied: by schema, by number."""
 
 
-async def read_register(connection: asyncpg.Connection) -> Register:
-    """What was applied to this database."""
+async def read_register(connection: asyncpg.Connection, schemas: Sequence[str] | None = None) -> Register:
+    """What was applied to this database, or to these of its schemas."""
     register: Register = {}
     if await connection.fetchval(REGISTER_EXISTS):
-        for row in await connection.fetch(READ_REGISTER):
+        for row in await connection.fetch(READ_REGISTER, schemas):
             register.setdefault(row["schema_name"], {})[row["number"]] = row
     return register
 
@@ -130,24 +133,28 @@ async def require_current(connection: asyncpg.Connection) -> None:
         raise MigrationFault(message)
 
 
-async def migrate_cell(connection: asyncpg.Connection, schema: str) -> list[Step]:
-    """Bring one cell that is a schema up to date, making it if need be; return what was done. Raises MigrationFault."""
-    lock = f"enfilade cell {schema}"
-    await connection.execute(LOCK_NAMED, lock)
-    try:
-        steps = await pending(connection, {schema: "cell"})
+async def migrate_cell(connection: asyncpg.Connection, schema: str, most: int | None = None) -> list[Step]:
+    """Bring one cell that is a schema up to date, making it if need be; return what was done.
+
+    With `most`, by so many files only: a schema of an older version, for rows of that version. All or nothing, in the
+    caller's transaction if there is one. Raises MigrationFault.
+    """
+    async with connection.transaction():
+        await connection.fetchval(LOCK_CELL, schema)
+        steps = (await pending(connection, {schema: "cell"}))[:most]
         if steps:
-            await _apply_all(connection, steps)
+            await _apply(connection, steps)
         return steps
-    finally:
-        if not connection.is_closed():
-            await connection.execute(UNLOCK_NAMED, lock)
 
 
 async def migrate(
-    connection: asyncpg.Connection, address: Address, on_step: Callable[[Step], None] | None = None
+    connection: asyncpg.Connection,
+    address: Address,
+    on_step: Callable[[Step], None] | None = None,
+    *,
+    together: bool = False,
 ) -> list[Step]:
-    """Bring the database's own two schemas up to date and return what was done.
+    """Bring the database's own two schemas up to date and return what was done: file by file, or all of them `together`.
 
     Safe when several processes start at once: one works, the others wait and find nothing left to do.
     Raises MigrationFault when a file fails; the database is then as it was before that file.
@@ -165,7 +172,10 @@ async def migrate(
         steps = await pending(connection)
         if not steps:
             return []
-        await _apply_all(connection, steps, on_step)
+        for part in [steps] if together else [[step] for step in steps]:
+            await _apply(connection, part)
+            if on_step is not None:
+                on_step(part[-1])
         return steps
     finally:
         # A connection that was lost has given its locks back, and must not hide what lost it.
@@ -173,27 +183,27 @@ async def migrate(
             await connection.execute(UNLOCK, MIGRATION_LOCK)
 
 
-async def _apply_all(
-    connection: asyncpg.Connection, steps: Sequence[Step], on_step: Callable[[Step], None] | None = None
-) -> None:
-    async with settler_joined(connection):
-        for step in steps:
-            await _apply(connection, step)
-            if on_step is not None:
-                on_step(step)
-
-
-async def _apply(connection: asyncpg.Connection, step: Step) -> None:
-    migration = step.migration
-    # The one thing a file cannot know is the name of the schema that it is making.
-    sql = re.sub(r"(?<!:):schema\b", f'"{step.schema}"', migration.sql)
+async def _apply(connection: asyncpg.Connection, steps: Sequence[Step]) -> None:
+    """Apply some files in one transaction."""
+    running = steps[0]
     try:
-        async with connection.transaction():
-            await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{step.schema}"')
-            await connection.execute(f'SET LOCAL search_path = "{step.schema}", pg_temp')
-            await connection.execute(sql)
-            await connection.execute(REGISTER, step.schema, migration.number, migration.name, migration.checksum)
+        async with connection.transaction(), acting_for_settler(connection):
+            for running in steps:
+                await _run(connection, running)
+            await connection.executemany(REGISTER, [_registered(step) for step in steps])
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        message = f"Migration {step.schema}/{migration.number:04d}_{migration.name} failed: {error}"
+        message = f"Migration {running.schema}/{running.migration.number:04d}_{running.migration.name} failed: {error}"
         raise MigrationFault(message) from error
-    log.info("migrated", schema=step.schema, number=migration.number, name=migration.name)
+    for step in steps:
+        log.info("migrated", schema=step.schema, number=step.migration.number, name=step.migration.name)
+
+
+async def _run(connection: asyncpg.Connection, step: Step) -> None:
+    # The one thing a file cannot know is the name of the schema that it is making.
+    sql = re.sub(r"(?<!:):schema\b", f'"{step.schema}"', step.migration.sql)
+    prepare = f'CREATE SCHEMA IF NOT EXISTS "{step.schema}"; SET LOCAL search_path = "{step.schema}", pg_temp;'
+    await connection.execute(f"{prepare}\n{sql}")
+
+
+def _registered(step: Step) -> tuple[str, int, str, str]:
+    return step.schema, step.migration.number, step.migration.name, step.migration.checksum

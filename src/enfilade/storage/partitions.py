@@ -1,24 +1,30 @@
 """Monthly partitions of the big tables, made ahead of time."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+import asyncpg
 import structlog
 
 from enfilade.core.clock import Clock, to_datetime
 from enfilade.storage.cells import Cell, CellDirectory
-from enfilade.storage.database import Database
+from enfilade.storage.database import Database, is_connection_fault
 from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.migrations import SHARED_SCHEMA
 
 PARTITIONED = ("calls", "ledger", "events")
 MONTHS_AHEAD = 2
 CHECK_EVERY_S = 6 * 3600
 
-PARTITION_LOCK = 0x706172746974696F  # "partitio"
-
-LOCK = "SELECT pg_advisory_lock($1)"
-UNLOCK = "SELECT pg_advisory_unlock($1)"
-ENSURE_PARTITION = "SELECT ensure_partition($1, $2)"
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('enfilade partitions ' || $1, 0))"
+MISSING = """
+SELECT s.schema, p.parent, m.month FROM unnest($1::text[]) AS s (schema) CROSS JOIN unnest($2::text[]) AS p (parent)
+CROSS JOIN unnest($3::date[]) AS m (month)
+WHERE to_regclass(format('%I.%I', s.schema, p.parent || to_char(m.month, '_YYYYMM'))) IS NULL
+ORDER BY s.schema, p.parent, m.month
+"""
+ENSURE_PARTITION = "SELECT {schema}.ensure_partition($1, $2)"
 
 log = structlog.get_logger("enfilade.storage.partitions")
 
@@ -34,18 +40,21 @@ def months_from(start: date, ahead: int) -> list[date]:
 
 async def ensure_partitions(connection: Any, schema: str, today: date) -> int:
     """Make what a cell lacks for this month and the next ones; return how many were made."""
-    made = 0
-    await connection.execute(f'SET search_path = "{schema}"')
-    # Several processes look at the same time, e.g. when they start.
-    await connection.execute(LOCK, PARTITION_LOCK)
-    try:
-        for parent in PARTITIONED:
-            for month in months_from(today, MONTHS_AHEAD):
-                made += bool(await connection.fetchval(ENSURE_PARTITION, parent, month))
-    finally:
-        if not connection.is_closed():
-            await connection.execute(UNLOCK, PARTITION_LOCK)
-    return made
+    rows = await _missing(connection, [schema], today)
+    return sum([await _make(connection, row) for row in rows])
+
+
+async def _missing(connection: Any, schemas: Sequence[str], today: date) -> list[Any]:
+    rows: list[Any] = await connection.fetch(MISSING, schemas, PARTITIONED, months_from(today, MONTHS_AHEAD))
+    return rows
+
+
+async def _make(connection: Any, row: Any) -> bool:
+    # Each by itself, since it holds its table; several processes look at the same time, e.g. when they start.
+    async with connection.transaction():
+        await connection.fetchval(LOCK, row["schema"])
+        ensure = ENSURE_PARTITION.format(schema=f'"{row["schema"]}"')
+        return bool(await connection.fetchval(ensure, row["parent"], row["month"]))
 
 
 class Partitions:
@@ -66,13 +75,23 @@ class Partitions:
                 by_database.setdefault(cell.database, []).append(cell)
         for database, cells in by_database.items():
             try:
-                async with database.owner() as connection:
-                    for cell in cells:
-                        made += await ensure_partitions(connection, cell.schema, today)
+                made += await self._ensure_in(database, cells, today)
             except DatabaseUnavailable as error:
                 if database is self._cells.home.database:
                     raise
                 log.warning("partitions_not_checked", error=error.message, cell=cells[0].name)
+        return made
+
+    async def _ensure_in(self, database: Database, cells: Sequence[Cell], today: date) -> int:
+        made = 0
+        async with database.owner() as connection:
+            for row in await _missing(connection, [cell.schema for cell in cells], today):
+                try:
+                    made += await _make(connection, row)
+                except asyncpg.PostgresError as error:
+                    if is_connection_fault(error) or row["schema"] == SHARED_SCHEMA:
+                        raise
+                    log.warning("partition_not_made", schema=row["schema"], error=str(error))
         return made
 
     async def run(self) -> None:

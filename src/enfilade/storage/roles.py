@@ -93,28 +93,18 @@ def role_statements(address: Address, present: set[str] | frozenset[str] = froze
     return statements
 
 
-async def join_settler(connection: asyncpg.Connection) -> bool:
-    """Make the owner a member of `settler` for the length of a migration; tell whether it was not one before."""
+@asynccontextmanager
+async def acting_for_settler(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """Within a transaction: the owner may do what `settler` may, until the block ends.
+
+    The membership begins and ends in the transaction. Hence nobody else ever sees it, and whoever dies leaves none:
+    what `settler` may do, the owner should not do by inheritance. Others that begin one wait for the transaction's end.
+    """
     # Since PostgreSQL 16 the maker of a role is a member that may administer it, which is not to act as it.
     kind = "SET" if connection.get_server_version().major >= 16 else "MEMBER"
     if await connection.fetchval(IS_MEMBER, SETTLER, kind):
-        return False
-    await connection.execute(f"GRANT {SETTLER} TO CURRENT_USER")
-    return True
-
-
-async def leave_settler(connection: asyncpg.Connection) -> None:
-    """End the membership: what `settler` may do, the owner should not do by inheritance."""
-    await connection.execute(f"REVOKE {SETTLER} FROM CURRENT_USER")
-
-
-@asynccontextmanager
-async def settler_joined(connection: asyncpg.Connection) -> AsyncIterator[None]:
-    """The owner is a member of `settler` for the length of the block, whichever of its connections migrates in it."""
-    joined = await join_settler(connection)
-    try:
         yield
-    finally:
-        # A connection that was lost has taken nothing back: the next migration, or `enfilade doctor`, comes upon it.
-        if joined and not connection.is_closed():
-            await leave_settler(connection)
+        return
+    await connection.execute(f"GRANT {SETTLER} TO CURRENT_USER")
+    yield
+    await connection.execute(f"REVOKE {SETTLER} FROM CURRENT_USER")

@@ -58,7 +58,7 @@ async def test_processes_that_look_at_the_same_time_make_each_partition_once(dat
     made = await asyncio.gather(
         *(Partitions(CellDirectory(each), ManualClock(NEW_YEAR)).ensure() for each in databases)
     )
-    assert sorted(made) == [0, 0, 0, 9]
+    assert sum(made) == 9
 
 
 async def test_a_process_that_runs_for_months_makes_the_next_ones(parts: Parts, clock: ManualClock) -> None:
