@@ -95,6 +95,10 @@ class CellDirectory:
         """Whether a cell is in the installation's own database."""
         return cell.database is self.home.database
 
+    def placements(self) -> dict[str, Placement]:
+        """Where everybody lives now."""
+        return dict(self._placements)
+
     def placement(self, tenant: str) -> Placement:
         """Where a tenant lives."""
         return self._placements.get(tenant, Placement())

@@ -1,11 +1,13 @@
 """What the platform's operators ask of all tenants at once, wherever these live: one cell after the other.
 
-A cell that cannot be reached is left out and named: `left_out` collects the names for whoever answers.
+A cell that cannot be reached, or fails while it is asked, is left out and named: `left_out` collects the names for
+whoever answers.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -13,6 +15,7 @@ from enfilade.core.scope import Scope
 from enfilade.storage.cells import Cell
 from enfilade.storage.errors import DatabaseUnavailable
 
+T = TypeVar("T")
 _LEFT_OUT: ContextVar[list[str] | None] = ContextVar("left_out", default=None)
 
 log = structlog.get_logger("enfilade.storage.rounds")
@@ -29,6 +32,9 @@ class Asking(Protocol):
 
     async def come_to(self, cell: Cell) -> None:
         """Go on in another cell. Raises DatabaseUnavailable."""
+
+    def visit(self, cell: Cell) -> AbstractAsyncContextManager[None]:
+        """Go on in another cell for a while; what goes wrong there spoils nothing else. Raises DatabaseUnavailable."""
 
     @property
     def current(self) -> Cell:
@@ -53,15 +59,56 @@ def left_out() -> list[str]:
     return list(_LEFT_OUT.get() or ())
 
 
+def leave_out(cell: Cell, error: DatabaseUnavailable) -> None:
+    """Note a cell that the answer has nothing of."""
+    log.warning("cell_left_out", cell=cell.name, error=error.message)
+    names = _LEFT_OUT.get()
+    if names is not None and cell.name not in names:
+        names.append(cell.name)
+
+
 def _goes_around(unit: Asking) -> bool:
     """Whether it is the platform's, and has not gone to act in a tenant."""
     return unit.scope.is_platform and unit.tenant == unit.scope.tenant
 
 
-async def rounds(unit: Asking, tenant: str | None, *, whole: bool = False) -> AsyncIterator[None]:
-    """Come to each cell that a question about this tenant concerns; the unit's statements go there meanwhile.
+def by_cell(unit: Asking, values: Mapping[str, T]) -> dict[Cell, dict[str, T]]:
+    """What belongs to tenants, by the cell in which each lives."""
+    found: dict[Cell, dict[str, T]] = {}
+    for tenant, value in values.items():
+        found.setdefault(unit.places(tenant)[0], {})[tenant] = value
+    return found
 
-    With `whole`, a cell that cannot be reached is an error rather than left out. Raises DatabaseUnavailable.
+
+async def ask_cells(
+    unit: Asking, tenant: str | None, ask: Callable[[], Awaitable[T]], cells: Iterable[Cell] | None = None
+) -> list[T]:
+    """What `ask` finds in each cell that a question about this tenant concerns, or in some of these `cells`.
+
+    The unit's statements go there meanwhile. Of the answer about all tenants a cell that is away is left out. Raises
+    DatabaseUnavailable for the cell of the one tenant that is asked about, and for the installation's own.
+    """
+    if not _goes_around(unit):
+        return [await ask()]
+    began_at = unit.current
+    answers = []
+    for cell in unit.places(tenant) if cells is None else cells:
+        try:
+            async with unit.visit(cell):
+                answers.append(await ask())
+        except DatabaseUnavailable as error:
+            if tenant is not None or cell is unit.places(None)[0]:
+                raise
+            leave_out(cell, error)
+    await unit.come_to(began_at)
+    return answers
+
+
+async def rounds(unit: Asking, tenant: str | None, *, whole: bool = False) -> AsyncIterator[None]:
+    """Come to each cell that a question about this tenant concerns, for what is to be streamed from there.
+
+    With `whole`, a cell that cannot be reached is an error rather than left out; one that fails after it was reached
+    always is. Raises DatabaseUnavailable.
     """
     if not _goes_around(unit):
         yield
@@ -77,10 +124,8 @@ async def fetch_merged(
     unit: Asking, tenant: str | None, key: Callable[[Any], Any], statement: str, *values: object
 ) -> list[Any]:
     """The rows of a statement from every cell that it concerns, in the order of `key`."""
-    rows: list[Any] = []
-    async for _ in rounds(unit, tenant):
-        rows += await unit.fetch(statement, *values)
-    return sorted(rows, key=key)
+    found = await ask_cells(unit, tenant, lambda: unit.fetch(statement, *values))
+    return sorted((row for rows in found for row in rows), key=key)
 
 
 async def fetch_listed(
@@ -114,9 +159,6 @@ async def _come(unit: Asking, cell: Cell, *, whole: bool) -> bool:
     except DatabaseUnavailable as error:
         if whole or cell is unit.places(None)[0]:
             raise
-        log.warning("cell_left_out", cell=cell.name, error=error.message)
-        names = _LEFT_OUT.get()
-        if names is not None and cell.name not in names:
-            names.append(cell.name)
+        leave_out(cell, error)
         return False
     return True

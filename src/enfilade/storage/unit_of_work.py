@@ -1,83 +1,34 @@
 """The only way to a tenant's rows: one transaction, one tenant at a time, with the facts it makes true."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import asyncpg
-import structlog
 
 from enfilade.core.clock import Clock, to_datetime
-from enfilade.core.errors import Conflict
 from enfilade.core.events import Event
 from enfilade.core.scope import Scope
 from enfilade.storage.address import APP, OPERATOR
 from enfilade.storage.announcing import BUMP_REVISION, MARK_TENANT, NOTIFY_REVISION, REVISION_CHANNEL, Announcer
 from enfilade.storage.cells import Cell, CellDirectory
-from enfilade.storage.database import Database
-from enfilade.storage.errors import CellUnavailable, DatabaseUnavailable, UnstorableText
-from enfilade.storage.migrations import PLATFORM_SCHEMA
+from enfilade.storage.errors import CellUnavailable
 from enfilade.storage.rounds import fetch_listed
 from enfilade.storage.shares import ConnectionShares
-
-UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
-MISSING = (
-    asyncpg.UndefinedTableError,
-    asyncpg.UndefinedFunctionError,
-    asyncpg.InvalidSchemaNameError,
-    asyncpg.InvalidCatalogNameError,
+from enfilade.storage.transactions import (
+    SET_PLACE,
+    TenantFinder,
+    Transactions,
+    search_path,
+    translated_absence,
+    translated_conflicts,
 )
-"""What the database says of a cell that is not there."""
-LOOKS_FOR_TENANT = 40
-LOOK_AGAIN_S = 0.05
-"""A tenant that is being moved is nowhere for a moment."""
 
-SET_PLACE = "SELECT set_config('enfilade.tenant', $1, true), set_config('search_path', $2, true)"
-# The place comes first: what `enter` looks into is found by it.
-ENTER = f"""
-SELECT set_config('enfilade.tenant', $1, true), set_config('search_path', $2, true),
-    {PLATFORM_SCHEMA}.enter($1::uuid, $3, $4) AS is_here
-"""
 APPEND_EVENTS = "SELECT append_events($1, $2, $3, $4)"
-
-log = structlog.get_logger("enfilade.storage.unit_of_work")
 
 
 class TakenBack(Exception):
     """The unit of work was taken back on purpose: nothing of it is written."""
-
-
-@dataclass(slots=True)
-class Transactions:
-    """The transactions of one unit of work, one in each database that it comes to. The first is committed last."""
-
-    role: str
-    readonly: bool
-    stack: AsyncExitStack
-    opened: dict[Database, asyncpg.Connection] = field(default_factory=dict)
-
-    async def enter(self, tenant: str, cell: Cell, home_cell: Cell, *, alone: bool) -> asyncpg.Connection | None:
-        """The connection to the cell, with the tenant set; None when the tenant does not live there any more."""
-        try:
-            connection = self.opened.get(cell.database) or await self.open(cell.database)
-            writes = not self.readonly
-            row = await connection.fetchrow(ENTER, tenant, search_path(cell), writes, writes and alone)
-        except MISSING as error:
-            if cell is home_cell:
-                raise
-            # Somebody else's hand removed it, or a move did and this process has not heard of it yet.
-            log.error("cell_missing", cell=cell.name, error=str(error))  # noqa: TRY400
-            message = "The database in which this tenant's data lives is not there, or not as it should be."
-            raise CellUnavailable(message, retry_after=2) from error
-        return connection if row is not None and row["is_here"] else None
-
-    async def open(self, database: Database) -> asyncpg.Connection:
-        """A transaction in a further database."""
-        transaction = database.transaction(self.role, readonly=self.readonly)
-        connection = self.opened[database] = await self.stack.enter_async_context(transaction)
-        return connection
 
 
 class UnitOfWork:
@@ -136,16 +87,42 @@ class UnitOfWork:
         """Go on in another cell, as the platform: it reads all tenants there. Raises DatabaseUnavailable."""
         if cell is self._current:
             return
+        self._check_view(cell)
+        with translated_absence(cell, self._cells.shared):
+            connection = await self._transactions.at(cell.database)
+            # A schema that is gone must not spoil what is asked of the others in its database.
+            async with connection.transaction():
+                await self._transactions.is_let_in(connection, self.tenant, cell, alone=False)
+        self._connection, self._current = connection, cell
+
+    @asynccontextmanager
+    async def visit(self, cell: Cell) -> AsyncIterator[None]:
+        """Go on in another cell for a while, as the platform. What goes wrong there leaves the unit as it was.
+
+        Raises DatabaseUnavailable. Whoever has visited all that they wanted to comes back by `come_to`.
+        """
+        if cell is self._current:
+            yield
+            return
+        self._check_view(cell)
+        before = self._connection, self._current
+        stays = not self._transactions.readonly or cell.database in self._transactions.opened
+        came = False
+        try:
+            async with self._transactions.aside(self.tenant, cell, self._cells.shared) as connection:
+                self._connection, self._current = connection, cell
+                yield
+            came = stays
+        finally:
+            if not came:
+                self._connection, self._current = before
+
+    def _check_view(self, cell: Cell) -> None:
         if not self.scope.is_platform:
             message = "only the platform may look into cells that are not its tenant's own"
             raise PermissionError(message)
         if reason := self._cells.unreached.get(cell.name):
             raise CellUnavailable(reason, retry_after=2)
-        connection = self._transactions.opened.get(cell.database) or await self._transactions.open(cell.database)
-        # A schema that is gone must not spoil what is asked of the others in its database.
-        async with connection.transaction():
-            await self._transactions.enter(self.tenant, cell, self._cells.shared, alone=False)
-        self._connection, self._current = connection, cell
 
     @property
     def current(self) -> Cell:
@@ -159,9 +136,7 @@ class UnitOfWork:
     async def fetch_row_at_home(self, statement: str, *values: object) -> asyncpg.Record | None:
         """The first row of something that belongs to the installation, whose tables the statement names with their schema."""
         home = self._cells.home.database
-        connection = self._transactions.opened.get(home)
-        if connection is None:
-            connection = await self._transactions.open(home)
+        connection = await self._transactions.at(home)
         return await connection.fetchrow(statement, *values)
 
     async def fetch_value(self, statement: str, *values: object) -> Any:
@@ -231,29 +206,6 @@ async def _append(connection: asyncpg.Connection, events: Sequence[Event]) -> No
     )
 
 
-class TenantFinder:
-    """Finds where a tenant lives, also while it is being moved."""
-
-    def __init__(self, cells: CellDirectory) -> None:
-        """Look among these cells."""
-        self.cells = cells
-
-    async def enter(
-        self, tenant: str, cell: Cell, transactions: Transactions, *, alone: bool
-    ) -> tuple[Cell, asyncpg.Connection]:
-        """Enter the cell, or the one that the tenant has gone to meanwhile. Raises CellUnavailable."""
-        for _ in range(LOOKS_FOR_TENANT):
-            if reason := self.cells.unreached.get(cell.name):
-                raise CellUnavailable(reason, retry_after=2)
-            connection = await transactions.enter(tenant, cell, self.cells.shared, alone=alone)
-            if connection is not None:
-                return cell, connection
-            await asyncio.sleep(LOOK_AGAIN_S)
-            cell = await self.cells.find_again(tenant)
-        message = "The tenant is being moved to another cell at the moment."
-        raise CellUnavailable(message, retry_after=2)
-
-
 class Storage:
     """The face of this room for the others."""
 
@@ -284,52 +236,9 @@ class Storage:
             transactions = Transactions(role, readonly, stack)
             cell, _ = await self._find.enter(scope.tenant, cell or self.cells.shared, transactions, alone=alone)
             unit = UnitOfWork(transactions, scope, self._clock, cell, self._find)
-            yield unit
-            if not readonly:
-                await unit.finish()
-                if away := unit.changed_away:
-                    await around.enter_async_context(self.announcer.announced_after(away))
-
-    async def cells_of(self, scope: Scope, *, readonly: bool = True) -> AsyncIterator[UnitOfWork]:
-        """A unit of work of the platform's in each cell, one after the other, for what concerns all tenants.
-
-        A cell that cannot be reached is left out, and tried again by whoever asks the next time. Raises
-        DatabaseUnavailable for the installation's own database.
-        """
-        for cell in self.cells.all():
-            try:
-                async with self.unit_of_work(scope, readonly=readonly, alone=False, cell=cell) as unit:
-                    yield unit
-            except DatabaseUnavailable as error:
-                if cell is self.cells.shared:
-                    raise
-                log.warning("cell_left_out", cell=cell.name, error=error.message)
-
-
-@asynccontextmanager
-async def translated_conflicts() -> AsyncIterator[None]:
-    """Turn what the database refuses for reasons that a caller can mend into our own errors."""
-    try:
-        yield
-    except asyncpg.UniqueViolationError as error:
-        message = "Something of that name, or with that secret, exists already."
-        raise Conflict(message) from error
-    except asyncpg.ForeignKeyViolationError as error:
-        message = "What this refers to was removed meanwhile."
-        raise Conflict(message) from error
-    except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError) as error:
-        message = "Somebody else changed the same things at the same time; nothing was changed by this."
-        raise Conflict(message, retry_after=1) from error
-    except asyncpg.DataError as error:
-        if not isinstance(error, UNSTORABLE) and not isinstance(error.__cause__, UnicodeEncodeError):
-            raise
-        message = "A text in the request holds a character that cannot be stored."
-        raise UnstorableText(message) from error
-    except asyncpg.QueryCanceledError as error:
-        message = "The database took too long to answer; ask for a shorter period or fewer groups."
-        raise DatabaseUnavailable(message, retry_after=5) from error
-
-
-def search_path(cell: Cell) -> str:
-    """Where a cell's statements look for their tables."""
-    return f'"{cell.schema}", "{PLATFORM_SCHEMA}"'
+            with translated_absence(cell, self.cells.shared):
+                yield unit
+                if not readonly:
+                    await unit.finish()
+            if not readonly and (away := unit.changed_away):
+                await around.enter_async_context(self.announcer.announced_after(away))

@@ -10,16 +10,16 @@ from datetime import datetime
 import structlog
 
 from enfilade.access.approvals import store
-from enfilade.access.approvals.cells import tenants_with
 from enfilade.access.approvals.requests import Requests
 from enfilade.access.approvals.rows import ASKED, request_of
 from enfilade.access.approvals.wishes import described
 from enfilade.core.clock import Clock, to_datetime, to_ns, to_rfc3339
 from enfilade.core.errors import Conflict
 from enfilade.identity.rows import text_id
-from enfilade.identity.scopes import tenant_scope
+from enfilade.identity.scopes import system_scope, tenant_scope
 from enfilade.storage.errors import DatabaseUnavailable
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
+from enfilade.storage.visits import fetch_in_cells, for_tenants
 
 LOOK_EVERY_S = 30.0
 TENANTS_AT_ONCE = 500
@@ -38,12 +38,12 @@ class ApprovalKeeper:
 
     async def look(self) -> int:
         """Tell of everything that is due; return how many events it were. Raises DatabaseUnavailable."""
-        now = to_datetime(self._clock.now_ns())
-        told = 0
-        for tenant in await tenants_with(self._storage, store.TENANTS_WITH_DUE, now, TENANTS_AT_ONCE):
-            async with self._storage.unit_of_work(tenant_scope(tenant, "approvals")) as unit:
-                told += await self._tell(unit, now)
-        return told
+        now, scope = to_datetime(self._clock.now_ns()), system_scope("approvals")
+        rows = await fetch_in_cells(
+            self._storage, scope, store.TENANTS_WITH_DUE, now, TENANTS_AT_ONCE, postponed="approvals_postponed"
+        )
+        tenants = [str(row["tenant_id"]) for row in rows]
+        return sum(await for_tenants(tenants, self._look_at, postponed="approvals_postponed"))
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -54,6 +54,10 @@ class ApprovalKeeper:
             except (DatabaseUnavailable, Conflict) as error:
                 log.warning("approvals_postponed", error=error.message)
             await self._clock.sleep(LOOK_EVERY_S)
+
+    async def _look_at(self, tenant: str) -> int:
+        async with self._storage.unit_of_work(tenant_scope(tenant, "approvals")) as unit:
+            return await self._tell(unit, to_datetime(self._clock.now_ns()))
 
     async def _tell(self, unit: UnitOfWork, now: datetime) -> int:
         told = 0

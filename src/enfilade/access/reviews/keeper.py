@@ -2,7 +2,6 @@
 
 import structlog
 
-from enfilade.access.approvals.cells import tenants_with
 from enfilade.access.reviews import store
 from enfilade.access.reviews.answers import Answers
 from enfilade.access.reviews.campaigns import Campaigns
@@ -10,9 +9,10 @@ from enfilade.access.reviews.rows import review_of
 from enfilade.access.reviews.types import Review
 from enfilade.core.clock import Clock, to_datetime, to_ns, to_rfc3339
 from enfilade.core.errors import Conflict
-from enfilade.identity.scopes import tenant_scope
+from enfilade.identity.scopes import system_scope, tenant_scope
 from enfilade.storage.errors import DatabaseUnavailable
 from enfilade.storage.unit_of_work import Storage
+from enfilade.storage.visits import fetch_in_cells, for_tenants
 
 LOOK_EVERY_S = 60.0
 TENANTS_AT_ONCE = 500
@@ -32,11 +32,12 @@ class ReviewKeeper:
 
     async def look(self) -> int:
         """Do everything that is due; return in how many tenants. Raises DatabaseUnavailable."""
-        now = to_datetime(self._clock.now_ns())
-        tenants = await tenants_with(self._storage, store.TENANTS_WITH_DUE, now, TENANTS_AT_ONCE)
-        for tenant in tenants:
-            await self._look_at(tenant)
-        return len(tenants)
+        now, scope = to_datetime(self._clock.now_ns()), system_scope("access_reviews")
+        rows = await fetch_in_cells(
+            self._storage, scope, store.TENANTS_WITH_DUE, now, TENANTS_AT_ONCE, postponed="access_reviews_postponed"
+        )
+        tenants = [str(row["tenant_id"]) for row in rows]
+        return len(await for_tenants(tenants, self._look_at, postponed="access_reviews_postponed"))
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""

@@ -22,7 +22,7 @@ from enfilade.costs.spend.measures import Sums
 from enfilade.costs.spend.report import Cursor, Question, SpendGroup, SpendReport, report_spend
 from enfilade.costs.spend.rollups import read_progress, request_rebuild
 from enfilade.identity.permissions import SPEND_READ, TENANTS_MANAGE
-from enfilade.storage.rounds import left_out
+from enfilade.storage import rounds
 from enfilade.storage.unit_of_work import UnitOfWork
 
 NOUNS = {"tenant", "department", "application", "user", "key"}
@@ -89,7 +89,7 @@ class SpendView(View):
     total: Annotated[SumsView, Field(description="Of all groups, on this page or not.")]
     groups: list[SpendGroupView]
     next: Annotated[str | None, Field(description="The cursor of the next page; null on the last one.")]
-    incomplete: Incomplete = Field(default_factory=left_out)
+    incomplete: Incomplete = Field(default_factory=rounds.left_out)
 
 
 class SpendQuery(Period):
@@ -121,14 +121,19 @@ class SpendQuery(Period):
 class RollUpsView(View):
     """How far the roll-ups are. Reports are right meanwhile: they read the rest from the ledger."""
 
-    caught_up_at: Annotated[datetime | None, Field(description="When they last held everything that was posted.")]
+    caught_up_at: Annotated[
+        datetime | None,
+        Field(description="When they last held everything that was posted: of several cells, the one farthest behind."),
+    ]
     rebuilding: Annotated[int, Field(description="Tenants whose roll-ups wait to be made anew.")]
+    incomplete: Incomplete = Field(default_factory=rounds.left_out)
 
 
 class RebuildView(View):
     """What is made anew."""
 
     tenants: int
+    incomplete: Incomplete = Field(default_factory=rounds.left_out)
 
 
 ROUTER = APIRouter(prefix="/spend", tags=["calls and spend"])
@@ -153,7 +158,7 @@ async def spend(context: Context, actor: Reader, query: Annotated[SpendQuery, Qu
 async def roll_ups(context: Context, actor: Annotated[Actor, Depends(Needs(SPEND_READ))]) -> RollUpsView:
     """Show how far the roll-ups are that reports read."""
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
-        progress = await read_progress(unit)
+        progress = await read_progress(unit, actor.tenant)
     return RollUpsView(caught_up_at=progress.caught_up_at, rebuilding=progress.rebuilding)
 
 

@@ -14,7 +14,7 @@ from enfilade.costs.errors import InvalidRule, RaiseEnded, UnknownRaise
 from enfilade.costs.holds import store
 from enfilade.costs.holds.types import BudgetRule, Raise
 from enfilade.identity.rows import START
-from enfilade.storage.rounds import rounds
+from enfilade.storage.rounds import ask_cells
 from enfilade.storage.unit_of_work import UnitOfWork
 
 MAX_RAISES = 100
@@ -58,8 +58,8 @@ class Raises:
     ) -> dict[str, tuple[Raise, ...]]:
         """The same of budgets that may be in several cells."""
         found: dict[str, tuple[Raise, ...]] = {}
-        async for _ in rounds(unit, tenant):
-            found |= await self.current(unit, budgets)
+        for raises in await ask_cells(unit, tenant, lambda: self.current(unit, budgets)):
+            found |= raises
         return found
 
     async def get(self, unit: UnitOfWork, budget: str, identifier: str) -> Raise:

@@ -18,6 +18,7 @@ from enfilade.storage.cells import Cell
 from enfilade.storage.errors import DatabaseUnavailable, StorageFault
 from enfilade.storage.replicas import is_alive
 from enfilade.storage.unit_of_work import Storage
+from enfilade.storage.visits import in_cells
 from enfilade.storage.writers import Writers
 
 CHUNK = 500
@@ -58,14 +59,7 @@ class Recovery:
 
         One that cannot be settled is reported and stays: it must not keep the others, or a process's start, from it.
         """
-        recovered = 0
-        for cell in self._storage.cells.all():
-            try:
-                recovered += await self._settle_in(cell)
-            except DatabaseUnavailable as error:
-                if cell is self._storage.cells.shared:
-                    raise
-                log.warning("recovery_postponed", error=error.message, cell=cell.name)
+        recovered = sum(await in_cells(self._storage, self._settle_in, postponed="recovery_postponed"))
         if recovered:
             log.warning("calls_recovered", recovered=recovered)
         return recovered

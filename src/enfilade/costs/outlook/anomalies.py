@@ -22,6 +22,7 @@ from enfilade.storage.cells import Cell
 from enfilade.storage.errors import DatabaseUnavailable
 from enfilade.storage.turns import Turns
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
+from enfilade.storage.visits import in_cells
 
 LOOK_EVERY_S = 300.0
 HOURS_EACH_TIME = 2
@@ -108,16 +109,14 @@ class AnomalyWatch:
         now_ns = self._clock.now_ns()
         number = now_ns // (3600 * 10**9)
         count = hours or (HOURS_EACH_TIME if number == self._last_hour else HOURS_ONCE_AN_HOUR)
-        told = 0
-        for cell in self._turns.due():
-            try:
-                told += await self._look_in(cell, now_ns, count)
-            except DatabaseUnavailable as error:
-                if cell is self._storage.cells.shared:
-                    raise
-                log.warning("anomalies_postponed", error=error.message, cell=cell.name)
+        told = await in_cells(
+            self._storage,
+            lambda cell: self._look_in(cell, now_ns, count),
+            postponed="anomalies_postponed",
+            cells=self._turns.due(),
+        )
         self._last_hour = number
-        return told
+        return sum(told)
 
     async def _look_in(self, cell: Cell, now_ns: int, count: int) -> int:
         # The turn lasts as long as this transaction: another process that looks meanwhile finds nothing to do.

@@ -15,8 +15,10 @@ from enfilade.costs.spend import store
 from enfilade.identity.scopes import system_scope
 from enfilade.storage.cells import Cell
 from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.rounds import ask_cells
 from enfilade.storage.turns import Turns
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
+from enfilade.storage.visits import in_cells
 
 ROLL_UP_EVERY_S = 5.0
 ENTRIES_AT_ONCE = 100_000
@@ -33,8 +35,7 @@ class Progress:
     """How far the roll-ups are."""
 
     caught_up_at: datetime | None
-    """When they last held everything that was posted."""
-    watermark: int
+    """When they last held everything that was posted; None where they never did."""
     rebuilding: int
     """Tenants whose roll-ups wait to be made anew."""
 
@@ -59,29 +60,31 @@ class RollUps:
         self._entries_at_once = entries_at_once
         self._values_a_day = values_a_day
         self._caught_up_ns = clock.now_ns()
+        self._behind: dict[Cell, int] = {}
+        """Cells whose turn has not come to its end, and since when."""
 
     @property
     def lag_s(self) -> float:
-        """How long ago the roll-ups last held everything, as far as this process knows."""
-        return max(0, self._clock.now_ns() - self._caught_up_ns) / 1e9
+        """How long ago the roll-ups last held everything, as far as this process knows.
+
+        Cells that cannot be reached do not count: nothing is posted there meanwhile.
+        """
+        cells = self._storage.cells
+        behind = [since for cell, since in self._behind.items() if cell.name not in cells.unreached]
+        return max(0, self._clock.now_ns() - min([self._caught_up_ns, *behind])) / 1e9
 
     async def catch_up(self) -> int:
         """Roll up all that can be, and make anew what waits for it; return how many entries were added.
 
         Where another process is at it, nothing is done. Raises DatabaseUnavailable; finished batches stay.
         """
-        added = 0
-        for cell in self._turns.due():
-            try:
-                added += await self._catch_up_in(cell)
-            except DatabaseUnavailable as error:
-                if cell is self._storage.cells.shared:
-                    raise
-                log.warning("roll_up_postponed", error=error.message, cell=cell.name)
-        return added
+        due = self._turns.due()
+        self._behind = {cell: since for cell, since in self._behind.items() if cell in self._storage.cells.all()}
+        return sum(await in_cells(self._storage, self._catch_up_in, postponed="roll_up_postponed", cells=due))
 
     async def _catch_up_in(self, cell: Cell) -> int:
         added, behind = 0, True
+        self._behind.setdefault(cell, self._clock.now_ns())
         await self._follow_time_zones(cell)
         while behind:
             batch = await self._batch(cell)
@@ -91,9 +94,10 @@ class RollUps:
             pass
         if cell is self._storage.cells.shared:
             async with self._storage.unit_of_work(system_scope("spend"), readonly=True) as unit:
-                progress = await read_progress(unit)
-            if progress.caught_up_at is not None:
-                self._caught_up_ns = to_ns(progress.caught_up_at)
+                progress = await unit.fetch_row(store.PROGRESS)
+            if progress is not None and progress["caught_up_at"] is not None:
+                self._caught_up_ns = to_ns(progress["caught_up_at"])
+        self._behind.pop(cell, None)
         return added
 
     async def _follow_time_zones(self, cell: Cell) -> None:
@@ -138,15 +142,16 @@ class RollUps:
                 log.error("roll_up_failed", error=f"{type(error).__name__}: {error}")  # noqa: TRY400
 
 
-async def read_progress(unit: UnitOfWork) -> Progress:
-    """How far the roll-ups are; of the tenants, those that the unit sees."""
-    row = await unit.fetch_row(store.PROGRESS)
-    assert row is not None
-    return Progress(row["caught_up_at"], row["watermark"], row["rebuilding"])
+async def read_progress(unit: UnitOfWork, tenant: str | None = None) -> Progress:
+    """How far the roll-ups are where a tenant lives; with None, for the platform, in all cells together."""
+    rows = await ask_cells(unit, tenant, lambda: unit.fetch_row(store.PROGRESS))
+    moments = [row["caught_up_at"] for row in rows if row is not None]
+    caught_up_at = None if None in moments else min(moments)
+    return Progress(caught_up_at, sum(row["rebuilding"] for row in rows if row is not None))
 
 
 async def request_rebuild(unit: UnitOfWork, tenant: str | None) -> int:
     """Have the roll-ups of one tenant, or of all, made anew from the ledger; return for how many tenants."""
-    waiting: int = await unit.fetch_value(store.REQUEST_REBUILD, tenant)
+    waiting: int = sum(await ask_cells(unit, tenant, lambda: unit.fetch_value(store.REQUEST_REBUILD, tenant)))
     unit.record("SpendRebuildRequested", tenant=tenant, tenants=waiting)
     return waiting

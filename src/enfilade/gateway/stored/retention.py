@@ -1,6 +1,5 @@
 """What has expired is deleted, a little at a time. It is not shown to anybody meanwhile."""
 
-from datetime import datetime
 from typing import Any
 
 import structlog
@@ -11,6 +10,7 @@ from enfilade.gateway.stored.types import CONVERSATION, RESPONSE, public_id
 from enfilade.identity.scopes import system_scope, tenant_scope
 from enfilade.storage.errors import DatabaseUnavailable
 from enfilade.storage.unit_of_work import Storage
+from enfilade.storage.visits import fetch_in_cells, for_tenants
 
 SWEEP_EVERY_S = 600.0
 TENANTS_AT_ONCE = 500
@@ -34,22 +34,21 @@ class Retention:
 
         Raises DatabaseUnavailable; what was deleted before stays deleted.
         """
-        now = to_datetime(self._clock.now_ns())
         deleted, before = 0, -1
-        while deleted > before and (tenants := await self._tenants(now)):
+        while deleted > before and (tenants := await self._tenants()):
             before = deleted
-            for tenant in tenants:
-                deleted += await self._sweep_tenant(tenant, now)
+            deleted += sum(await for_tenants(tenants, self._sweep_tenant, postponed="retention_postponed"))
         return deleted
 
-    async def _tenants(self, now: datetime) -> list[str]:
-        rows: list[Any] = []
-        async for unit in self._storage.cells_of(system_scope("retention")):
-            rows += await unit.fetch(store.TENANTS_WITH_EXPIRED, now, TENANTS_AT_ONCE)
+    async def _tenants(self) -> list[str]:
+        now, scope = to_datetime(self._clock.now_ns()), system_scope("retention")
+        rows = await fetch_in_cells(
+            self._storage, scope, store.TENANTS_WITH_EXPIRED, now, TENANTS_AT_ONCE, postponed="retention_postponed"
+        )
         return [str(row["tenant_id"]) for row in rows]
 
-    async def _sweep_tenant(self, tenant: str, now: datetime) -> int:
-        deleted = 0
+    async def _sweep_tenant(self, tenant: str) -> int:
+        now, deleted = to_datetime(self._clock.now_ns()), 0
         for kind, statement, event, most in (
             (RESPONSE, store.DELETE_EXPIRED_RESPONSES, "ResponsesExpired", RESPONSES_AT_ONCE),
             (CONVERSATION, store.DELETE_EXPIRED_CONVERSATIONS, "ConversationsExpired", CONVERSATIONS_AT_ONCE),
