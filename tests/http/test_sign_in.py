@@ -18,6 +18,8 @@ from tests.support.world import ACME_ADMIN_KEY, GLOBEX_ADMIN_KEY, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CHANGED = "/api/v1/departments"
+ACME = {"tenant": "acme"}
+VOUCHED = "oidc:login"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -325,6 +327,108 @@ async def test_rights_are_those_of_now(place: Place) -> None:
     await place.house.apply(document)
     assert (await browser.get("/api/v1/whoami")).status_code == 401
     assert (await place.browser().get(await place.depart(place.browser()))).status_code == 403
+
+
+async def test_a_groups_roles_are_assignments_until_a_sign_in_without_the_group(place: Place) -> None:
+    place.issuer.person = _eve("eve-1", "staff", "admins")
+    first = place.house.client(await place.sign_in(place.browser()))
+    assert (await first.get("/api/v1/me")).json()["roles"] == ["admin", "developer"]
+    by_hand = {"role": "operator", "user": "eve-1@acme.example"}
+    admin = place.house.admin()
+    assert (await admin.post("/api/v1/role-assignments", params=ACME, json=by_hand)).status_code == 201
+    assert await _assigned(place, "eve-1") == {("admin", VOUCHED), ("developer", VOUCHED), ("operator", "local")}
+    key = await admin.post(
+        "/api/v1/keys", params=ACME, json={"name": "eves", "user": "eve-1@acme.example", "roles": ["admin", "operator"]}
+    )
+    mine = (await place.house.admin(key.json()["secret"]).get("/api/v1/me")).json()
+    assert "people:read" in mine["permissions"]
+    assert "people:write" not in mine["permissions"], "a key lives on when the issuer has forgotten the person"
+    place.issuer.person = _eve("eve-1", "staff")
+    second = place.house.client(await place.sign_in(place.browser()))
+    for session in (first, second):
+        assert (await session.get("/api/v1/me")).json()["roles"] == ["developer", "operator"]
+    assert await _assigned(place, "eve-1") == {("developer", VOUCHED), ("operator", "local")}
+    told = await _told(place)
+    assert told[-3:] == [("RoleAssigned", "admin"), ("RoleAssigned", "developer"), ("RoleUnassigned", "admin")]
+    # An ordinary sign-in that changes nothing says nothing, and has no other process read the directory anew.
+    await place.sign_in(place.browser())
+    assert await _told(place) == told
+
+
+async def test_a_role_that_was_taken_back_stays_away_while_the_issuer_names_its_group(place: Place) -> None:
+    place.issuer.person = _eve("eve-2", "staff", "admins")
+    session = place.house.client(await place.sign_in(place.browser()))
+    token = place.house.client(place.issuer.token(**_eve("eve-2", "staff", "admins")))
+    assert [(await one.get("/api/v1/keys")).status_code for one in (session, token)] == [200, 200]
+    admin = place.house.admin()
+    found = (await admin.get("/api/v1/role-assignments", params=ACME | {"limit": 500})).json()["items"]
+    (taken,) = [one["id"] for one in found if (one["user"], one["role"]) == ("eve-2@acme.example", "admin")]
+    assert (await admin.delete(f"/api/v1/role-assignments/{taken}", params=ACME)).status_code == 204
+    assert [(await one.get("/api/v1/keys")).status_code for one in (session, token)] == [403, 403]
+    again = place.house.client(await place.sign_in(place.browser()))
+    assert (await again.get("/api/v1/me")).json()["roles"] == ["developer"]
+    # A document that changes the mapping does not give it back either, nor takes what is left.
+    await place.declare(roles={"staff": ["developer"], "admins": ["admin", "auditor"]})
+    assert (await again.get("/api/v1/me")).json()["roles"] == ["auditor", "developer"]
+    assert (await token.get("/api/v1/me")).json()["roles"] == ["auditor", "developer"]
+    by_hand = {"role": "admin", "user": "eve-2@acme.example"}
+    assert (await admin.post("/api/v1/role-assignments", params=ACME, json=by_hand)).status_code == 201
+    assert (await again.get("/api/v1/keys")).status_code == 200
+    # Once the issuer said that the group is gone, naming it again is a new decision, of which an event tells.
+    place.issuer.person = _eve("eve-2", "staff")
+    await place.sign_in(place.browser())
+    place.issuer.person = _eve("eve-2", "staff", "admins")
+    last = place.house.client(await place.sign_in(place.browser()))
+    assert (await last.get("/api/v1/me")).json()["roles"] == ["admin", "auditor", "developer"]
+    assert ("admin", VOUCHED) in await _assigned(place, "eve-2")
+
+
+async def test_what_an_issuer_vouched_for_goes_with_it(place: Place) -> None:
+    place.issuer.person = _eve("eve-3", "admins")
+    await place.sign_in(place.browser())
+    assert await _assigned(place, "eve-3") == {("admin", VOUCHED)}
+    place.is_changed = True
+    assert (await place.house.admin().delete("/api/v1/issuers/login", params=ACME)).status_code == 204
+    assert await _assigned(place, "eve-3") == set()
+
+
+async def test_roles_of_a_tenants_own_are_mapped_by_who_has_them_and_widened_by_who_has_as_much(place: Place) -> None:
+    admin = place.house.admin()
+    made = {"name": "reader", "permissions": ["keys:read"]}
+    assert (await admin.post("/api/v1/roles", params=ACME, json=made)).status_code == 201
+    await place.declare(roles={"staff": ["reader"]}, tenant={"roles": [made]})
+    place.issuer.person = _eve("eve-4", "staff")
+    session = place.house.client(await place.sign_in(place.browser()))
+    assert (await session.get("/api/v1/keys")).status_code == 200
+    tenants_admin = place.house.admin(ACME_ADMIN_KEY)
+    part = issuer_part(place.issuer, roles={"staff": ["reader"], "admins": ["reader"]})
+    refused = await tenants_admin.put("/api/v1/issuers/login", json=part)
+    assert refused.status_code == 403, "who lacks rights maps no role"
+    for permission, status in (("issuers:write", 403), ("people:read", 200)):
+        wider = made | {"permissions": ["keys:read", permission]}
+        changed = await tenants_admin.put("/api/v1/roles/reader", json=wider)
+        assert changed.status_code == status, changed.text
+    assert (await session.get("/api/v1/users")).status_code == 200
+    in_use = await admin.delete("/api/v1/roles/reader", params=ACME)
+    assert (in_use.status_code, in_use.json()["code"]) == (409, "still_in_use")
+
+
+def _eve(name: str, *groups: str) -> dict[str, Any]:
+    return {"sub": name, "email": f"{name}@acme.example", "email_verified": True, "groups": list(groups)}
+
+
+async def _assigned(place: Place, name: str) -> set[tuple[str, str]]:
+    """Roles and sources of a person's assignments."""
+    found = await place.house.admin().get("/api/v1/role-assignments", params=ACME | {"limit": 500})
+    return {(one["role"], one["source"]) for one in found.json()["items"] if one["user"] == f"{name}@acme.example"}
+
+
+async def _told(place: Place) -> list[tuple[str, str]]:
+    """What events say of assignments that an issuer vouches for, in order."""
+    found = await place.house.admin().get("/api/v1/events", params=ACME | {"limit": 500})
+    events = [one for one in found.json()["items"] if one["event"]["data"].get("source") == VOUCHED]
+    events.sort(key=lambda one: one["seq"])
+    return [(one["type"], one["event"]["data"]["role"]) for one in events if one["type"].startswith("Role")]
 
 
 async def test_a_removed_issuer_takes_its_sessions_along(place: Place) -> None:

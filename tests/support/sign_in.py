@@ -50,10 +50,11 @@ class Place:
         reply: httpx2.Response = await self._caller.post("/v1/chat/completions", json=CALL, headers=headers)
         return reply
 
-    async def declare(self, **changes: Any) -> None:
-        """Change what acme says of the issuer."""
+    async def declare(self, *, tenant: dict[str, Any] | None = None, **changes: Any) -> None:
+        """Change what acme says of the issuer, and of itself."""
         self.is_changed = True
         document = world()
+        document["tenants"][0] |= tenant or {}
         document["tenants"][0]["issuers"] = [issuer_part(self.issuer, **changes)]
         await self.house.apply(document)
 

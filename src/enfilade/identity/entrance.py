@@ -5,11 +5,11 @@ import hashlib
 from enfilade.core.clock import Clock, to_ns
 from enfilade.identity.errors import TenantSuspended
 from enfilade.identity.principals import Principal, Principals
+from enfilade.identity.roles.types import source_of
 from enfilade.identity.scopes import tenant_scope
 from enfilade.identity.sign_in.errors import InvalidSession
 from enfilade.identity.sign_in.sessions import PREFIX, Sessions, tenant_of
 from enfilade.identity.sign_in.types import Session
-from enfilade.identity.tokens.arrivals import roles_of
 from enfilade.identity.tokens.book import IssuerBook
 from enfilade.identity.tokens.service import Tokens
 from enfilade.identity.types import ACTIVE
@@ -102,14 +102,15 @@ class Entrance:
     def _principal(self, session: Session) -> Principal | None:
         """None when the person is gone, or the issuer that vouched for them."""
         roles: tuple[str, ...] = ()
+        source = None
         if session.issuer is not None:
             issuer = self._issuers.issuer(session.tenant, session.issuer)
             if issuer is None:
                 return None
-            roles = roles_of(issuer, session.groups)
+            roles, source = issuer.roles_of(session.groups), source_of(issuer.name)
         expires_ns = to_ns(session.expires_at)
         return self._principals.of_person(
-            session.tenant, session.user_id, name="session", expires_ns=expires_ns, roles=roles
+            session.tenant, session.user_id, name="session", expires_ns=expires_ns, roles=roles, source=source
         )
 
 

@@ -143,14 +143,26 @@ class Principals:
         return entry.users.get(identifier) if entry else None
 
     def of_person(
-        self, tenant: str, identifier: str, *, name: str, expires_ns: int, roles: Iterable[str] = ()
+        self,
+        tenant: str,
+        identifier: str,
+        *,
+        name: str,
+        expires_ns: int,
+        roles: Iterable[str] = (),
+        source: str | None = None,
     ) -> Principal | None:
-        """A person with the rights that they have now, and those of further `roles`; None for nobody of the tenant."""
+        """A person with the rights that they have now, and those of further `roles`; None for nobody of the tenant.
+
+        With a `source`, of the roles those only that are assigned to them by it at this moment.
+        """
         entry = self._tenants.get(tenant)
         user = entry.users.get(identifier) if entry else None
         if entry is None or user is None:
             return None
         temporary = self.temporary.roles(tenant, identifier)
+        if source is not None:
+            roles = entry.standing.vouched_roles(user.id, source).intersection(roles)
         rights = entry.standing.of_user(user.id, (*user.spec.roles, *roles), temporary)
         scope = person_scope(tenant, user.id, rights, department=user.department_id)
         # Whoever remembers this forgets it when a right for a time begins or ends.
@@ -172,7 +184,7 @@ class Principals:
         user = entry.users.get(identifier) if entry else None
         if entry is None or user is None:
             return None
-        return entry.standing.of_user(user.id, user.spec.roles, self.temporary.roles(tenant, identifier))
+        return entry.standing.of_person(user.id, user.spec.roles, self.temporary.roles(tenant, identifier))
 
     def user_scope(self, tenant: str, identifier: str) -> Scope | None:
         """The scope of a user with the rights that they have now; None for nobody."""

@@ -24,7 +24,7 @@ class AssignmentView(AssignmentBody):
     id: str
     tenant: str
     source: str
-    """`local`, or the issuer whose groups it comes from: each sign-in makes those anew."""
+    """`local`, or `oidc:` and the issuer whose groups it comes from: each sign-in makes those anew."""
     created_at: datetime
 
 
@@ -71,7 +71,7 @@ async def create(context: Context, body: AssignmentBody, actor: Writer) -> Assig
 
 @ROUTER.delete("/{id}", status_code=204)
 async def remove(context: Context, id: Id, actor: Writer) -> None:  # noqa: A002 - the name in the path
-    """Take a role back: whoever had it lacks it within a second."""
+    """Take a role back: whoever had it lacks it within a second. One of an issuer's is withheld while it names the group."""
     assignments = context.rooms.identity.assignments
     async with context.storage.unit_of_work(actor.scope) as unit:
         found = await assignments.get(unit, id)

@@ -1,6 +1,5 @@
 """Roles of a tenant's own, and who has which role where."""
 
-from collections.abc import Collection
 from typing import Any
 
 from enfilade.core.errors import StillInUse
@@ -16,13 +15,12 @@ from enfilade.identity.errors import (
 from enfilade.identity.permissions import PLATFORM_ROLES, ROLES_WRITE, TENANT_PERMISSIONS, TENANT_ROLES
 from enfilade.identity.roles import store
 from enfilade.identity.roles.granting import check_grant, check_roles, check_standing, table_of
-from enfilade.identity.roles.types import AssignmentSpec, NamedAssignment, Role, RoleSpec
+from enfilade.identity.roles.types import LOCAL, AssignmentSpec, NamedAssignment, Role, RoleSpec, source_of
 from enfilade.identity.rows import START, check_name, check_version
 from enfilade.identity.types import Outcome
 from enfilade.storage.unit_of_work import UnitOfWork
 
 MAX_DESCRIPTION = 500
-LOCAL = "local"
 
 
 class RoleBook:
@@ -95,7 +93,7 @@ class RoleBook:
         check_version(expected, role.version)
         check_grant(unit, role.spec.permissions, param="name")
         if await unit.fetch_value(store.ROLE_IN_USE, unit.tenant, role.spec.name):
-            message = f"Users, groups or keys still have the role {role.spec.name!r}."
+            message = f"Users, groups, keys or issuers still have the role {role.spec.name!r}."
             raise StillInUse(message)
         await unit.execute(store.DELETE_ROLE, unit.tenant, role.id)
         unit.record("RoleRemoved", id=role.id, name=role.spec.name)
@@ -175,31 +173,21 @@ class Assignments:
         return await self.get(unit, identifier), Outcome.CREATED
 
     async def remove(self, unit: UnitOfWork, identifier: str) -> None:
-        """Take a role back. Raises UnknownAssignment, RightsExceeded."""
+        """Take a role back. Raises UnknownAssignment, RightsExceeded.
+
+        One for which an issuer vouches does not come back at the next sign-in: it is withheld while the issuer goes on
+        naming the group that gives it. Whoever may assign the role can give it again, by hand.
+        """
         present = await self.get(unit, identifier)
         table = await table_of(unit)
         place = await self.department_of(unit, present), present.application_id
         check_grant(unit, {*table.get(present.role, ()), ROLES_WRITE}, *place, param="role")
         await unit.execute(store.DELETE_ASSIGNMENT, unit.tenant, present.id)
+        if present.source != LOCAL:
+            issuer = present.source.removeprefix(source_of(""))
+            await unit.execute(store.WITHHOLD, unit.tenant, present.user_id, issuer, present.role)
         subjects = [present.user_id, present.group_id, present.department_id, present.application_id]
         _record(unit, "RoleUnassigned", present.id, present.role, subjects, present.source)
-
-    async def replace(self, unit: UnitOfWork, user_id: str, source: str, wanted: Collection[str]) -> None:
-        """Make a user's assignments of a source, e.g. `oidc:corp`, exactly these roles in the whole tenant.
-
-        The source was entrusted with them by somebody who had the rights. A role that there is no more is left out.
-        """
-        table = await table_of(unit)
-        rows = await unit.fetch(store.ASSIGNMENTS_OF_SOURCE, unit.tenant, user_id, source)
-        present = {row["role"]: str(row["id"]) for row in rows}
-        for role in sorted(present.keys() - set(wanted)):
-            await unit.execute(store.DELETE_ASSIGNMENT, unit.tenant, present[role])
-            _record(unit, "RoleUnassigned", present[role], role, [user_id, None, None, None], source)
-        for role in sorted({role for role in wanted if role in table} - present.keys()):
-            identifier = self._ids.new_id()
-            subjects = [user_id, None, None, None]
-            await unit.execute(store.INSERT_ASSIGNMENT, unit.tenant, identifier, role, *subjects, source)
-            _record(unit, "RoleAssigned", identifier, role, subjects, source)
 
     async def _find(self, unit: UnitOfWork, kind: str, name: str) -> Any:
         row = await unit.fetch_row(store.FIND_SUBJECT[kind], unit.tenant, name)

@@ -3,14 +3,12 @@
 Everybody who makes a scope for a person asks the directory's section `Principals`, which has this worked out:
 
 * `principals.rights(tenant_id, user_id) -> Rights | None`: None for a person who is not there or not active.
-* `principals.user_scope(tenant_id, user_id, actor=None) -> Scope | None`: the scope of a session or of a token,
-  with the actor `user:<id>` unless another is given.
 * A key that stands for a user has what its own roles and scopes name and the user has now (`Rights.only`).
 
-Roles that come with a sign-in are assignments too: `Assignments.replace(unit, user_id, source, wanted)` makes those of
-the source `oidc:<issuer>` exactly the wanted ones, in the unit of work of the sign-in. They are exempt from the rule
-that nobody grants what they lack, because the mapping was declared by somebody who had the rights: whoever
-declares a mapping of groups to roles calls `RoleBook.check_grant(unit, role)` for each role when it is declared.
+Roles for which an issuer vouches are assignments too, of the source `oidc:<issuer>` (`tokens/vouched.py`). They hold in
+the sessions that the issuer vouched for and in its tokens, not in keys, which would have them when the issuer has long
+forgotten the person. They are exempt from the rule that nobody grants what they lack: an issuer is
+declared by somebody who has all of a tenant's rights.
 """
 
 from collections.abc import Iterable, Mapping

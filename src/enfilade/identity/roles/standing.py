@@ -17,7 +17,7 @@ from enfilade.identity.roles.effective import (
     role_table,
 )
 from enfilade.identity.roles.narrowing import narrowing_of
-from enfilade.identity.roles.types import BrokenGlass, SecuritySettings
+from enfilade.identity.roles.types import LOCAL, BrokenGlass, SecuritySettings
 from enfilade.storage.unit_of_work import UnitOfWork
 
 DEFAULTS = SecuritySettings()
@@ -29,7 +29,9 @@ class Standing:
 
     table: RoleTable
     assignments: dict[str, list[Assignment]] = field(default_factory=dict)
-    """By the id of the user who has them, by themselves or through a group."""
+    """By the id of the user who has them, by themselves or through a group: those that somebody made."""
+    vouched: dict[str, dict[str, list[Assignment]]] = field(default_factory=dict)
+    """Those for which issuers vouch, by user and source."""
     settings: SecuritySettings = DEFAULTS
     glass: dict[str, list[BrokenGlass]] = field(default_factory=dict)
     """What is open, by who opened it."""
@@ -41,6 +43,15 @@ class Standing:
         if assignments or temporary:
             return add_up(self.table, roles, (*(assignments or ()), *temporary))
         return self.of_roles(roles)
+
+    def of_person(self, user: str, roles: tuple[str, ...], temporary: tuple[Assignment, ...] = ()) -> Rights:
+        """All that a user has, also what issuers vouch for."""
+        vouched = (held for found in self.vouched.get(user, {}).values() for held in found)
+        return self.of_user(user, roles, (*temporary, *vouched))
+
+    def vouched_roles(self, user: str, source: str) -> frozenset[str]:
+        """The roles that a user has of one source."""
+        return frozenset(held.role for held in self.vouched.get(user, {}).get(source, ()))
 
     def of_roles(self, roles: tuple[str, ...]) -> Rights:
         """What roles alone include."""
@@ -100,7 +111,11 @@ async def load_standing(unit: UnitOfWork, wanted: Collection[str] | None) -> Map
         return standing
 
     for row in await unit.fetch(store.LOAD_ASSIGNMENTS, tenants):
-        of(row).assignments.setdefault(str(row["member"]), []).append(assignment_of(row))
+        found_one, member = assignment_of(row), str(row["member"])
+        if found_one.source == LOCAL:
+            of(row).assignments.setdefault(member, []).append(found_one)
+        else:
+            of(row).vouched.setdefault(member, {}).setdefault(found_one.source, []).append(found_one)
     for row in await unit.fetch(store.LOAD_SETTINGS, tenants):
         of(row).settings = settings_of(row)
     for row in await unit.fetch(store.LOAD_GLASS, tenants):

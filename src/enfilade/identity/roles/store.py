@@ -14,6 +14,8 @@ ROLE_IN_USE = """
 SELECT EXISTS (SELECT FROM role_assignments WHERE tenant_id = $1 AND role = $2)
     OR EXISTS (SELECT FROM users WHERE tenant_id = $1 AND $2 = ANY (roles) AND removed_at IS NULL)
     OR EXISTS (SELECT FROM keys WHERE tenant_id = $1 AND $2 = ANY (roles) AND revoked_at IS NULL)
+    OR EXISTS (SELECT FROM issuers WHERE tenant_id = $1
+        AND jsonb_path_exists(settings, '$.roles.*[*] ? (@ == $role)', jsonb_build_object('role', $2::text)))
 """
 
 # Who has which role where.
@@ -42,7 +44,11 @@ WHERE s.tenant_id = $1 AND s.role = $2 AND s.user_id IS NOT DISTINCT FROM $3 AND
     AND s.department_id IS NOT DISTINCT FROM $5 AND s.application_id IS NOT DISTINCT FROM $6 AND s.source = $7
 """
 )
-ASSIGNMENTS_OF_SOURCE = "SELECT id, role FROM role_assignments WHERE tenant_id = $1 AND user_id = $2 AND source = $3"
+WITHHOLD = """
+UPDATE identities SET withheld = array_append(array_remove(withheld, $4), $4)
+WHERE tenant_id = $1 AND user_id = $2
+    AND issuer_id IN (SELECT id FROM issuers WHERE tenant_id = $1 AND name = $3)
+"""
 INSERT_ASSIGNMENT = """
 INSERT INTO role_assignments (tenant_id, id, role, user_id, group_id, department_id, application_id, source)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

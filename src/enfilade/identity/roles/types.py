@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+LOCAL = "local"
+"""The source of assignments that somebody made by hand."""
 OperatorAccess = Literal["standing", "break_glass"]
+
+
+def source_of(issuer: str) -> str:
+    """The source of assignments for which an issuer of this name vouches."""
+    return f"oidc:{issuer}"
 
 
 @dataclass(frozen=True, slots=True)

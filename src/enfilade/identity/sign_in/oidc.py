@@ -158,7 +158,7 @@ class OpenIdSignIn:
             parsed = await self._checked(issuer, reply, nonce)
             person = person_in(issuer, parsed.claims)
             async with self._storage.unit_of_work(tenant_scope(issuer.tenant, "sign_in")) as unit:
-                user = await self._arrivals.arrive(unit, issuer, person)
+                user = await self._arrivals.sign_in(unit, issuer, person)
                 if former is not None and tenant_of(former) == issuer.tenant:
                     await self._sessions.revoke_token(unit, former, "signed_in_again")
                 session = await self._sessions.start(

@@ -14,6 +14,7 @@ from enfilade.identity.tokens.arrivals import Arrivals
 from enfilade.identity.tokens.book import IssuerBook
 from enfilade.identity.tokens.issuers import Issuers
 from enfilade.identity.tokens.service import Tokens
+from enfilade.identity.tokens.vouched import VouchedRoles
 
 
 class SignIn:
@@ -31,8 +32,9 @@ class SignIn:
         clock, storage = means.clock, means.storage
         self.sessions = sessions
         self.book = IssuerBook(means.fetcher, clock)
-        self.issuers = Issuers(means.ids, clock, self.book, means.sealer)
-        arrivals = Arrivals(users, clock, refresh)
+        vouched = VouchedRoles(means.ids)
+        self.issuers = Issuers(means.ids, clock, self.book, means.sealer, vouched)
+        arrivals = Arrivals(users, vouched, clock, refresh)
         self.tokens = Tokens(self.book, principals, arrivals, storage, clock)
         exchange = TokenExchange(self.book, self.issuers, means.fetcher)
         self.oidc = OpenIdSignIn(means, self.book, self.tokens, arrivals, sessions, exchange)

@@ -10,13 +10,13 @@ from enfilade.identity.people import Users
 from enfilade.identity.rows import EMAIL, check_name
 from enfilade.identity.tokens import store
 from enfilade.identity.tokens.jws import claim_at, refused
-from enfilade.identity.tokens.types import Issuer
+from enfilade.identity.tokens.types import MAX_GROUP, Issuer
+from enfilade.identity.tokens.vouched import VouchedRoles
 from enfilade.identity.types import Origin, UserSpec
 from enfilade.storage.unit_of_work import UnitOfWork
 
 MAX_SUBJECT = 255
 MAX_GROUPS = 500
-MAX_GROUP = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +49,27 @@ def groups_in(issuer: Issuer, claims: dict[str, Any]) -> tuple[str, ...]:
     """The groups that the claims name and that give a role: no others are of interest, nor kept."""
     found = claim_at(claims, issuer.settings.claims.groups)
     listed = found if isinstance(found, list) else [found]
-    named = {group for group in listed[:MAX_GROUPS] if isinstance(group, str)}
+    named = {group for group in listed[:MAX_GROUPS] if isinstance(group, str) and len(group) <= MAX_GROUP}
     return tuple(sorted(named & issuer.settings.roles.keys()))
-
-
-def roles_of(issuer: Issuer, groups: tuple[str, ...]) -> tuple[str, ...]:
-    """The roles that the groups give now."""
-    return tuple(sorted({role for group in groups for role in issuer.settings.roles.get(group, ())}))
 
 
 class Arrivals:
     """Finds or makes the user behind a person."""
 
-    def __init__(self, users: Users, clock: Clock, refresh: Callable[[], Awaitable[object]]) -> None:
+    def __init__(
+        self, users: Users, vouched: VouchedRoles, clock: Clock, refresh: Callable[[], Awaitable[object]]
+    ) -> None:
         """After a change, `refresh` lets this process know of it at once."""
         self._users = users
+        self._vouched = vouched
         self._clock = clock
         self.refresh = refresh
+
+    async def sign_in(self, unit: UnitOfWork, issuer: Issuer, person: Person) -> str:
+        """Like `arrive`, and the user has the roles that the person's groups give, and no others of the issuer's."""
+        user = await self.arrive(unit, issuer, person)
+        await self._vouched.arrive(unit, issuer, user, person.groups)
+        return user
 
     async def arrive(self, unit: UnitOfWork, issuer: Issuer, person: Person) -> str:
         """The id of the user. Raises InvalidToken for somebody who is no user and may not become one."""

@@ -24,6 +24,7 @@ class IssuerBook:
         self._clock = clock
         self._by_tenant: dict[str, list[Issuer]] = {}
         self._identities: dict[str, dict[tuple[str, str], str]] = {}
+        self._withheld: dict[str, dict[tuple[str, str], frozenset[str]]] = {}
         self._secrets: dict[str, bytes] = {}
         self._by_url: dict[str, list[Issuer]] = {}
         self._publications: dict[str, tuple[tuple[Any, ...], Publications]] = {}
@@ -57,6 +58,10 @@ class IssuerBook:
     def user_of(self, issuer: Issuer, subject: str) -> str | None:
         """The id of the user whom the issuer knows as `subject`."""
         return self._identities.get(issuer.tenant, {}).get((issuer.id, subject))
+
+    def withheld(self, issuer: Issuer, user: str) -> frozenset[str]:
+        """The roles that somebody took back from a user, although the issuer goes on vouching for them."""
+        return self._withheld.get(issuer.tenant, {}).get((issuer.id, user), frozenset())
 
     def publications(self, issuer: Issuer) -> Publications:
         """What the issuer publishes. It is kept when other things about the issuer change."""
@@ -100,10 +105,14 @@ class IssuerBook:
             if row["client_secret"] is not None:
                 secrets[issuer.id] = bytes(row["client_secret"])
         identities: dict[str, dict[tuple[str, str], str]] = {}
+        withheld: dict[str, dict[tuple[str, str], frozenset[str]]] = {}
         for row in await unit.fetch(store.LOAD_IDENTITIES, wanted):
             known = identities.setdefault(str(row["tenant_id"]), {})
             known[str(row["issuer_id"]), row["subject"]] = str(row["user_id"])
-        return lambda: self.install(issuers, identities, secrets, tenants)
+            if row["withheld"]:
+                place = str(row["issuer_id"]), str(row["user_id"])
+                withheld.setdefault(str(row["tenant_id"]), {})[place] = frozenset(row["withheld"])
+        return lambda: self.install(issuers, identities, secrets, tenants, withheld)
 
     def install(
         self,
@@ -111,11 +120,13 @@ class IssuerBook:
         identities: dict[str, dict[tuple[str, str], str]],
         secrets: dict[str, bytes],
         tenants: Collection[str] | None,
+        withheld: dict[str, dict[tuple[str, str], frozenset[str]]] | None = None,
     ) -> None:
         """Know these from now on, of these tenants or of all."""
         for tenant in list(self._by_tenant | self._identities) if tenants is None else tenants:
-            self._by_tenant.pop(tenant, None)
-            self._identities.pop(tenant, None)
+            for known in (self._by_tenant, self._identities, self._withheld):
+                known.pop(tenant, None)
+        self._withheld |= withheld or {}
         self._by_tenant |= issuers
         self._identities |= identities
         by_url: dict[str, list[Issuer]] = {}

@@ -16,7 +16,8 @@ from enfilade.identity.tokens.book import IssuerBook
 from enfilade.identity.tokens.errors import UnknownIssuer
 from enfilade.identity.tokens.keys import ALGORITHMS
 from enfilade.identity.tokens.rows import issuer_of
-from enfilade.identity.tokens.types import Issuer, IssuerSettings, IssuerSpec
+from enfilade.identity.tokens.types import MAX_GROUP, Issuer, IssuerSettings, IssuerSpec
+from enfilade.identity.tokens.vouched import VouchedRoles
 from enfilade.identity.types import Outcome
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -48,12 +49,15 @@ class SecretSealer(Protocol):
 class Issuers:
     """The use cases of issuers."""
 
-    def __init__(self, ids: IdFactory, clock: Clock, book: IssuerBook, sealer: SecretSealer) -> None:
-        """Tell declarations apart by `book`; keep client secrets with `sealer`."""
+    def __init__(
+        self, ids: IdFactory, clock: Clock, book: IssuerBook, sealer: SecretSealer, vouched: VouchedRoles
+    ) -> None:
+        """Tell declarations apart by `book`; keep client secrets with `sealer`; change people's roles by `vouched`."""
         self._ids = ids
         self._clock = clock
         self._book = book
         self._sealer = sealer
+        self._vouched = vouched
 
     async def page(self, unit: UnitOfWork, after: str | None, limit: int, tenant: str | None = None) -> list[Issuer]:
         """Issuers in the order of their making."""
@@ -104,7 +108,10 @@ class Issuers:
             event = "IssuerDeclared" if outcome is Outcome.CREATED else "IssuerChanged"
             unit.record(event, id=identifier, name=spec.name, url=spec.url, secret_changed=secret is not None)
             unit.changed()
-        return await self.get(unit, spec.name), outcome
+        issuer = await self.get(unit, spec.name)
+        if present is not None and present.settings.roles != spec.settings.roles:
+            await self._vouched.settle(unit, issuer)
+        return issuer, outcome
 
     async def remove(self, unit: UnitOfWork, name: str, expected: int | None = None) -> None:
         """Remove an issuer: its tokens are refused from now on, and the sessions that it vouched for end."""
@@ -113,6 +120,7 @@ class Issuers:
         now = to_datetime(self._clock.now_ns())
         for row in await unit.fetch(store.END_ISSUERS_SESSIONS, unit.tenant, issuer.id, now):
             unit.record("SessionRevoked", id=str(row["id"]), because="issuer_removed")
+        await self._vouched.end(unit, issuer)
         await unit.execute(store.REMOVE_ISSUER, unit.tenant, issuer.id)
         unit.record("IssuerRemoved", id=issuer.id, name=issuer.name)
         unit.changed()
@@ -154,6 +162,11 @@ def checked_issuer(spec: IssuerSpec) -> IssuerSpec:
             settings.audiences or settings.client_id,
             "audiences",
             "an issuer needs audiences, for access tokens, or a client id, for signing in",
+        ),
+        (
+            all(1 <= len(group) <= MAX_GROUP for group in settings.roles),
+            "roles",
+            f"a group's name has at most {MAX_GROUP} characters",
         ),
         (0 <= settings.clock_skew_s <= MAX_SKEW_S, "clock_skew_s", f"clock_skew_s is at most {MAX_SKEW_S}"),
         (settings.client_id is None or "openid" in settings.scopes, "scopes", "signing in needs the scope openid"),

@@ -9,7 +9,7 @@ import structlog
 from enfilade.core.clock import NANOSECONDS, Clock
 from enfilade.identity.principals import Principal, Principals
 from enfilade.identity.scopes import tenant_scope
-from enfilade.identity.tokens.arrivals import Arrivals, groups_in, person_in, roles_of
+from enfilade.identity.tokens.arrivals import Arrivals, groups_in, person_in
 from enfilade.identity.tokens.book import IssuerBook
 from enfilade.identity.tokens.errors import InvalidToken, IssuerAway
 from enfilade.identity.tokens.jws import (
@@ -125,7 +125,8 @@ class Tokens:
             async with self._storage.unit_of_work(tenant_scope(issuer.tenant, "sign_in")) as unit:
                 user = await self._arrivals.arrive(unit, issuer, person)
             await self._arrivals.refresh()
-        roles = roles_of(issuer, groups_in(issuer, claims))
+        withheld = self._book.withheld(issuer, user)
+        roles = [role for role in issuer.roles_of(groups_in(issuer, claims)) if role not in withheld]
         found = self._principals.of_person(issuer.tenant, user, name=issuer.name, expires_ns=expires_ns, roles=roles)
         if found is None:
             raise refused("unknown_user")

@@ -33,6 +33,32 @@ INSERT_IDENTITY = """
 INSERT INTO identities (tenant_id, issuer_id, subject, user_id, linked_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant_id, issuer_id, subject) DO UPDATE SET user_id = excluded.user_id, linked_at = excluded.linked_at
 """
+NOTE_GROUPS = """
+UPDATE identities SET groups = $4, withheld = ARRAY(SELECT role FROM unnest(withheld) AS role WHERE role = ANY ($5))
+WHERE tenant_id = $1 AND issuer_id = $2 AND user_id = $3
+"""
+
+# Roles that groups give: $4 and $5 hold the mapping, as pairs of a group and a role.
+_GIVEN = """
+SELECT i.user_id, m.role FROM identities i JOIN unnest($4::text[], $5::text[]) AS m (named, role) ON m.named = ANY (i.groups)
+WHERE i.tenant_id = $1 AND i.issuer_id = $2 AND ($6::uuid IS NULL OR i.user_id = $6) AND NOT m.role = ANY (i.withheld)
+"""
+MISSING_VOUCHED = f"""
+SELECT DISTINCT g.user_id, g.role FROM ({_GIVEN}) AS g JOIN users u ON u.tenant_id = $1 AND u.id = g.user_id
+WHERE u.removed_at IS NULL AND NOT EXISTS (SELECT FROM role_assignments a
+    WHERE a.tenant_id = $1 AND a.user_id = g.user_id AND a.role = g.role AND a.source = $3)
+ORDER BY 1, 2
+"""
+ASSIGN_VOUCHED = """
+INSERT INTO role_assignments (tenant_id, id, role, user_id, source)
+SELECT $1, n.id, n.role, n.user_id, $2 FROM unnest($3::uuid[], $4::uuid[], $5::text[]) AS n (id, user_id, role)
+ON CONFLICT DO NOTHING RETURNING id, role, user_id
+"""
+UNASSIGN_VOUCHED = f"""
+DELETE FROM role_assignments a WHERE a.tenant_id = $1 AND a.source = $3 AND ($6::uuid IS NULL OR a.user_id = $6)
+    AND (a.user_id, a.role) NOT IN ({_GIVEN})
+RETURNING a.id, a.role, a.user_id
+"""
 
 # The directory.
 # Read with the platform's role: the one that serves requests cannot see the secrets.
@@ -40,5 +66,5 @@ LOAD_ISSUERS = f"""
 SELECT {_COLUMNS}, client_secret FROM issuers WHERE $1::uuid[] IS NULL OR tenant_id = ANY ($1)
 """
 LOAD_IDENTITIES = """
-SELECT tenant_id, issuer_id, subject, user_id FROM identities WHERE $1::uuid[] IS NULL OR tenant_id = ANY ($1)
+SELECT tenant_id, issuer_id, subject, user_id, withheld FROM identities WHERE $1::uuid[] IS NULL OR tenant_id = ANY ($1)
 """

@@ -6,6 +6,8 @@ from datetime import datetime
 import msgspec
 
 DEFAULT_ALGORITHMS = ("RS256", "ES256", "EdDSA")
+MAX_GROUP = 255
+"""The length of a group's name."""
 DEFAULT_SCOPES = ("openid", "email", "profile")
 
 
@@ -75,3 +77,7 @@ class Issuer:
     def settings(self) -> IssuerSettings:
         """Everything but its name and address."""
         return self.spec.settings
+
+    def roles_of(self, groups: tuple[str, ...]) -> tuple[str, ...]:
+        """The roles that the groups give now."""
+        return tuple(sorted({role for group in groups for role in self.settings.roles.get(group, ())}))

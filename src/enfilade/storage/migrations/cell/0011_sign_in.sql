@@ -23,12 +23,16 @@ CREATE TABLE identities (
     subject text NOT NULL,
     user_id uuid NOT NULL,
     linked_at timestamptz NOT NULL,
+    groups text[] NOT NULL DEFAULT '{}',
+    withheld text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant_id, issuer_id, subject),
     FOREIGN KEY (tenant_id, issuer_id) REFERENCES issuers (tenant_id, id) ON DELETE CASCADE,
     FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
 );
 CREATE INDEX identities_users ON identities (tenant_id, user_id);
 COMMENT ON TABLE identities IS 'By what name an issuer knows a user. Addresses change hands, subjects do not.';
+COMMENT ON COLUMN identities.groups IS 'The groups with roles that the issuer named at the last sign-in.';
+COMMENT ON COLUMN identities.withheld IS 'Roles that somebody took back: they stay away while the issuer goes on naming the groups that give them.';
 
 CREATE TABLE sessions (
     tenant_id uuid NOT NULL,
