@@ -15,7 +15,8 @@ import structlog
 from bench.machine import resident
 from bench.report import Row, at_most
 from bench.session import Session
-from enfilade.bootstrap.compose import Ingredients, Parts
+from enfilade.bootstrap.compose import Parts
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.process import bring_up, shut
 from enfilade.core.clock import SystemClock
 from enfilade.storage.address import Address

@@ -20,7 +20,8 @@ import structlog
 from bench.machine import BrokenRun, resident
 from bench.report import Row
 from bench.session import Session
-from enfilade.bootstrap.compose import Ingredients, Parts
+from enfilade.bootstrap.compose import Parts
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.process import bring_up, shut
 from enfilade.core.clock import SystemClock
 from enfilade.identity.scopes import system_scope

@@ -20,7 +20,8 @@ import structlog
 
 from bench.report import Row, at_least, at_most
 from bench.session import Session
-from enfilade.bootstrap.compose import Ingredients, Parts
+from enfilade.bootstrap.compose import Parts
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.process import bring_up, shut
 from enfilade.core.clock import SystemClock
 from enfilade.costs.spend.report import Question, report_spend

@@ -13,7 +13,8 @@ import structlog
 
 from bench.report import Row, at_most
 from bench.session import Session
-from enfilade.bootstrap.compose import Ingredients, Parts
+from enfilade.bootstrap.compose import Parts
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.process import bring_up, shut
 from enfilade.core.clock import SystemClock, to_rfc3339
 from enfilade.core.ids import IdFactory

@@ -5,7 +5,7 @@ import hashlib
 import asyncpg
 import msgspec
 
-from enfilade.bootstrap.compose import Ingredients
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.isolation.report import examine_isolation
 from enfilade.core.clock import SystemClock
 from enfilade.storage.address import Address

@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx2
 
-from enfilade.bootstrap.compose import Ingredients, Parts
+from enfilade.bootstrap.compose import Parts
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.process import bring_up, listen, running, serving, shut
 from enfilade.bootstrap.vault import SecretRules
 from enfilade.configuration.service import read_document

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from enfilade.bootstrap.compose import Ingredients, Parts, Service
+from enfilade.bootstrap.compose import Parts, Service
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.process import bring_up, shut
 from enfilade.core.clock import Clock, SystemClock, to_ns, to_rfc3339
 from enfilade.core.ids import IdFactory

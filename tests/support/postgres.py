@@ -10,7 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from enfilade.bootstrap.compose import Ingredients, Parts
+from enfilade.bootstrap.compose import Parts
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.process import bring_up, shut
 from enfilade.core.clock import SystemClock
 from enfilade.storage.address import Address

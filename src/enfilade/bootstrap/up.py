@@ -16,7 +16,8 @@ import structlog
 
 from enfilade import __version__
 from enfilade.api.server import server_context
-from enfilade.bootstrap.compose import Ingredients, Parts
+from enfilade.bootstrap.compose import Parts
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.process import CannotListen, Listening, Stop, bring_up, find_cells, listen, serve, shut
 from enfilade.bootstrap.sealing import master_key_choice
 from enfilade.bootstrap.vault import secret_rules

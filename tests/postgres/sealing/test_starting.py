@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from enfilade.bootstrap.compose import Ingredients, Parts
+from enfilade.bootstrap.compose import Parts
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.process import bring_up, shut
 from enfilade.bootstrap.sealing import MasterKeyChoice
 from enfilade.core.clock import Clock, ManualClock, SystemClock

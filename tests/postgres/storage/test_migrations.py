@@ -6,7 +6,8 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from enfilade.bootstrap.compose import Ingredients, Parts
+from enfilade.bootstrap.compose import Parts
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.process import bring_up, shut
 from enfilade.core.clock import SystemClock
 from enfilade.storage import migrations

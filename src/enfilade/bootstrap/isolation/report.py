@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from enfilade import __version__
-from enfilade.bootstrap.compose import Ingredients, Parts
+from enfilade.bootstrap.compose import Parts
+from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.isolation.memory import probe_memory
 from enfilade.bootstrap.isolation.scratch import scratch_installation
 from enfilade.bootstrap.isolation.walk import walk
