@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from bench.report import Row, at_most
 from bench.session import Session
-from enfilade.access.compiled import PolicyTable, compile_content
+from enfilade.access.compiled import compile_content
 from enfilade.access.content import Content, MatrixRow
 from enfilade.access.decisions import TenantAccess
 from enfilade.access.service import Access

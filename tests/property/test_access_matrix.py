@@ -6,10 +6,11 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enfilade.access.compiled import PolicyTable, compile_content
+from enfilade.access.compiled import compile_content
 from enfilade.access.content import Content, MatrixRow, check_form
 from enfilade.access.decisions import TenantAccess
 from enfilade.access.matrix import normal_row, rows_as_cedar, rows_from_cedar
+from enfilade.access.table import PolicyTable
 from enfilade.access.types import DATA_CLASSES, RANK, Caller, Circumstances, Resource, ResourceKind
 from enfilade.identity.rows import MODEL_PATTERN, NAME
 from tests.support.properties import examples

@@ -1,7 +1,8 @@
 """Whether policies can be published: they parse, fit the schema, and name what there is. Places are told."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -9,18 +10,23 @@ from typing import Any, Literal
 import cedarpy
 import msgspec
 
-from enfilade.access.compiled import all_policies, structure_of
+from enfilade.access.compiled import FORM, Compiled, all_policies, compiled_of
 from enfilade.access.content import Content, PolicySpec, check_form
 from enfilade.access.contradictions import contradictions
+from enfilade.access.crowding import MOST_TOGETHER, crowd
 from enfilade.access.errors import InvalidPolicy
+from enfilade.access.reading import QUOTED, Reading, readings
 from enfilade.access.schema import schema_of, words
-from enfilade.access.source import Fault, Statement, Token, read, unexpected
+from enfilade.access.source import Fault, Token
+from enfilade.access.table import PolicyTable
 from enfilade.access.types import DATA_CLASSES, RISK_TIERS
 
 MAX_PROBLEMS = 100
 MAX_WARNINGS = 50
 ZONES = ("on_premise", "private_cloud", "public_cloud")
-_QUOTED = re.compile(r"`([^`]*)`")
+VALIDATED_AT_ONCE = 200
+FEW = 20
+"""So few are held against the schema faster than other threads could run meanwhile."""
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,8 +66,16 @@ class Known(msgspec.Struct, frozen=True):
         return name in self.models or any(fnmatchcase(name, known) for known in self.models if known.endswith("*"))
 
 
-def check(content: Content, known: Known) -> list[Problem]:
-    """Everything wrong or odd, errors first. Raises InvalidAccess for a wrong form."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is wrong or odd with policies, errors first; and what they compile to, where nothing is wrong."""
+
+    problems: list[Problem]
+    compiled: Compiled | None
+
+
+def check(content: Content, known: Known) -> Checked:
+    """Everything wrong or odd. Raises InvalidAccess for a wrong form."""
     check_form(content)
     checker = _Checker(content, known)
     problems: list[Problem] = []
@@ -71,22 +85,40 @@ def check(content: Content, known: Known) -> list[Problem]:
         errors += problem.severity == "error"
         if errors == MAX_PROBLEMS:
             break
-    if not any(problem.severity == "error" for problem in problems):
-        problems += [
-            Problem("warning", name, message)
-            for name, message in contradictions(content, [(s.name, f) for s, f in checker.structures])
-        ]
-    return sorted(problems, key=lambda problem: problem.severity)[:MAX_PROBLEMS]
+    if errors:
+        return Checked(sorted(problems, key=lambda problem: problem.severity)[:MAX_PROBLEMS], None)
+    compiled = Compiled(
+        FORM,
+        tuple(compiled_of(found.spec, found.statement, found.form) for found in checker.sound if found.spec.enabled),
+    )
+    if crowded := _crowded(compiled):
+        return Checked([crowded], None)
+    odd = contradictions(content, [(found.spec.name, found.form) for found in checker.sound if found.form is not None])
+    problems += [Problem("warning", name, message) for name, message in odd]
+    return Checked(problems[:MAX_PROBLEMS], compiled)
 
 
-def require_sound(problems: Sequence[Problem]) -> None:
-    """Raise InvalidPolicy when there is an error among them."""
-    errors = [problem for problem in problems if problem.severity == "error"]
-    if not errors:
-        return
-    others = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+def _crowded(compiled: Compiled) -> Problem | None:
+    found = crowd(PolicyTable(compiled.policies), MOST_TOGETHER)
+    if found is None:
+        return None
+    message = (
+        f"this and {found.others} more policies can concern one and the same call ({found.question}), and all of them "
+        f"would be evaluated for it; {MOST_TOGETHER} are the most. Name departments, models or use cases in them, or "
+        "write several as one with `[…].contains(…)`"
+    )
+    return Problem("error", found.name, message, 1, 1)
+
+
+def require_sound(checked: Checked) -> Compiled:
+    """What they compile to. Raises InvalidPolicy where there is an error among them."""
+    if checked.compiled is not None:
+        return checked.compiled
+    problems = checked.problems
+    others = sum(problem.severity == "error" for problem in problems) - 1
     details = {"problems": [msgspec.to_builtins(problem) for problem in problems]}
-    raise InvalidPolicy(f"{errors[0]}{others}", param=errors[0].policy, details=details)
+    more = f" (and {others} more)" if others else ""
+    raise InvalidPolicy(f"{problems[0]}{more}", param=problems[0].policy, details=details)
 
 
 class _Checker:
@@ -97,35 +129,32 @@ class _Checker:
         self._words = words(content.attributes)
         self._attributes = tuple(sorted(content.attributes.items()))
         self._specs = all_policies(content)
-        self.structures: list[tuple[PolicySpec, dict[str, Any]]] = []
+        self.sound: list[Reading] = []
+        """Those that parse."""
         self._warnings = 0
 
     def problems(self) -> Iterator[Problem]:
-        """Those that parse are held against the schema all at once."""
-        sound: list[tuple[PolicySpec, Statement]] = []
-        for spec in self._specs:
-            try:
-                statement = _parsed(spec)
-            except Fault as fault:
-                yield self._problem(spec, fault.message, fault.line, fault.column)
-                continue
-            sound.append((spec, statement))
-            yield from self._names(spec, statement)
-            form = structure_of(statement.text)
-            if form is not None:
-                self.structures.append((spec, form))
-                yield from self._texts(spec, statement, form)
-        yield from self._schema(sound)
-
-    def _schema(self, sound: list[tuple[PolicySpec, Statement]]) -> Iterator[Problem]:
+        """Policy by policy; those that parse are held against the schema afterwards."""
+        for found in readings(self._specs):
+            if isinstance(found, Reading):
+                self.sound.append(found)
+                yield from self._names(found)
+                yield from self._texts(found)
+            else:
+                spec, fault = found
+                yield self._problem(spec, fault)
         schema = schema_of(self._attributes)
+        for start in range(0, len(self.sound), VALIDATED_AT_ONCE):
+            yield from self._schema(schema, self.sound[start : start + VALIDATED_AT_ONCE])
+
+    def _schema(self, schema: cedarpy.Schema, several: list[Reading]) -> Iterator[Problem]:
         told: set[tuple[str, int]] = set()
-        text = "\n".join(statement.text for _, statement in sound)
-        for error in cedarpy.validate_policies(text, schema).errors:
+        text = "\n".join(found.statement.text for found in several)
+        for error in cedarpy.validate_policies(text, schema, release_gil=len(several) > FEW).errors:
             for at in [int(error.policy_id[6:])] if error.policy_id.startswith("policy") else ():
-                spec, statement = sound[at]
+                spec, statement = several[at].spec, several[at].statement
                 message = error.error.removeprefix(f"for policy `{error.policy_id}`, ")
-                named = _QUOTED.findall(message)
+                named = QUOTED.findall(message)
                 place = statement.find(
                     *[p for name in named for p in (name, name.rpartition(".")[2], name.rpartition("::")[2])]
                 )
@@ -136,7 +165,7 @@ class _Checker:
                     told.add((spec.name, place.start))
                     yield self._at(spec, message, place, self._meant(word, self._words))
 
-    def _names(self, spec: PolicySpec, statement: Statement) -> Iterator[Problem]:
+    def _names(self, found: Reading) -> Iterator[Problem]:
         """Everything of the form `Type::"name"` exists."""
         kinds: dict[str, tuple[Collection[str], str]] = {
             "Department": (self._known.departments, "department"),
@@ -146,7 +175,7 @@ class _Checker:
             "Key": (self._known.keys, "key"),
             "Provider": (self._known.providers, "provider"),
         }
-        tokens = statement.tokens
+        spec, tokens = found.spec, found.statement.tokens
         for kind, mark, name in zip(tokens, tokens[1:], tokens[2:], strict=False):
             if mark.text != "::" or name.kind != "string":
                 continue
@@ -162,7 +191,7 @@ class _Checker:
                 message = f"there is no {noun} {name.value!r}"
                 yield self._at(spec, message, name, self._meant(name.value, there))
 
-    def _texts(self, spec: PolicySpec, statement: Statement, form: dict[str, Any]) -> Iterator[Problem]:
+    def _texts(self, found: Reading) -> Iterator[Problem]:
         """What circumstances are compared with can be what they are."""
         fixed = {
             ("context", "data_class"): (DATA_CLASSES, "data class"),
@@ -171,7 +200,8 @@ class _Checker:
             ("resource", "provider"): (self._known.providers, "provider"),
             ("context", "use_case"): (self._known.use_cases, "use case"),
         }
-        for place, text in _compared(form["conditions"]):
+        spec = found.spec
+        for place, text in _compared(found.form["conditions"] if found.form is not None else []):
             there, noun = fixed.get(place, (None, ""))
             if place == ("resource", "model") and not self._known.has_model(text):
                 there, noun = self._known.models, "model"
@@ -184,50 +214,21 @@ class _Checker:
                 if self._warnings > MAX_WARNINGS:
                     continue
             meant = self._meant(text, there)
-            token = statement.find(text)
+            token = found.statement.find(text)
             yield Problem(severity, spec.name, f"there is no {noun} {text!r}", token.line, token.column, meant)
 
     def _at(self, spec: PolicySpec, message: str, place: Token, meant: str | None) -> Problem:
         return Problem("error", spec.name, message, place.line, place.column, meant)
 
-    def _problem(self, spec: PolicySpec, message: str, line: int, column: int) -> Problem:
+    def _problem(self, spec: PolicySpec, fault: Fault) -> Problem:
         lines = spec.cedar.split("\n")
-        found = re.match(r"\w+", lines[line - 1][column - 1 :]) if line <= len(lines) else None
-        meant = self._meant(found.group(), (*self._words, "when", "unless", "permit", "forbid")) if found else None
-        return Problem("error", spec.name, message, line, column, meant)
+        word = re.match(r"\w+", lines[fault.line - 1][fault.column - 1 :]) if fault.line <= len(lines) else None
+        meant = self._meant(word.group(), (*self._words, "when", "unless", "permit", "forbid")) if word else None
+        return Problem("error", spec.name, fault.message, fault.line, fault.column, meant)
 
     def _meant(self, word: str, there: Iterable[str]) -> str | None:
         nearest = get_close_matches(word, there, 1, 0.75) if len(word) < 100 else []
         return nearest[0] if nearest and nearest[0] != word else None
-
-
-def _parsed(spec: PolicySpec) -> Statement:
-    """The one statement of a policy. Raises Fault."""
-    statements = read(spec.cedar)
-    if len(statements) != 1:
-        first = statements[1].tokens[0] if statements else None
-        message = f"a policy is one statement; here are {len(statements)}"
-        raise Fault(message, first.line if first else 1, first.column if first else 1)
-    statement = statements[0]
-    complaint = _complaint(statement.text)
-    if complaint is None:
-        return statement
-    if complaint == "unexpected end of input":
-        last = statement.tokens[-1]
-        raise Fault("something is missing after this, perhaps a `;`", last.line, last.column + len(last.text))
-    named = _QUOTED.findall(complaint) or [complaint.rpartition(": ")[2]]
-    token = (
-        unexpected(statement, _complaint, named[0]) if complaint.startswith("unexpected") else statement.find(*named)
-    )
-    raise Fault(complaint, token.line, token.column)
-
-
-def _complaint(text: str) -> str | None:
-    try:
-        cedarpy.PolicySet.from_str(text)
-    except ValueError as error:
-        return str(error)
-    return None
 
 
 def _plainer(message: str, word: str) -> str:
@@ -245,24 +246,23 @@ def _plainer(message: str, word: str) -> str:
 
 def _compared(body: Any) -> Iterator[tuple[tuple[str, str], str]]:
     """Texts with which an attribute of a variable is compared."""
-    if isinstance(body, list):
-        for entry in body:
-            yield from _compared(entry)
-    if not isinstance(body, dict):
-        return
-    for operator, operands in body.items():
-        if (
-            operator == "=="
-            and (place := _attribute(operands["left"]))
-            and isinstance(operands["right"].get("Value"), str)
-        ):
-            yield place, operands["right"]["Value"]
-        elif operator == "contains" and (place := _attribute(operands["right"])) and "Set" in operands["left"]:
-            for entry in operands["left"]["Set"]:
-                if isinstance(entry.get("Value"), str):
-                    yield place, entry["Value"]
-        if isinstance(operands, dict | list):
-            yield from _compared(operands)
+    waiting = [body]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part[::-1]
+        elif isinstance(part, dict):
+            waiting += [operands for operands in part.values() if isinstance(operands, dict | list)][::-1]
+            if "==" in part:
+                yield from _pairs(part["=="]["left"], [part["=="]["right"]])
+            elif "contains" in part and "Set" in part["contains"]["left"]:
+                yield from _pairs(part["contains"]["right"], part["contains"]["left"]["Set"])
+
+
+def _pairs(body: dict[str, Any], others: list[dict[str, Any]]) -> Iterator[tuple[tuple[str, str], str]]:
+    place = _attribute(body)
+    if place is not None:
+        yield from ((place, text) for other in others if isinstance(text := other.get("Value"), str))
 
 
 def _attribute(body: dict[str, Any]) -> tuple[str, str] | None:

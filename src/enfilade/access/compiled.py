@@ -1,11 +1,11 @@
 """Policies as the program works with them: whom and what each can concern, and which circumstances it looks at.
 
 This is found out once, when a version is written, and kept with it: whoever starts with thousands of tenants has
-nothing to parse. Only the few policies that can concern a question are parsed, when it is first asked.
+nothing to parse. Only the few policies that can concern a question are parsed, when it is first asked (`table.py`).
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import cedarpy
@@ -16,9 +16,9 @@ from enfilade.access.matrix import cedar_of
 from enfilade.access.schema import CONTEXT
 from enfilade.access.source import Statement, Token, read
 
-FORM = 1
+FORM = 2
 """Grows when what is found out changes; what was kept in another form is found out again."""
-MAX_SLICES = 2_000
+_USE_CASE = {".": {"left": {"Var": "context"}, "attr": "use_case"}}
 
 
 class CompiledPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -33,6 +33,8 @@ class CompiledPolicy(msgspec.Struct, frozen=True, omit_defaults=True):
     principals: tuple[str, ...] | None = None
     """It concerns only who is one of these, or belongs to one; None: everybody."""
     resources: tuple[str, ...] | None = None
+    use_cases: tuple[str, ...] | None = None
+    """It concerns only what is done for one of these; None: for whatever."""
     mentions: tuple[str, ...] = ()
     """Which circumstances it looks at."""
 
@@ -61,15 +63,24 @@ def all_policies(content: Content) -> tuple[PolicySpec, ...]:
 def compile_policy(spec: PolicySpec) -> CompiledPolicy:
     """See `Compiled`."""
     statement = read(spec.cedar)[0]
-    text = statement.bare
-    form = structure_of(text)
-    reach: dict[str, Any] = {"actions": None, "principals": None, "resources": None}
+    return compiled_of(spec, statement, structure_of(statement.bare))
+
+
+def compiled_of(spec: PolicySpec, statement: Statement, form: dict[str, Any] | None) -> CompiledPolicy:
+    """The same, of a policy that has been read; `form` is its structure."""
+    reach: dict[str, Any] = {}
     if form is not None:
         reach["actions"] = _actions(form["action"])
         reach["principals"] = _entities(form, "principal")
         reach["resources"] = _entities(form, "resource")
+        reach["use_cases"] = _first(_conditions(form), _use_cases)
     return CompiledPolicy(
-        spec.name, statement.effect, text, spec.visible, mentions=tuple(sorted(mentions_of(statement))), **reach
+        spec.name,
+        statement.effect,
+        statement.bare,
+        spec.visible,
+        mentions=tuple(sorted(mentions_of(statement))),
+        **reach,
     )
 
 
@@ -112,14 +123,24 @@ def _entities(form: dict[str, Any], variable: str) -> tuple[str, ...] | None:
     inner = scope if scope["op"] in {"==", "in"} else scope.get("in")
     if inner is not None:
         return (_uid(inner["entity"]),)
-    for condition in form["conditions"]:
-        if condition["kind"] != "when":
-            continue
-        for clause in _conjuncts(condition["body"]):
-            found = _named(clause, variable)
-            if found is not None:
-                return tuple(dict.fromkeys(found))
+    return _first(_conditions(form), lambda clause: _named(clause, variable))
+
+
+def _first(
+    clauses: Iterable[dict[str, Any]], names: Callable[[dict[str, Any]], list[str] | None]
+) -> tuple[str, ...] | None:
+    for clause in clauses:
+        found = names(clause)
+        if found is not None:
+            return tuple(dict.fromkeys(found))
     return None
+
+
+def _conditions(form: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What must hold whatever else does."""
+    for condition in form["conditions"]:
+        if condition["kind"] == "when":
+            yield from _conjuncts(condition["body"])
 
 
 def _conjuncts(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -143,64 +164,20 @@ def _named(clause: dict[str, Any], variable: str) -> list[str] | None:
     return None
 
 
+def _use_cases(clause: dict[str, Any]) -> list[str] | None:
+    if "||" in clause:
+        left, right = _use_cases(clause["||"]["left"]), _use_cases(clause["||"]["right"])
+        return None if left is None or right is None else left + right
+    if "==" in clause:
+        sides = clause["=="]["left"], clause["=="]["right"]
+        values = [side["Value"] for side in sides if isinstance(side.get("Value"), str)]
+        return values if _USE_CASE in sides and values else None
+    if "contains" in clause and clause["contains"]["right"] == _USE_CASE:
+        entries = clause["contains"]["left"].get("Set")
+        if entries is not None and all(isinstance(entry.get("Value"), str) for entry in entries):
+            return [entry["Value"] for entry in entries]
+    return None
+
+
 def _uid(entity: dict[str, str]) -> str:
     return f"{entity['type']}::{entity['id']}"
-
-
-class Slice:
-    """The policies that can concern one kind of question, parsed."""
-
-    __slots__ = ("names", "policies")
-
-    def __init__(self, policies: Sequence[CompiledPolicy]) -> None:
-        """Parse them. Raises ValueError for what the engine no longer reads."""
-        self.names = [policy.name for policy in policies]
-        self.policies = cedarpy.PolicySet.from_str("\n".join(policy.text for policy in policies))
-
-
-class PolicyTable:
-    """A tenant's policies, found by whom and what they concern."""
-
-    def __init__(self, policies: Sequence[CompiledPolicy]) -> None:
-        """Index them."""
-        self.policies = policies
-        self.by_name = {policy.name: policy for policy in policies}
-        self.mentions = frozenset(name for policy in policies for name in policy.mentions)
-        self._by_action = _index(policies, lambda policy: policy.actions)
-        self._by_principal = _index(policies, lambda policy: policy.principals)
-        self._by_resource = _index(policies, lambda policy: policy.resources)
-        self._slices: dict[frozenset[int], Slice] = {}
-
-    def slice(self, principals: Iterable[str], action: str, resources: Iterable[str]) -> Slice | None:
-        """Those that can concern a caller (with all that they belong to), an action and a resource; None: none can."""
-        found = _pick(self._by_action, (action,))
-        found &= _pick(self._by_principal, principals)
-        found &= _pick(self._by_resource, resources)
-        if not found:
-            return None
-        key = frozenset(found)
-        slice_ = self._slices.get(key)
-        if slice_ is None:
-            if len(self._slices) >= MAX_SLICES:
-                self._slices.clear()
-            slice_ = self._slices[key] = Slice([self.policies[position] for position in sorted(key)])
-        return slice_
-
-
-Index = dict[str | None, set[int]]
-
-
-def _index(policies: Sequence[CompiledPolicy], names: Callable[[CompiledPolicy], tuple[str, ...] | None]) -> Index:
-    index: Index = {None: set()}
-    for position, policy in enumerate(policies):
-        for name in names(policy) or ((None,) if names(policy) is None else ()):
-            index.setdefault(name, set()).add(position)
-    return index
-
-
-def _pick(index: Index, names: Iterable[str]) -> set[int]:
-    found = set(index[None])
-    for name in names:
-        if (more := index.get(name)) is not None:
-            found |= more
-    return found

@@ -1,10 +1,10 @@
 """Policies that say the same twice, or that can never have an effect."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from enfilade.access.content import Content
+from enfilade.core.canonical import canonical_json
 
 MOST_PAIRS = 500_000
 Structure = dict[str, Any]
@@ -12,9 +12,9 @@ Structure = dict[str, Any]
 
 def contradictions(content: Content, structures: Sequence[tuple[str, Structure]]) -> Iterator[tuple[str, str]]:
     """The name of each odd policy, and what is odd about it."""
-    seen: dict[str, str] = {}
+    seen: dict[bytes, str] = {}
     for name, form in structures:
-        bare = json.dumps({key: value for key, value in form.items() if key != "annotations"}, sort_keys=True)
+        bare = canonical_json({key: value for key, value in form.items() if key != "annotations"})
         if (earlier := seen.setdefault(bare, name)) != name:
             yield name, f"says the same as {earlier!r}"
     permits = [(name, form, _conditions(form)) for name, form in structures if form["effect"] == "permit"]
@@ -30,8 +30,8 @@ def contradictions(content: Content, structures: Sequence[tuple[str, Structure]]
                 break
 
 
-def _conditions(form: Structure) -> frozenset[str]:
-    return frozenset(json.dumps(condition, sort_keys=True) for condition in form["conditions"])
+def _conditions(form: Structure) -> frozenset[bytes]:
+    return frozenset(map(canonical_json, form["conditions"]))
 
 
 def _covers(wide: Structure, narrow: Structure) -> bool:

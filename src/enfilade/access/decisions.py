@@ -1,27 +1,18 @@
 """One tenant's decisions: asked of the policies once, remembered by everything that they may depend on."""
 
-import ipaddress
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import cedarpy
+import msgspec
 
-from enfilade.access.compiled import PolicyTable
 from enfilade.access.content import Content
-from enfilade.access.schema import CONTEXT, DEPLOYMENT, TIMES
-from enfilade.access.types import (
-    APPROVAL,
-    RANK,
-    Attribute,
-    Caller,
-    Circumstances,
-    Decision,
-    Resource,
-    ResourceKind,
-)
+from enfilade.access.schema import CONTEXT, TIMES
+from enfilade.access.seats import Place, Seat, plain_address, times_of
+from enfilade.access.table import PolicyTable
+from enfilade.access.types import APPROVAL, RANK, Caller, Circumstances, Decision, Resource
 from enfilade.access.use_cases import UseCase
 from enfilade.core.clock import NANOSECONDS, to_datetime
 
@@ -29,51 +20,6 @@ MAX_ANSWERS = 20_000
 MAX_SEATS = 20_000
 MAX_PLACES = 5_000
 MAX_PARSED = 1_000
-NOWHERE = "0.0.0.0"  # noqa: S104 - stands for an address that is not known
-ATTRIBUTE_FORMS: dict[str, Any] = {"string": str, "long": int, "boolean": bool, "strings": tuple}
-
-
-class Seat:
-    """A caller as the engine takes one."""
-
-    __slots__ = ("belongs", "caller", "entity", "number", "uid")
-
-    def __init__(self, caller: Caller, number: int, declared: dict[str, str]) -> None:
-        """Say what the caller is and belongs to."""
-        self.caller = caller
-        self.number = number
-        kinds = {"User": caller.user, "Application": caller.application, "Key": caller.key}
-        named = [(kind, name) for kind, name in kinds.items() if name is not None] or [("Key", "")]
-        self.uid = {"type": named[0][0], "id": named[0][1]}
-        parents = [{"type": kind, "id": name} for kind, name in named[1:]]
-        if caller.department is not None:
-            parents.append({"type": "Department", "id": caller.department})
-        parents += [{"type": "Role", "id": role} for role in sorted(caller.roles)]
-        self.belongs = tuple(f"{entity['type']}::{entity['id']}" for entity in (self.uid, *parents))
-        known = {name: value for name, value in caller.attributes if _fits(value, declared.get(name))}
-        self.entity = json.dumps({"uid": self.uid, "attrs": {"attributes": known}, "parents": parents})
-
-
-class Place:
-    """A resource as the engine takes one."""
-
-    __slots__ = ("belongs", "entity", "number", "resource", "uid")
-
-    def __init__(self, resource: Resource, number: int) -> None:
-        """Say what the resource is and belongs to."""
-        self.resource = resource
-        self.number = number
-        self.uid = {"type": str(resource.kind), "id": resource.name}
-        parents: list[dict[str, str]] = []
-        attributes: dict[str, str] = {}
-        if resource.kind == ResourceKind.DEPLOYMENT:
-            parents = [
-                {"type": "Model", "id": resource.model or ""},
-                {"type": "Provider", "id": resource.provider or ""},
-            ]
-            attributes = {name: getattr(resource, name) or "" for name in DEPLOYMENT}
-        self.belongs = tuple(f"{entity['type']}::{entity['id']}" for entity in (self.uid, *parents))
-        self.entity = json.dumps({"uid": self.uid, "attrs": attributes, "parents": parents})
 
 
 class TenantAccess:
@@ -106,6 +52,12 @@ class TenantAccess:
         self.helped: dict[Any, tuple[str, ...]] = {}
         """Which models would do instead, for those who were refused."""
         self._number = 0
+
+    def with_table(self, table: PolicyTable) -> "TenantAccess":
+        """The same with other policies. Also without any, there is the default."""
+        other = TenantAccess(self.tenant, self.content, table, self.use_cases, self._zone.key)
+        other.has_policies = self.has_policies
+        return other
 
     # What callers and resources are to the engine; made once.
 
@@ -193,8 +145,7 @@ class TenantAccess:
                 minute = 60 * NANOSECONDS
                 self._moment_from = now_ns - now_ns % minute
                 self._moment_until = self._moment_from + minute
-            times = _times(local)
-            self._moment = tuple(times[name] for name in self.times)
+            self._moment = tuple(times_of(local, self.times).values())
         return self._moment
 
     def _local(self, now_ns: int) -> datetime:
@@ -211,26 +162,27 @@ class TenantAccess:
         approved: bool,
     ) -> Decision:
         try:
-            found = self.table.slice(seat.belongs, action, place.belongs)
+            found = self.table.slice(seat.belongs, action, place.belongs, context.use_case or "")
             if found is None:
                 return self._silent()
             request = {
                 "principal": seat.uid,
                 "action": {"type": "Action", "id": action},
                 "resource": place.uid,
-                "context": self._context(context, use_case, approved=approved),
+                "context": self._context(found.mentions, context, use_case, approved=approved),
             }
             result = cedarpy.is_authorized(request, found.policies, self._entities(seat, place))
         except (ValueError, TypeError):
             return Decision(allowed=False, reason="error")
-        names = sorted(found.names[int(reason[6:])] for reason in result.diagnostics.reasons)
-        if result.diagnostics.errors:
+        diagnostics = result.diagnostics
+        if diagnostics.errors:
             # The engine leaves out a policy that fails; a prohibition that fails must not be one less.
-            failed = [name for at, name in enumerate(found.names) if _tells(result.diagnostics.errors, at)]
+            failed = [name for at, name in enumerate(found.names) if _tells(diagnostics.errors, at)]
             return Decision(allowed=False, policies=tuple(failed), reason="error")
+        names = tuple(sorted([found.names[int(reason[6:])] for reason in diagnostics.reasons]))
         if result.allowed:
-            return Decision(allowed=True, policies=tuple(names), reason="permitted")
-        return Decision(allowed=False, policies=tuple(names), reason="forbidden") if names else self._silent()
+            return Decision(allowed=True, policies=names, reason="permitted")
+        return Decision(allowed=False, policies=names, reason="forbidden") if names else self._silent()
 
     def _entities(self, seat: Seat, place: Place) -> cedarpy.Entities:
         """Both, parsed: taking them as text costs the engine as much as the decision does."""
@@ -246,43 +198,27 @@ class TenantAccess:
         allowed = self.content.default == "allow"
         return Decision(allowed=allowed, reason="default" if allowed else "no_permit")
 
-    def _context(self, context: Circumstances, use_case: UseCase | None, *, approved: bool) -> dict[str, Any]:
-        mentions = self.table.mentions
+    def _context(
+        self, mentions: frozenset[str], context: Circumstances, use_case: UseCase | None, *, approved: bool
+    ) -> str:
+        """Only what these policies look at: whatever is handed over costs the engine as much as evaluating does."""
         fields: dict[str, Any] = {}
         if "use_case" in mentions:
             fields["use_case"] = context.use_case or ""
         if "risk_tier" in mentions:
             fields["risk_tier"] = use_case.spec.risk_tier if use_case is not None else ""
-        data_class = self.data_class(context)
-        fields["data_class"], fields["data_class_rank"] = data_class, RANK[data_class]
-        if self.times:
-            fields |= _times(self._local(context.now_ns))
-        if self.needs_address:
-            fields["network"] = {"__extn": {"fn": "ip", "arg": _plain_address(context.address)}}
-        if self.needs_approvals:
-            fields["approvals"], fields["approved"] = sorted(context.approvals), approved
-        return fields
-
-
-def _times(local: datetime) -> dict[str, Any]:
-    return {
-        "hour": local.hour,
-        "minute": local.minute,
-        "weekday": local.isoweekday(),
-        "date": local.date().isoformat(),
-    }
-
-
-def _plain_address(address: str | None) -> str:
-    try:
-        parsed = ipaddress.ip_address(address or NOWHERE)
-    except ValueError:
-        return NOWHERE
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.IPv6Address(int(parsed)))  # Without a zone, which the engine does not know.
-    return str(parsed)
+        if "data_class_rank" in mentions or "data_class" in mentions:
+            data_class = self.data_class(context)
+            fields["data_class"], fields["data_class_rank"] = data_class, RANK[data_class]
+        if self.times and not mentions.isdisjoint(TIMES):
+            fields |= times_of(self._local(context.now_ns), mentions)
+        if "network" in mentions:
+            fields["network"] = {"__extn": {"fn": "ip", "arg": plain_address(context.address)}}
+        if "approvals" in mentions:
+            fields["approvals"] = sorted(context.approvals)
+        if "approved" in mentions:
+            fields["approved"] = approved
+        return msgspec.json.encode(fields).decode()
 
 
 def _by_register(use_case: UseCase, caller: Caller) -> Decision | None:
@@ -293,10 +229,6 @@ def _by_register(use_case: UseCase, caller: Caller) -> Decision | None:
     if use_case.spec.departments and caller.department not in use_case.spec.departments:
         return Decision(allowed=False, policies=(name,), reason="department")
     return None
-
-
-def _fits(value: Attribute, kind: str | None) -> bool:
-    return kind is not None and type(value) is ATTRIBUTE_FORMS[kind]
 
 
 def _tells(errors: Sequence[str], position: int) -> bool:

@@ -3,9 +3,10 @@
 import msgspec
 
 from enfilade.access.approvals.asking import how_to_ask
-from enfilade.access.decisions import Place, Seat, TenantAccess
+from enfilade.access.decisions import TenantAccess
 from enfilade.access.errors import AccessDenied
 from enfilade.access.near import other_use_cases
+from enfilade.access.seats import Place, Seat
 from enfilade.access.types import APPROVAL, Circumstances, Decision
 
 

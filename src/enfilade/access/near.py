@@ -2,7 +2,8 @@
 
 import msgspec
 
-from enfilade.access.decisions import Place, Seat, TenantAccess
+from enfilade.access.decisions import TenantAccess
+from enfilade.access.seats import Place, Seat
 from enfilade.access.types import Circumstances
 
 MOST_TRIED = 50

@@ -1,22 +1,37 @@
 """The room's face for the line: what each tenant allows, in memory, and the answers to its questions."""
 
-from collections.abc import Collection
-from datetime import date
-from typing import Protocol
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
 from enfilade.access import store
-from enfilade.access.compiled import FORM, Compiled, PolicyTable, compile_content
+from enfilade.access.compiled import FORM, Compiled, compile_content
 from enfilade.access.content import EMPTY, Content
 from enfilade.access.decisions import TenantAccess
+from enfilade.access.table import PolicyTable
 from enfilade.access.types import NO_POLICIES, Decision, Question
 from enfilade.access.use_cases import UseCase, use_case_of
 from enfilade.identity.directory import Install
 from enfilade.storage.unit_of_work import UnitOfWork
 
+MUCH_TEXT = 100_000
+"""More of policies than this is read beside the event loop."""
+
 log = structlog.get_logger("enfilade.access")
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """A tenant's version that is in force."""
+
+    version: int
+    content: Content
+    table: PolicyTable
 
 
 class Approvals(Protocol):
@@ -36,6 +51,14 @@ class Approvals(Protocol):
 
     def of_data_class(self, tenant: str, use_case: str | None, data_class: str, now_ns: int) -> frozenset[str]:
         """The ids of the active approvals of this class of data, or a higher one, for the use case."""
+        ...
+
+    def turns(self, tenant: str) -> Sequence[int]:
+        """The moments at which an approval begins or ends, in order."""
+        ...
+
+    async def past(self, unit: UnitOfWork, since: datetime) -> "Approvals":
+        """The approvals of the current tenant that stood at some time since then."""
         ...
 
 
@@ -60,6 +83,16 @@ class NoApprovals:
         del tenant, use_case, data_class, now_ns
         return frozenset()
 
+    def turns(self, tenant: str) -> Sequence[int]:
+        """See `Approvals`."""
+        del tenant
+        return ()
+
+    async def past(self, unit: UnitOfWork, since: datetime) -> "Approvals":
+        """See `Approvals`."""
+        del unit, since
+        return self
+
 
 class Access:
     """A section of the directory. Most tenants have no policies; for them there is nothing here at all."""
@@ -68,7 +101,7 @@ class Access:
         """Ask `approvals` who has one."""
         self.approvals: Approvals = approvals or NoApprovals()
         self._tenants: dict[str, TenantAccess] = {}
-        self._tables: dict[str, tuple[int, PolicyTable]] = {}
+        self._published: dict[str, _Published] = {}
 
     def guard(self, tenant: str) -> TenantAccess | None:
         """What decides for a tenant; None where everything is allowed that `allowed_models` allows."""
@@ -95,53 +128,61 @@ class Access:
     async def load(self, unit: UnitOfWork, tenants: Collection[str] | None) -> Install:
         """See `Section.load`."""
         wanted = None if tenants is None else list(tenants)
-        tables: dict[str, tuple[int, PolicyTable]] = {}
-        contents: dict[str, Content] = {}
-        for row in await unit.fetch(store.LOAD_PUBLISHED, wanted):
-            tenant = str(row["tenant_id"])
-            contents[tenant] = msgspec.json.decode(row["content"], type=Content)
-            known = self._tables.get(tenant)
-            # A table holds parsed policies; what did not change is not parsed again.
-            kept = known if known is not None and known[0] == row["version"] else None
-            tables[tenant] = kept or (row["version"], PolicyTable(_compiled(row, contents[tenant]).policies))
+        published = await unit.fetch(store.LOAD_PUBLISHED, wanted)
         register: dict[str, dict[str, UseCase]] = {}
         for row in await unit.fetch(store.LOAD_USE_CASES, wanted):
             register.setdefault(str(row["tenant_id"]), {})[row["name"]] = use_case_of(row)
-        concerned = list(contents.keys() | register.keys())
-        zones = {str(row["id"]): row["time_zone"] for row in await unit.fetch(store.TIME_ZONES, concerned)}
+        concerned = {str(row["tenant_id"]) for row in published} | register.keys()
+        zones = {str(row["id"]): row["time_zone"] for row in await unit.fetch(store.TIME_ZONES, list(concerned))}
+        if sum(len(row["content"]) for row in published) <= MUCH_TEXT:
+            policies = self._read(published)
+        else:
+            policies = await asyncio.to_thread(self._read, published)
         loaded = {
             tenant: TenantAccess(
                 tenant,
-                contents.get(tenant, EMPTY),
-                tables[tenant][1] if tenant in tables else PolicyTable(()),
+                policies[tenant].content if tenant in policies else EMPTY,
+                policies[tenant].table if tenant in policies else PolicyTable(()),
                 register.get(tenant, {}),
                 zones.get(tenant, "UTC"),
             )
             for tenant in concerned
         }
-        return lambda: self._install(loaded, tables, tenants)
+        return lambda: self._install(loaded, policies, tenants)
+
+    def _read(self, rows: Sequence[Any]) -> dict[str, _Published]:
+        """What is in force. What did not change stays as it is: it holds parsed policies."""
+        found: dict[str, _Published] = {}
+        for row in rows:
+            tenant, version = str(row["tenant_id"]), row["version"]
+            known = self._published.get(tenant)
+            if known is None or known.version != version:
+                content = msgspec.json.decode(row["content"], type=Content)
+                known = _Published(version, content, PolicyTable(_compiled(row, content).policies))
+                known.table.prepare()
+            found[tenant] = known
+        return found
 
     def _install(
         self,
         loaded: dict[str, TenantAccess],
-        tables: dict[str, tuple[int, PolicyTable]],
+        published: dict[str, _Published],
         tenants: Collection[str] | None,
     ) -> None:
         if tenants is None:
-            self._tenants, self._tables = loaded, tables
+            self._tenants, self._published = loaded, published
             return
         for tenant in tenants:
             self._tenants.pop(tenant, None)
-            self._tables.pop(tenant, None)
+            self._published.pop(tenant, None)
         self._tenants.update(loaded)
-        self._tables.update(tables)
+        self._published.update(published)
 
 
-def _compiled(row: "object", content: Content) -> Compiled:
-    fields = dict(row)  # type: ignore[call-overload]
-    if fields["compiled"] is not None:
-        compiled = msgspec.json.decode(fields["compiled"], type=Compiled)
+def _compiled(row: Any, content: Content) -> Compiled:
+    if row["compiled"] is not None:
+        compiled = msgspec.json.decode(row["compiled"], type=Compiled)
         if compiled.form == FORM:
             return compiled
-    log.info("access_compiled_anew", tenant=str(fields["tenant_id"]), version=fields["version"])
+    log.info("access_compiled_anew", tenant=str(row["tenant_id"]), version=row["version"])
     return compile_content(content)

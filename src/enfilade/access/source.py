@@ -7,6 +7,7 @@ here first.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MAX_TEXT = 1_000_000
 MAX_DEPTH = 30
@@ -29,11 +30,12 @@ _HIDDEN = re.compile(
 _ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|x([0-7][0-9a-fA-F])|(.))", re.DOTALL)
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 _OPENING = {"(": ")", "[": "]", "{": "}"}
+_CLOSING = frozenset(_OPENING.values())
+_WITH_LINES = frozenset({"space", "string"})
 _CHAINED = frozenset({"&&", "||", "+", "-", "*", "!"})
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word, a mark, a number or a text, and where it stands."""
 
     kind: str
@@ -134,14 +136,13 @@ def _tokens(text: str) -> Iterator[Token]:
         if found is None:
             message = "this text has no end" if text[at] == '"' else f"`{text[at]}` has no meaning here"
             raise Fault(message, line, at - begins + 1)
-        piece = found.group()
-        kind = found.lastgroup or ""
+        kind, piece = found.lastgroup or "", found.group()
         if kind == "slot":
             message = f"`{piece}`: templates are not taken here; write the policy for whom it is"
             raise Fault(message, line, at - begins + 1)
         if kind != "space":
             yield Token(kind, piece, at, line, at - begins + 1)
-        if lines := piece.count("\n"):
+        if kind in _WITH_LINES and (lines := piece.count("\n")):
             line += lines
             begins = at + piece.rindex("\n") + 1
         at = found.end()
@@ -150,14 +151,17 @@ def _tokens(text: str) -> Iterator[Token]:
 def _check_depth(tokens: list[Token]) -> None:
     depth = ifs = chain = dots = 0
     for token in tokens:
-        text = token.text if token.kind in {"mark", "word"} else ""
-        if text in _OPENING:
-            depth += 1
-        elif text in {")", "]", "}"}:
-            depth -= 1
-        ifs += text == "if"
-        chain += text in _CHAINED
-        dots = dots + 1 if text == "." else dots if token.kind == "word" else 0
+        kind, text = token.kind, token.text
+        if kind == "word":
+            ifs += text == "if"
+        elif kind != "mark":
+            dots = 0
+        elif text == ".":
+            dots += 1
+        else:
+            dots = 0
+            depth += (text in _OPENING) - (text in _CLOSING)
+            chain += text in _CHAINED
         if depth > MAX_DEPTH or ifs > MAX_IFS or chain > MAX_CHAIN or dots > MAX_DOTS:
             message = (
                 f"this is nested too deeply: at most {MAX_DEPTH} brackets in one another, {MAX_IFS} times `if`, "

@@ -70,14 +70,17 @@ WHERE state = 'published' AND ($1::uuid[] IS NULL OR tenant_id = ANY ($1))
 """
 LOAD_USE_CASES = _USE_CASE + "WHERE $1::uuid[] IS NULL OR tenant_id = ANY ($1)"
 
-# What was asked in the past: each combination once, with how often it came and when last.
+# What was asked in the past: each combination once, with how often it came and when last. Calls are put together only
+# within pieces of time in which the same grants stood, and which policies cannot tell apart.
 PAST_CALLS = """
 SELECT c.application_id, c.user_id, c.key_id, c.department_id, coalesce(c.model, c.requested_model) AS model, c.deployment,
-    c.use_case, CASE WHEN $4::boolean THEN date_trunc('hour', c.started_at) END AS hour, count(*) AS calls, max(c.started_at) AS latest,
+    c.use_case, count(*) AS calls, max(c.started_at) AS latest,
     count(*) FILTER (WHERE c.error_code = 'access_denied') AS denied
 FROM calls c
 WHERE c.tenant_id = $1 AND c.started_at >= $2
     AND (c.status <> 'refused' OR c.error_code = 'access_denied')
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY calls DESC LIMIT $3
+GROUP BY 1, 2, 3, 4, 5, 6, 7, width_bucket(c.started_at, $5::timestamptz[]),
+    CASE WHEN $4::interval IS NOT NULL THEN date_bin($4::interval, c.started_at, timestamptz '2000-01-01 00:00:00+00') END
+ORDER BY calls DESC, latest DESC LIMIT $3
 """
 TIME_ZONES = "SELECT id, time_zone FROM tenants WHERE id = ANY ($1::uuid[])"

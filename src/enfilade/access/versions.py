@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from enfilade.access import store
-from enfilade.access.checking import Known, Problem, check, require_sound
-from enfilade.access.compiled import all_policies, compile_content
+from enfilade.access.checking import Checked, Known, Problem, check, require_sound
+from enfilade.access.compiled import Compiled, all_policies
 from enfilade.access.content import EMPTY, Content, check_form
 from enfilade.access.errors import InvalidAccess, SecondPersonNeeded, UnknownVersion, VersionNotOpen
 from enfilade.access.matrix import normal_row
@@ -47,6 +47,8 @@ class Version(msgspec.Struct, frozen=True):
     publisher: str | None
     published_at: datetime | None
     edition: int
+    problems: tuple[Problem, ...] = ()
+    """What is odd about it, where it was looked at just now."""
 
 
 class Versions:
@@ -88,6 +90,10 @@ class Versions:
 
     async def check(self, unit: UnitOfWork, content: Content, declared: frozenset[str] = NOTHING) -> list[Problem]:
         """What is wrong or odd; models of the `declared` names will be there. Raises InvalidAccess for a wrong form."""
+        return (await self.checked(unit, content, declared)).problems
+
+    async def checked(self, unit: UnitOfWork, content: Content, declared: frozenset[str] = NOTHING) -> Checked:
+        """The same, and what the policies compile to."""
         check_form(content)
         texts = [spec.cedar for spec in all_policies(content)]
         known = await self._known(
@@ -100,21 +106,26 @@ class Versions:
 
     async def draft(
         self, unit: UnitOfWork, content: Content, note: str = "", declared: frozenset[str] = NOTHING
-    ) -> tuple[Version, list[Problem]]:
+    ) -> Version:
         """Write a new version; nothing is in force by it. Raises InvalidAccess, InvalidPolicy."""
-        content, problems = await self._sound(unit, content, note, declared)
+        return (await self._draft(unit, content, note, declared))[0]
+
+    async def _draft(
+        self, unit: UnitOfWork, content: Content, note: str, declared: frozenset[str]
+    ) -> tuple[Version, Compiled]:
+        content, problems, compiled = await self._sound(unit, content, note, declared)
         number = await unit.fetch_value(
             store.INSERT_VERSION, unit.tenant, canonical_text(content), note, *self._author(unit), self._now()
         )
         unit.record("AccessDrafted", version=number, rules=content.rules, content_sha256=_digest(content), note=note)
-        return await self.get(unit, number), problems
+        return msgspec.structs.replace(await self.get(unit, number), problems=problems), compiled
 
     async def change(
         self, unit: UnitOfWork, number: int, content: Content, note: str = "", expected: int | None = None
-    ) -> tuple[Version, list[Problem]]:
+    ) -> Version:
         """Change a version that is not published. Raises what `draft` raises, UnknownVersion, VersionNotOpen."""
         present = await self._open(unit, number, expected)
-        content, problems = await self._sound(unit, content, note)
+        content, problems, _ = await self._sound(unit, content, note)
         if (content, note) != (present.content, present.note):
             await unit.execute(
                 store.UPDATE_DRAFT,
@@ -128,7 +139,7 @@ class Versions:
             unit.record(
                 "AccessDraftChanged", version=number, rules=content.rules, content_sha256=_digest(content), note=note
             )
-        return await self.get(unit, number), problems
+        return msgspec.structs.replace(await self.get(unit, number), problems=problems)
 
     async def approve(self, unit: UnitOfWork, number: int, expected: int | None = None) -> Version:
         """Say as a second person that the version may be published. Raises SecondPersonNeeded for its author."""
@@ -151,9 +162,8 @@ class Versions:
             message = f"Version {number} has to be approved by somebody other than its author first."
             raise SecondPersonNeeded(message)
         # What it names may have been removed since it was written.
-        await self._sound(unit, present.content, present.note)
-        await self._put_in_force(unit, present)
-        return await self.get(unit, number)
+        _, problems, compiled = await self._sound(unit, present.content, present.note)
+        return await self._put_in_force(unit, present, compiled, problems)
 
     async def needs_second_person(self, unit: UnitOfWork) -> bool:
         """Whether the tenant wants one: what is in force decides, not what is about to be."""
@@ -172,7 +182,7 @@ class Versions:
         if earlier.state != "superseded":
             message = f"Version {number} is {earlier.state}; only one that was in force can be gone back to."
             raise VersionNotOpen(message)
-        made, _ = await self.draft(unit, earlier.content, f"back to version {number}")
+        made = await self.draft(unit, earlier.content, f"back to version {number}")
         unit.record("AccessRolledBack", version=made.number, to=number)
         return made if await self.needs_second_person(unit) else await self.publish(unit, made.number)
 
@@ -191,15 +201,14 @@ class Versions:
         if await self.needs_second_person(unit):
             if waiting is not None and waiting.content == content:
                 return waiting, Outcome.UNCHANGED
-            return (await self.draft(unit, content, note, declared))[0], outcome
+            return await self.draft(unit, content, note, declared), outcome
         return await self._draft_and_publish(unit, content, note, declared), outcome
 
     async def _draft_and_publish(
         self, unit: UnitOfWork, content: Content, note: str, declared: frozenset[str]
     ) -> Version:
-        made, _ = await self.draft(unit, content, note, declared)
-        await self._put_in_force(unit, made)
-        return await self.get(unit, made.number)
+        made, compiled = await self._draft(unit, content, note, declared)
+        return await self._put_in_force(unit, made, compiled, made.problems)
 
     async def remove(self, unit: UnitOfWork) -> bool:
         """Have no policies any more, published or drafted as `put` does; say whether there was anything to do."""
@@ -209,11 +218,9 @@ class Versions:
         _, outcome = await self.put(unit, EMPTY, "removed")
         return outcome is not Outcome.UNCHANGED
 
-    async def _put_in_force(self, unit: UnitOfWork, version: Version) -> None:
-        if version.content.rules <= FEW_RULES:
-            compiled = compile_content(version.content)
-        else:
-            compiled = await asyncio.to_thread(compile_content, version.content)
+    async def _put_in_force(
+        self, unit: UnitOfWork, version: Version, compiled: Compiled, problems: tuple[Problem, ...]
+    ) -> Version:
         await unit.execute(store.SUPERSEDE, unit.tenant)
         await unit.execute(
             store.PUBLISH_VERSION, unit.tenant, version.number, unit.scope.actor, self._now(), canonical_text(compiled)
@@ -227,6 +234,7 @@ class Versions:
             approver=version.approver,
         )
         unit.changed()
+        return msgspec.structs.replace(await self.get(unit, version.number), problems=problems)
 
     async def _open(self, unit: UnitOfWork, number: int, expected: int | None) -> Version:
         present = await self.get(unit, number)
@@ -238,7 +246,7 @@ class Versions:
 
     async def _sound(
         self, unit: UnitOfWork, content: Content, note: str, declared: frozenset[str] = NOTHING
-    ) -> tuple[Content, list[Problem]]:
+    ) -> tuple[Content, tuple[Problem, ...], Compiled]:
         if unit.tenant == PLATFORM_ID:
             message = "The platform itself has no policies; say which tenant is meant."
             raise InvalidAccess(message, param="tenant")
@@ -246,9 +254,8 @@ class Versions:
             message = f"a note has at most {MAX_NOTE} characters"
             raise InvalidAccess(message, param="note")
         content = normal(content)
-        problems = await self.check(unit, content, declared)
-        require_sound(problems)
-        return content, problems
+        checked = await self.checked(unit, content, declared)
+        return content, tuple(checked.problems), require_sound(checked)
 
     def _author(self, unit: UnitOfWork) -> tuple[str, str | None]:
         return unit.scope.actor, unit.scope.user

@@ -6,10 +6,11 @@ later on the line can fall back to it. For tenants without policies this is one 
 
 from collections.abc import Callable, Iterable
 
-from enfilade.access.decisions import Place, Seat, TenantAccess
+from enfilade.access.decisions import TenantAccess
 from enfilade.access.errors import AccessDenied, UseCaseNotRegistered, UseCaseRequired
 from enfilade.access.explain import refusal_of
 from enfilade.access.near import MOST_TRIED, usual_use_cases
+from enfilade.access.seats import Place, Seat
 from enfilade.access.service import Access
 from enfilade.access.types import ActionName, Caller, Circumstances, Decision, Resource, ResourceKind
 from enfilade.core.clock import Clock
@@ -17,7 +18,8 @@ from enfilade.core.scope import Scope
 from enfilade.gateway.catalogue import Catalogue
 from enfilade.gateway.resolve import is_allowed
 from enfilade.gateway.types import Call, Hints, Target
-from enfilade.identity.principals import Principal, Principals
+from enfilade.identity.principal import Principal
+from enfilade.identity.principals import Principals
 from enfilade.identity.types import Application
 
 Finder = Callable[[Call], list[Target]]

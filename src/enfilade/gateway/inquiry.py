@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from enfilade.access import past
-from enfilade.access.compiled import PolicyTable, compile_content
+from enfilade.access.compiled import Compiled
 from enfilade.access.content import EMPTY, Content
-from enfilade.access.decisions import Place, TenantAccess
+from enfilade.access.decisions import TenantAccess
 from enfilade.access.errors import InvalidAccess
 from enfilade.access.explain import Explanation, explain
-from enfilade.access.service import Access
+from enfilade.access.seats import Place
+from enfilade.access.service import Access, Approvals, NoApprovals
+from enfilade.access.table import PolicyTable
 from enfilade.access.types import ActionName, Caller, Circumstances, Decision, Resource, ResourceKind
 from enfilade.access.what_if import MOST_COMBINATIONS, PastUse, WhatIf, replay
 from enfilade.core.clock import Clock, to_datetime, to_ns
@@ -59,9 +61,9 @@ class Inquiry:
         found = self._access.guard(tenant.id)
         return found or TenantAccess(tenant.id, EMPTY, PolicyTable(()), {}, tenant.spec.time_zone)
 
-    def draft(self, tenant: Tenant, content: Content) -> TenantAccess:
+    def draft(self, tenant: Tenant, content: Content, compiled: Compiled) -> TenantAccess:
         """What would decide for it."""
-        table = PolicyTable(compile_content(content).policies)
+        table = PolicyTable(compiled.policies)
         return TenantAccess(tenant.id, content, table, self.guard(tenant).use_cases, tenant.spec.time_zone)
 
     async def explain(self, unit: UnitOfWork, tenant: Tenant, asked: Asked) -> list[Explanation]:
@@ -149,16 +151,25 @@ class Inquiry:
         rights = self._principals.rights(tenant, user.id)
         return frozenset(user.spec.roles) | (rights.roles if rights is not None else frozenset())
 
-    async def what_if(self, unit: UnitOfWork, tenant: Tenant, content: Content, days: int) -> WhatIf:
-        """Replay the calls of the last days against a draft that was checked."""
-        draft = await asyncio.to_thread(self.draft, tenant, content)
+    async def what_if(
+        self, unit: UnitOfWork, tenant: Tenant, content: Content, compiled: Compiled, days: int
+    ) -> WhatIf:
+        """Replay the calls of the last days against a draft that was checked, with the approvals of their time."""
+        draft = await asyncio.to_thread(self.draft, tenant, content, compiled)
         since = to_datetime(self._clock.now_ns()) - timedelta(days=days)
-        rows = await past.calls(unit, tenant.id, since, MOST_COMBINATIONS + 1, by_hour=bool(draft.times))
-        uses = await self._past_uses(unit, tenant, rows[:MOST_COMBINATIONS])
+        approvals: Approvals = NoApprovals()
+        if draft.needs_approvals:
+            approvals = await self._access.approvals.past(unit, since)
+        rows = await past.calls(
+            unit, tenant.id, since, MOST_COMBINATIONS + 1, past.piece_of_time(draft.times), approvals.turns(tenant.id)
+        )
+        uses = await self._past_uses(unit, tenant, draft, approvals, rows[:MOST_COMBINATIONS])
         is_complete = len(rows) <= MOST_COMBINATIONS
         return await asyncio.to_thread(replay, draft, uses, is_complete=is_complete)
 
-    async def _past_uses(self, unit: UnitOfWork, tenant: Tenant, rows: Sequence[Any]) -> list[PastUse]:
+    async def _past_uses(
+        self, unit: UnitOfWork, tenant: Tenant, draft: TenantAccess, approvals: Approvals, rows: Sequence[Any]
+    ) -> list[PastUse]:
         names = {
             kind: await self._identity.names(unit, kind, {str(i) for row in rows if (i := row[f"{kind}_id"])})
             for kind in ("application", "user", "key", "department")
@@ -168,7 +179,6 @@ class Inquiry:
             for name in names["key"]
             if (key := await self._identity.keys.find(unit, name)) is not None
         }
-        now_ns = self._clock.now_ns()
         uses = []
         for row in rows:
             ids = {kind: None if row[f"{kind}_id"] is None else str(row[f"{kind}_id"]) for kind in names}
@@ -187,15 +197,19 @@ class Inquiry:
                 application_id=ids["application"],
                 key_id=ids["key"],
             )
-            approvals = self._approvals(tenant.id, caller, row["model"], row["use_case"], now_ns)
+            now_ns = to_ns(row["latest"])
+            use_case, data_class = row["use_case"], draft.data_class(Circumstances(row["use_case"]))
+            held = approvals.active(
+                tenant.id, caller.user_id, caller.application_id, row["model"], use_case, now_ns
+            ) | approvals.of_data_class(tenant.id, use_case, data_class, now_ns)
             uses.append(
                 PastUse(
                     caller=caller,
                     action=ActionName.CALL,
                     resources=tuple(self._resources_of(row["model"], row["deployment"])),
-                    use_case=row["use_case"],
-                    now_ns=to_ns(row["hour"] or row["latest"]),
-                    approvals=approvals,
+                    use_case=use_case,
+                    now_ns=now_ns,
+                    approvals=held,
                     calls=row["calls"],
                     denied=row["denied"],
                     latest=row["latest"],

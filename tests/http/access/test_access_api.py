@@ -157,8 +157,8 @@ async def test_a_draft_is_tried_on_what_was_really_called(house: House) -> None:
     assert (found["calls"], found["combinations"], found["newly_denied"], found["newly_allowed"]) == (5, 3, 4, 1)
     assert [(d["change"], d["calls"], d["use_case"], d["application"]) for d in found["differences"]] == [
         ("denied", 3, "writing", "copilot"),
-        ("denied", 1, None, "copilot"),
         ("allowed", 1, "other", "copilot"),
+        ("denied", 1, None, "copilot"),
     ]
     assert found["is_complete"]
     same = (await api.post("/api/v1/access/what-if", json={"version": 1})).json()

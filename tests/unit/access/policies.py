@@ -4,10 +4,11 @@ from typing import Any
 
 import msgspec
 
-from enfilade.access.checking import Known, Problem, check
-from enfilade.access.compiled import PolicyTable, compile_content
+from enfilade.access.checking import Checked, Known, Problem, check
+from enfilade.access.compiled import compile_content
 from enfilade.access.content import Content, PolicySpec
 from enfilade.access.decisions import TenantAccess
+from enfilade.access.table import PolicyTable
 from enfilade.access.types import Caller, Circumstances, Decision, Resource, ResourceKind
 from enfilade.access.use_cases import UseCase, UseCaseSpec
 
@@ -33,9 +34,14 @@ def content(*cedar: str, **more: Any) -> Content:
     return Content(policies=tuple(PolicySpec(f"p{n}", text) for n, text in enumerate(cedar)), **more)
 
 
-def problems(*cedar: str, **more: Any) -> list[Problem]:
-    """What is found in these."""
+def checked(*cedar: str, **more: Any) -> Checked:
+    """What a check of these brings."""
     return check(content(*cedar, **more), KNOWN)
+
+
+def problems(*cedar: str, **more: Any) -> list[Problem]:
+    """What is wrong or odd with these."""
+    return checked(*cedar, **more).problems
 
 
 def guard(given: Content, *use_cases: UseCaseSpec, zone: str = "UTC") -> TenantAccess:

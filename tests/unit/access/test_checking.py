@@ -6,7 +6,7 @@ from enfilade.access.checking import require_sound
 from enfilade.access.content import MatrixRow
 from enfilade.access.errors import InvalidAccess, InvalidPolicy
 from enfilade.access.source import place
-from tests.unit.access.policies import content, problems
+from tests.unit.access.policies import checked, content, problems
 
 SCOPE = "permit (principal, action, resource)"
 CALL = 'permit (principal, action == Action::"call", resource)'
@@ -74,15 +74,15 @@ def test_what_would_end_the_process_is_refused_before_the_engine_sees_it(cedar: 
 def test_what_does_not_exist_is_named_with_its_place_and_what_was_meant(
     cedar: str, at: str, words: str, meant: str | None
 ) -> None:
-    found = [problem for problem in problems(cedar, attributes={"clearance": "long"}) if problem.severity == "error"]
-    assert found
-    first = found[0]
+    result = checked(cedar, attributes={"clearance": "long"})
+    first = result.problems[0]
+    assert first.severity == "error"
     line, column = place(cedar, cedar.index(at))
     assert words in first.message
     assert (first.line, first.column) == (line, column)
     assert first.meant == meant
     with pytest.raises(InvalidPolicy) as refusal:
-        require_sound(found)
+        require_sound(result)
     assert f"line {line}, column {column}" in refusal.value.message
     assert refusal.value.details["problems"]
 
@@ -117,10 +117,10 @@ def test_what_can_be_published_has_no_errors() -> None:
     ],
 )
 def test_policies_that_contradict_are_told_of_and_taken(cedar: list[str], odd: str, words: str) -> None:
-    found = problems(*cedar)
-    assert [(problem.severity, problem.policy) for problem in found] == [("warning", odd)]
-    assert words in found[0].message
-    require_sound(found)
+    result = checked(*cedar)
+    assert [(problem.severity, problem.policy) for problem in result.problems] == [("warning", odd)]
+    assert words in result.problems[0].message
+    assert len(require_sound(result).policies) == len(cedar)
 
 
 def test_a_permit_that_is_overridden_only_sometimes_is_nothing_odd() -> None:

@@ -3,10 +3,13 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
-from enfilade.access.compiled import MAX_SLICES, PolicyTable, compile_content, compile_policy
+from enfilade.access import table as tables
+from enfilade.access.compiled import compile_content, compile_policy
 from enfilade.access.content import Content, MatrixRow, PolicySpec
+from enfilade.access.table import PolicyTable
 from enfilade.access.types import APPROVAL, Caller, Decision
 from enfilade.access.use_cases import UseCaseSpec
 from enfilade.core.clock import to_ns
@@ -179,30 +182,86 @@ def test_only_what_can_concern_a_question_is_evaluated_and_nothing_is_left_out()
         'permit (principal, action, resource) when { principal in [Role::"x"] || context.hour > 3 };',
     ]
     compiled = [compile_policy(PolicySpec(f"p{n}", text)) for n, text in enumerate(texts)]
-    assert [(p.actions, p.principals, p.resources) for p in compiled] == [
-        (("call",), ("Department::research",), None),
-        (("call",), None, ("Model::gpt-4o",)),
-        (("call",), ("Department::a", "Department::b"), None),
-        (("call",), ("Role::x", "User::u"), None),
-        (("call",), None, ("Model::m",)),
-        (None, ("Department::c",), None),
-        (("call", "train"), None, None),
-        (("read",), None, None),
-        (None, None, None),
+    assert [(p.actions, p.principals, p.resources, p.use_cases) for p in compiled] == [
+        (("call",), ("Department::research",), None, None),
+        (("call",), None, ("Model::gpt-4o",), ("code",)),
+        (("call",), ("Department::a", "Department::b"), None, None),
+        (("call",), ("Role::x", "User::u"), None, None),
+        (("call",), None, ("Model::m",), None),
+        (None, ("Department::c",), None, None),
+        (("call", "train"), None, None, None),
+        (("read",), None, None, None),
+        (None, None, None, None),
     ]
     assert compiled[4].mentions == ("approved",)
-    found = PolicyTable(compiled).slice(("User::u", "Department::research"), "call", ("Deployment::d", "Model::gpt-4o"))
-    assert found is not None
-    assert found.names == ["p0", "p1", "p3", "p6", "p8"]
-    assert PolicyTable(compiled[:1]).slice(("User::u",), "call", ("Deployment::d",)) is None
+    asked = ("User::u", "Department::research"), "call", ("Deployment::d", "Model::gpt-4o")
+    for use_case, names in (("code", ["p0", "p1", "p3", "p6", "p8"]), ("", ["p0", "p3", "p6", "p8"])):
+        found = PolicyTable(compiled).slice(*asked, use_case)
+        assert found is not None
+        assert found.names == names
+    assert PolicyTable(compiled[:1]).slice(("User::u",), "call", ("Deployment::d",), "") is None
 
 
-def test_slices_and_answers_are_bounded() -> None:
-    texts = [f'permit (principal in Department::"d{n}", action, resource);' for n in range(12)]
+@pytest.mark.parametrize(
+    ("condition", "use_cases"),
+    [
+        ('context.use_case == "a"', ("a",)),
+        ('"a" == context.use_case', ("a",)),
+        ('["a", "b"].contains(context.use_case)', ("a", "b")),
+        ('context.hour > 3 && (context.use_case == "a" || ["b"].contains(context.use_case))', ("a", "b")),
+        ('context.use_case == ""', ("",)),
+        ('context.use_case == "a" || context.hour > 3', None),
+        ('!(context.use_case == "a")', None),
+        ('context.use_case != "a"', None),
+        ('context.use_case like "a*"', None),
+        ("[context.data_class].contains(context.use_case)", None),
+    ],
+)
+def test_a_policy_concerns_the_use_cases_that_it_insists_on(condition: str, use_cases: tuple[str, ...] | None) -> None:
+    text = f"permit (principal, action, resource) when {{ {condition} }};"
+    assert compile_policy(PolicySpec("p", text)).use_cases == use_cases
+    assert compile_policy(PolicySpec("p", text.replace("when", "unless"))).use_cases is None
+
+
+def test_policies_that_concern_everybody_are_named_rightly_beside_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are parsed beforehand, and what is added to them is numbered after them."""
+    wide = [f"permit (principal, action, resource) when {{ context.hour == {hour} }};" for hour in range(12)]
+    own = ['permit (principal in Department::"research", action, resource);', "forbid (principal, action, resource)"]
+    texts = [own[0], *wide, f'{own[1]} when {{ context.use_case == "no" }};']
+    who = guard(content(*texts))
+    for prepared in (False, True):
+        if prepared:
+            monkeypatch.setattr(tables, "MANY", 0)
+            who = guard(content(*texts))
+            who.table.prepare()
+            assert who.table._wide_parsed is not None
+        assert ask(who, now_ns=NOON - 3600 * 10**9).policies == ("p0", "p12")
+        assert ask(who, changed(ANA, department=None), now_ns=NOON - 2 * 3600 * 10**9).policies == ("p11",)
+        assert ask(who, changed(ANA, department=None), now_ns=NOON).reason == "no_permit"
+        assert ask(who, use_case="no", now_ns=NOON).policies == ("p13",)
+        assert ask(who, action="read", now_ns=NOON - 3600 * 10**9).policies == ("p0", "p12")
+
+
+def test_what_the_engine_no_longer_reads_denies_what_it_concerns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MANY", 0)
+    compiled = compile_content(content(*[ALL] * 12)).policies
+    broken = [*compiled, msgspec.structs.replace(compiled[0], name="bad", text="permit (")]
+    for policies in (broken, broken[-1:]):
+        who = guard(Content()).with_table(PolicyTable(policies))
+        who.has_policies = True
+        who.table.prepare()
+        assert ask(who) == Decision(allowed=False, reason="error")
+
+
+def test_slices_and_answers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MAX_PARSED", 20)
+    texts = [f'permit (principal in Department::"d{n}", action, resource);' for n in range(6)]
     table = PolicyTable(compile_content(content(*texts)).policies)
-    for number in range(1, MAX_SLICES + 50):
-        table.slice([f"Department::d{bit}" for bit in range(12) if number >> bit & 1], "call", ())
-    assert len(table._slices) <= MAX_SLICES
+    for number in range(1, 64):
+        made = table.slice([f"Department::d{bit}" for bit in range(6) if number >> bit & 1], "call", (), "")
+        kept = table._slices.values()
+        assert made in kept
+        assert sum(len(slice_.names) for slice_ in kept) <= 20
     who = guard(content('permit (principal, action, resource) when { context.use_case == "x" };'))
     for number in range(200):
         assert not ask(who, use_case=f"u{number}").allowed

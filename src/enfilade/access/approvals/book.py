@@ -1,7 +1,8 @@
 """The grants in memory: what is active at this moment, without SQL."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from enfilade.access.approvals import store
 from enfilade.access.approvals.patterns import matcher
@@ -130,6 +131,23 @@ class ApprovalBook:
         """When the next grant of the tenant begins or ends: no answer holds longer."""
         entry = self._tenants.get(tenant)
         return NEVER_NS if entry is None else next((turn for turn in entry.turns if turn > now_ns), NEVER_NS)
+
+    def turns(self, tenant: str) -> list[int]:
+        """The moments at which a grant begins or ends, in order."""
+        entry = self._tenants.get(tenant)
+        return [] if entry is None else entry.turns
+
+    async def past(self, unit: UnitOfWork, since: datetime) -> "ApprovalBook":
+        """The grants of the current tenant that stood at some time since then, each until it ended or was revoked."""
+        entry = _Entry()
+        for row in await unit.fetch(store.PAST_GRANTS, unit.tenant, since):
+            grant = grant_of(row)
+            ends_ns = grant.ends_ns if grant.revoked_ns is None else min(grant.ends_ns, grant.revoked_ns)
+            _add(entry, replace(grant, ends_ns=ends_ns))
+        entry.turns.sort()
+        book = ApprovalBook(self._clock)
+        book._tenants = {unit.tenant: entry}
+        return book
 
     async def load(self, unit: UnitOfWork, tenants: Collection[str] | None) -> Install:
         """See `Section.load`."""

@@ -36,7 +36,6 @@ OWN_ROLE_EXISTS = "SELECT EXISTS (SELECT FROM roles WHERE tenant_id = $1 AND nam
 OWN_ROLES = "SELECT name, permissions FROM roles WHERE tenant_id = $1"
 KEY_OWNER = "SELECT user_id FROM keys WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL"
 LIVE_APPLICATION = "SELECT EXISTS (SELECT FROM applications WHERE tenant_id = $1 AND id = $2 AND removed_at IS NULL)"
-APPLICATION_DEPARTMENT = "SELECT department_id FROM applications WHERE tenant_id = $1 AND id = $2"
 
 # Rules.
 _RULE = "SELECT tenant_id, id, rule, version FROM approval_rules"
@@ -137,6 +136,10 @@ LOAD_GRANTS = (
     + """
 WHERE revoked_at IS NULL AND ended_at IS NULL AND ($1::uuid[] IS NULL OR tenant_id = ANY ($1::uuid[])) ORDER BY id
 """
+)
+# What stood at some time since then.
+PAST_GRANTS = (
+    _GRANT + " WHERE tenant_id = $1 AND least(ends_at, revoked_at) > $2 AND starts_at < coalesce(revoked_at, ends_at)"
 )
 INSERT_GRANT = """
 INSERT INTO access_grants (tenant_id, id, request_id, user_id, application_id, key_id, asked, starts_at, ends_at, granted_at,

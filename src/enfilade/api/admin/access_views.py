@@ -1,13 +1,14 @@
 """What the routes of access share: versions as they are shown, and the tenant that is meant."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import Field
 
 from enfilade.access.checking import Problem
-from enfilade.access.compiled import compile_policy
 from enfilade.access.content import Content, PolicySpec
+from enfilade.access.source import read
 from enfilade.access.versions import Version
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor
@@ -17,7 +18,8 @@ from enfilade.configuration.access_parts import Access as AccessBody
 from enfilade.configuration.access_parts import Policy as PolicyBody
 from enfilade.core.clock import to_ns, to_rfc3339
 from enfilade.identity.errors import UnknownTenant
-from enfilade.identity.types import Tenant
+from enfilade.identity.types import Outcome, Tenant
+from enfilade.storage.unit_of_work import UnitOfWork
 
 Note = Annotated[str, Field(max_length=2000, description="Why; it stays with the version.")]
 State = Literal["draft", "approved", "published", "superseded", "discarded"]
@@ -75,7 +77,7 @@ class PolicyView(PolicyBody):
     version: Annotated[int, Field(description="The version that it belongs to.")]
 
 
-def show_problems(problems: list[Problem]) -> list[ProblemView]:
+def show_problems(problems: Iterable[Problem]) -> list[ProblemView]:
     """As they are shown."""
     return [ProblemView(**msgspec.structs.asdict(problem)) for problem in problems]
 
@@ -85,10 +87,19 @@ def line(context: AdminContext, version: Version) -> VersionLine:
     return VersionLine(**_fields(context, version))
 
 
-def show(context: AdminContext, version: Version, problems: list[Problem] | None = None) -> VersionView:
+def show(context: AdminContext, version: Version) -> VersionView:
     """A version with all that it holds."""
     content = AccessBody.model_validate(access_fields(version.content))
-    return VersionView(**_fields(context, version), content=content, problems=show_problems(problems or []))
+    return VersionView(**_fields(context, version), content=content, problems=show_problems(version.problems))
+
+
+async def put(context: AdminContext, unit: UnitOfWork, content: Content, note: str) -> Version:
+    """Let the policies be these, and say what is odd about them. Raises what putting raises."""
+    policies = context.rooms.policies
+    version, outcome = await policies.put(unit, content, note)
+    if outcome is not Outcome.UNCHANGED:
+        return version
+    return msgspec.structs.replace(version, problems=tuple(await policies.check(unit, version.content)))
 
 
 def _fields(context: AdminContext, version: Version) -> dict[str, Any]:
@@ -112,7 +123,7 @@ def _fields(context: AdminContext, version: Version) -> dict[str, Any]:
 
 def show_policy(version: Version, policy: PolicySpec) -> PolicyView:
     """A policy as it is shown."""
-    effect: Any = compile_policy(policy).effect
+    effect: Any = read(policy.cedar)[0].effect
     return PolicyView(**msgspec.structs.asdict(policy), effect=effect, version=version.number)
 
 

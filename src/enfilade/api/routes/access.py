@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.responses import PlainTextResponse
 
 from enfilade.access.schema import schema_text
-from enfilade.api.admin.access_views import Draft, ProblemView, VersionView, content_in_force, show, show_problems
+from enfilade.api.admin.access_views import Draft, ProblemView, VersionView, content_in_force, put, show, show_problems
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import View, tag
 from enfilade.configuration.access import access_fields, content_of
@@ -40,10 +40,9 @@ async def change(context: Context, body: Draft, actor: Writer, response: Respons
     """Let the policies be these: in force at once, or waiting for a second person where the tenant wants one."""
     async with context.storage.unit_of_work(actor.scope) as unit:
         content = content_of(body.content)
-        version, _ = await context.rooms.policies.put(unit, content, body.note)
-        problems = await context.rooms.policies.check(unit, version.content)
+        version = await put(context, unit, content, body.note)
     tag(response, version.edition)
-    return show(context, version, problems)
+    return show(context, version)
 
 
 @ROUTER.post("/check")

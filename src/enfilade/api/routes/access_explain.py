@@ -109,8 +109,9 @@ class WhatIfView(View):
     calls: int
     newly_denied: int
     newly_allowed: int
+    undecidable: Annotated[int, Field(description="Calls that the draft decides by something that no record holds.")]
+    unknown: Annotated[list[str], Field(description="What that is.")]
     is_complete: Annotated[bool, Field(description="False: only the most frequent combinations were asked.")]
-    unknown: Annotated[list[str], Field(description="What the draft looks at and no record holds.")]
     differences: Annotated[list[DifferenceView], Field(description="The most frequent first.")]
     problems: list[ProblemView]
 
@@ -150,26 +151,30 @@ def _deployment(entry: Explanation) -> DeploymentView:
 
 @ROUTER.post("/what-if")
 async def what_if(context: Context, body: WhatIfBody, actor: Reader) -> WhatIfView:
-    """Replay the calls of the last days against a draft, and show who would be denied or newly allowed."""
+    """Replay the calls of the last days against a draft, and show who would be denied or newly allowed.
+
+    Each call is asked about for its own time, with the approvals that stood then. Roles, attributes, use cases and
+    deployments are as they are now.
+    """
     tenant, policies = tenant_of(context, actor), context.rooms.policies
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
         if body.content is not None:
             content = content_of(body.content)
         else:
             content = (await policies.get(unit, body.version or 0)).content
-        problems = await policies.check(unit, content)
-        require_sound(problems)
-        found = await context.inquiry.what_if(unit, tenant, content, body.days)
+        checked = await policies.checked(unit, content)
+        found = await context.inquiry.what_if(unit, tenant, content, require_sound(checked), body.days)
     return WhatIfView(
         days=body.days,
         combinations=found.combinations,
         calls=found.calls,
         newly_denied=found.newly_denied,
         newly_allowed=found.newly_allowed,
+        undecidable=found.undecidable,
         is_complete=found.is_complete,
         unknown=list(found.unknown),
         differences=[_difference(entry) for entry in found.differences[:MOST_DIFFERENCES]],
-        problems=show_problems(problems),
+        problems=show_problems(checked.problems),
     )
 
 

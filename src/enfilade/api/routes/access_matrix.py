@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field
 
 from enfilade.access.matrix import rows_as_cedar
-from enfilade.api.admin.access_views import Note, VersionView, content_in_force, show
+from enfilade.api.admin.access_views import Note, VersionView, content_in_force, put, show
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import View, tag
 from enfilade.configuration.access import row_fields, row_of
@@ -53,7 +53,6 @@ async def change(context: Context, body: MatrixBody, actor: Writer, response: Re
     async with context.storage.unit_of_work(actor.scope) as unit:
         present = content_in_force(await context.rooms.policies.published(unit))
         content = msgspec.structs.replace(present, matrix=tuple(row_of(row) for row in body.rows))
-        version, _ = await context.rooms.policies.put(unit, content, body.note)
-        problems = await context.rooms.policies.check(unit, version.content)
+        version = await put(context, unit, content, body.note)
     tag(response, version.edition)
-    return show(context, version, problems)
+    return show(context, version)

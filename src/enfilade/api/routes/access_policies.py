@@ -11,6 +11,7 @@ from enfilade.api.admin.access_views import (
     PolicyView,
     VersionView,
     content_in_force,
+    put,
     show,
     show_policy,
 )
@@ -71,10 +72,9 @@ async def change(
         present = content_in_force(await context.rooms.policies.published(unit))
         others = {policy.name: policy for policy in present.policies} | {name: policy_of(body)}
         content = msgspec.structs.replace(present, policies=tuple(others.values()))
-        version, _ = await context.rooms.policies.put(unit, content, note)
-        problems = await context.rooms.policies.check(unit, version.content)
+        version = await put(context, unit, content, note)
     tag(response, version.edition)
-    return show(context, version, problems)
+    return show(context, version)
 
 
 @ROUTER.delete("/{name}")
@@ -85,5 +85,5 @@ async def remove(context: Context, name: str, actor: Writer, note: NoteQuery = "
         others = tuple(policy for policy in present.policies if policy.name != name)
         if len(others) == len(present.policies):
             raise _unknown(name)
-        version, _ = await context.rooms.policies.put(unit, msgspec.structs.replace(present, policies=others), note)
+        version = await put(context, unit, msgspec.structs.replace(present, policies=others), note)
     return show(context, version)

@@ -56,9 +56,9 @@ async def page(
 async def create(context: Context, body: Draft, actor: Writer, response: Response) -> VersionView:
     """Write a draft; nothing is in force by it."""
     async with context.storage.unit_of_work(actor.scope) as unit:
-        version, problems = await context.rooms.policies.draft(unit, content_of(body.content), body.note)
+        version = await context.rooms.policies.draft(unit, content_of(body.content), body.note)
     tag(response, version.edition)
-    return show(context, version, problems)
+    return show(context, version)
 
 
 @ROUTER.get("/{number}")
@@ -76,11 +76,11 @@ async def change(
 ) -> VersionView:
     """Change a draft; what was approved has to be approved again."""
     async with context.storage.unit_of_work(actor.scope) as unit:
-        version, problems = await context.rooms.policies.change(
+        version = await context.rooms.policies.change(
             unit, number, content_of(body.content), body.note, expected_version(if_match)
         )
     tag(response, version.edition)
-    return show(context, version, problems)
+    return show(context, version)
 
 
 @ROUTER.delete("/{number}", status_code=204)

@@ -109,6 +109,13 @@ def what_if(
         f"{found['calls']} calls in {found['combinations']} combinations; {found['newly_denied']} would be denied, "
         f"{found['newly_allowed']} newly allowed."
     )
+    if found["undecidable"]:
+        note(
+            f"{found['undecidable']} calls could not be decided: the draft decides them by the {found['unknown'][0]}, "
+            "which no record holds."
+        )
+    if not found["is_complete"]:
+        note("Only the most frequent combinations were asked; look back over fewer days for all of them.")
 
 
 @APP.command()
