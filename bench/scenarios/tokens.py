@@ -18,7 +18,8 @@ from enfilade.bootstrap.memory import tune
 from enfilade.core.clock import SystemClock
 from enfilade.core.fetching import WebReply, WebRequest
 from enfilade.identity.entrance import Entrance
-from enfilade.identity.principals import Principal, Principals
+from enfilade.identity.principal import Principal
+from enfilade.identity.principals import Principals
 from enfilade.identity.scopes import tenant_scope
 from enfilade.identity.tokens.book import IssuerBook
 from enfilade.identity.tokens.service import Tokens
@@ -35,10 +36,17 @@ class _People(Principals):
     """One person, who is always there."""
 
     def of_person(
-        self, tenant: str, identifier: str, *, name: str, expires_ns: int, roles: Iterable[str] = ()
+        self,
+        tenant: str,
+        identifier: str,
+        *,
+        name: str,
+        expires_ns: int,
+        roles: Iterable[str] = (),
+        source: str | None = None,
     ) -> Principal | None:
         """Her."""
-        del identifier, roles
+        del identifier, roles, source
         return Principal(tenant_scope(tenant, "bench"), TENANT, name, None, expires_ns, (), {})
 
 

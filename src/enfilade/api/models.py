@@ -18,7 +18,7 @@ from enfilade.gateway.gate import Gate
 from enfilade.gateway.resolve import is_allowed
 from enfilade.gateway.types import Hints
 from enfilade.identity.entrance import Entrance
-from enfilade.identity.principals import Principal
+from enfilade.identity.principal import Principal
 
 PREFIX = "/v1/models/"
 GEMINI = "/v1beta/models"

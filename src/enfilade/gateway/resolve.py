@@ -16,7 +16,7 @@ from enfilade.gateway.errors import (
     OutOfScope,
 )
 from enfilade.gateway.types import Call, Target
-from enfilade.identity.principals import Principal
+from enfilade.identity.principal import Principal
 from enfilade.identity.roles.narrowing import UNBOUND
 
 

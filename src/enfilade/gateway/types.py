@@ -13,7 +13,7 @@ from enfilade.costs.prices.source import PriceSource, Substitution
 from enfilade.dialects.translation.passage import Asked
 from enfilade.dialects.types import Dialect, Request
 from enfilade.gateway.breaker import Breaker
-from enfilade.identity.principals import Principal
+from enfilade.identity.principal import Principal
 from enfilade.providers.types import Provider
 
 

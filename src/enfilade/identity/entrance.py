@@ -4,7 +4,8 @@ import hashlib
 
 from enfilade.core.clock import Clock, to_ns
 from enfilade.identity.errors import TenantSuspended
-from enfilade.identity.principals import Principal, Principals
+from enfilade.identity.principal import Principal
+from enfilade.identity.principals import Principals
 from enfilade.identity.roles.types import source_of
 from enfilade.identity.scopes import tenant_scope
 from enfilade.identity.sign_in.errors import InvalidSession

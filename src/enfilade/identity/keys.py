@@ -90,7 +90,7 @@ class Keys:
 
     async def hints(self, unit: UnitOfWork, key: Key) -> list[str]:
         """The public beginnings of the key's valid secrets."""
-        rows = await unit.fetch(store.LIST_SECRETS, key.tenant, key.id)
+        rows = await unit.fetch(store.LIST_SECRETS, key.tenant, key.id, self._now())
         return [row["hint"] for row in rows if row["hint"]]
 
     async def issue(self, unit: UnitOfWork, spec: KeySpec, secret: str | None = None) -> IssuedKey:
@@ -239,7 +239,9 @@ class Keys:
     async def _replace_secret(self, unit: UnitOfWork, key: Key, spec: KeySpec, secret: str) -> bool:
         check_secret(secret)
         digest = secret_digest(secret)
-        present = {bytes(row["digest"]) for row in await unit.fetch(store.LIST_SECRETS, unit.tenant, key.id)}
+        present = {
+            bytes(row["digest"]) for row in await unit.fetch(store.LIST_SECRETS, unit.tenant, key.id, self._now())
+        }
         if present == {digest}:
             return False
         await check_standing(unit)

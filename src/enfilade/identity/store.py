@@ -214,7 +214,7 @@ ON CONFLICT (tenant_id, key_id, digest) DO UPDATE SET valid_until = NULL
 """
 LIST_SECRETS = """
 SELECT key_id, digest, hint, valid_until FROM key_secrets
-WHERE tenant_id = $1 AND key_id = $2 AND (valid_until IS NULL OR valid_until > now()) ORDER BY created_at
+WHERE tenant_id = $1 AND key_id = $2 AND (valid_until IS NULL OR valid_until > $3) ORDER BY created_at
 """
 END_SECRETS = """
 UPDATE key_secrets SET valid_until = $3
@@ -245,12 +245,11 @@ LOAD_KEYS = """
 SELECT k.tenant_id, k.id, k.name, k.application_id, k.user_id, k.roles, k.expires_at, k.allowed_ips, k.scopes,
     k.only_department_id, k.only_application_id, s.digest, s.valid_until
 FROM keys k JOIN key_secrets s ON s.tenant_id = k.tenant_id AND s.key_id = k.id
-WHERE k.revoked_at IS NULL AND (s.valid_until IS NULL OR s.valid_until > now())
+WHERE k.revoked_at IS NULL AND (s.valid_until IS NULL OR s.valid_until > $2)
     AND ($1::uuid[] IS NULL OR k.tenant_id = ANY ($1))
 """
-LOAD_PLACEMENTS = """
-SELECT id, isolation, cell FROM tenants WHERE removed_at IS NULL AND ($1::uuid[] IS NULL OR id = ANY ($1))
-"""
+# Also of tenants that were removed: their records stay where they are, and calls that still run are settled there.
+LOAD_PLACEMENTS = "SELECT id, isolation, cell FROM tenants WHERE $1::uuid[] IS NULL OR id = ANY ($1)"
 READ_REVISIONS = "SELECT tenant_id, revision FROM tenant_revisions WHERE revision > $1"
 READ_REVISION = "SELECT revision FROM revision_counter"
 
@@ -264,7 +263,7 @@ UPDATE users SET email = 'erased-' || id, display_name = NULL, attributes = '{}'
 WHERE tenant_id = $1 AND id = $2
 """
 FORGET_PERSON = (
-    "UPDATE identities SET subject = 'erased-' || user_id WHERE tenant_id = $1 AND user_id = $2",
+    "UPDATE identities SET subject = 'erased-' || user_id, groups = '{}', withheld = '{}' WHERE tenant_id = $1 AND user_id = $2",
     "DELETE FROM sessions WHERE tenant_id = $1 AND user_id = $2",
     "DELETE FROM passwords WHERE tenant_id = $1 AND user_id = $2",
     "DELETE FROM second_factors WHERE tenant_id = $1 AND user_id = $2",

@@ -13,7 +13,7 @@ from enfilade.core.clock import ManualClock
 from enfilade.gateway.stored.forms import items_of_input, raw
 from enfilade.gateway.stored.service import Stored
 from enfilade.gateway.stored.types import RESPONSE, Exchange, public_id
-from enfilade.identity.principals import Principal
+from enfilade.identity.principal import Principal
 from enfilade.identity.scopes import system_scope
 from enfilade.storage.address import Address
 from tests.support.parts import open_parts, unit_in

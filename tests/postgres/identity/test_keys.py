@@ -24,8 +24,8 @@ WHERE n.nspname IN ('enfilade', 'enfilade_shared') AND c.relkind = 'r'
 
 @pytest.fixture
 async def parts(database: Address) -> AsyncIterator[Parts]:
-    # The database's own clock decides which secrets are loaded, so this one starts with it.
-    async with open_parts(database, ManualClock(datetime.now(UTC))) as opened:
+    # The process's clock decides, and not the database's, which is a day ahead here.
+    async with open_parts(database, ManualClock(datetime.now(UTC) - timedelta(days=1))) as opened:
         yield opened
 
 

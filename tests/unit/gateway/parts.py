@@ -22,7 +22,7 @@ from enfilade.gateway.admission import Desk
 from enfilade.gateway.breaker import Breaker
 from enfilade.gateway.observer import CallObserver
 from enfilade.gateway.types import Call, Hints, Target
-from enfilade.identity.principals import Principal
+from enfilade.identity.principal import Principal
 from enfilade.identity.roles.temporary import NEVER_NS
 from enfilade.identity.scopes import key_scope
 from enfilade.identity.types import Application, ApplicationSettings, ApplicationSpec, Tenant, TenantSpec

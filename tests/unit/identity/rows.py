@@ -95,7 +95,7 @@ class Rows:
 
     async def fetch(self, statement: str, *arguments: Any) -> list[Row]:
         """The rows of these tenants, or of all."""
-        (wanted,) = arguments
+        wanted = arguments[0]
         rows = self.tables[statement]
         return [row for row in rows if wanted is None or row.get("tenant_id", row["id"]) in wanted]
 

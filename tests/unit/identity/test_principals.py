@@ -7,8 +7,11 @@ import pytest
 
 from enfilade.core.clock import to_ns
 from enfilade.core.ids import PLATFORM_ID
+from enfilade.identity import store
 from enfilade.identity.errors import AddressRefused, ExpiredKey, InvalidKey, UnknownUser
-from enfilade.identity.principals import Principal, Principals
+from enfilade.identity.principal import Principal
+from enfilade.identity.principals import Principals
+from enfilade.identity.roles import store as roles
 from tests.unit.identity.rows import SECRET, START, Rows, fill, key, principals_of
 
 NOW_NS = to_ns(START)
@@ -219,6 +222,38 @@ async def test_a_tenant_that_was_removed_takes_its_keys_along_and_leaves_the_oth
     assert principals.tenant("acme") is None
     assert principals.tenant_named("acme") is None
     assert enter(principals, "their-secret").scope.tenant == "globex"
+
+
+async def test_a_secret_and_a_name_may_go_over_from_one_tenant_to_another_in_one_change() -> None:
+    principals = Principals()
+    rows = Rows(key(), tenants=("acme", "globex"))
+    rows.tables[store.LOAD_TENANTS][1]["name"] = "shared"
+    await fill(principals, rows)
+    assert principals.tenant_named("shared") == principals.tenant("globex")
+
+    theirs = Rows(key(tenant_id="globex", application_id=None, roles=["admin"]), tenants=("acme", "globex"))
+    theirs.tables[store.LOAD_TENANTS][0]["name"] = "shared"
+    for tenants in (("acme", "globex"), ("globex", "acme")):
+        await fill(principals, theirs, *tenants)
+        assert enter(principals).tenant.id == "globex"
+        assert principals.tenant_named("shared") == principals.tenant_named("acme") == principals.tenant("acme")
+        assert principals.tenant_named("globex") == principals.tenant("globex")
+
+
+async def test_it_is_known_whether_any_tenant_lets_the_platform_in_by_breaking_the_glass_only() -> None:
+    principals, rows = Principals(), Rows(tenants=("acme", "globex"))
+    settings = {"operator_access": "break_glass", "max_key_lifetime_s": None, "version": 1}
+    rows.tables[roles.LOAD_SETTINGS] = [settings | {"tenant_id": name} for name in ("acme", "globex")]
+    open_again = Rows(tenants=("acme", "globex"))
+    await fill(principals, rows)
+    assert principals.closed()
+    await fill(principals, open_again, "acme")
+    assert principals.closed()
+    await fill(principals, open_again, "globex")
+    assert not principals.closed()
+    await fill(principals, rows)
+    await fill(principals, Rows(tenants=()), "acme", "globex")
+    assert not principals.closed()
 
 
 async def test_a_key_never_stands_for_another_tenants_application() -> None:

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.cookies import is_plain, read_cookie
 from enfilade.core.errors import InvalidRequest
-from enfilade.identity.principals import Principal
+from enfilade.identity.principal import Principal
 from enfilade.identity.sign_in.errors import CsrfRefused, InvalidSession
 from enfilade.identity.sign_in.sessions import csrf_of
 from enfilade.identity.sign_in.types import Session

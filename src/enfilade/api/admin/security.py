@@ -19,7 +19,7 @@ from enfilade.core.errors import InternalError, InvalidRequest
 from enfilade.core.scope import EVERYWHERE, Extent, Scope
 from enfilade.identity.errors import PermissionMissing, UnknownTenant
 from enfilade.identity.permissions import AUDIT_READ, CALLS_READ, STANDING_RIGHTS
-from enfilade.identity.principals import Principal
+from enfilade.identity.principal import Principal
 from enfilade.identity.roles.granting import require_standing
 from enfilade.identity.scopes import narrowed_to
 from enfilade.identity.sign_in.errors import CsrfRefused

@@ -9,7 +9,7 @@ from enfilade.core.errors import InvalidRequest, MalformedBody
 from enfilade.core.scope import Scope
 from enfilade.dialects.bodies import decode_object
 from enfilade.gateway.stored.types import MAX_PAGE, Paging
-from enfilade.identity.principals import Principal
+from enfilade.identity.principal import Principal
 
 DEFAULT_LIMIT = 20
 MAX_CURSOR = 200

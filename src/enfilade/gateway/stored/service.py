@@ -36,7 +36,7 @@ from enfilade.gateway.stored.types import (
     owner_of,
     public_id,
 )
-from enfilade.identity.principals import Principal
+from enfilade.identity.principal import Principal
 from enfilade.identity.types import ApplicationSettings
 from enfilade.sealing.envelope import Envelope
 from enfilade.sealing.errors import ContentErased

@@ -7,7 +7,8 @@ from typing import Any
 import structlog
 
 from enfilade.core.clock import NANOSECONDS, Clock
-from enfilade.identity.principals import Principal, Principals
+from enfilade.identity.principal import Principal
+from enfilade.identity.principals import Principals
 from enfilade.identity.scopes import tenant_scope
 from enfilade.identity.tokens.arrivals import Arrivals, groups_in, person_in
 from enfilade.identity.tokens.book import IssuerBook
