@@ -9,6 +9,7 @@ from enfilade.core.errors import Conflict
 from enfilade.identity.scopes import tenant_scope
 from enfilade.storage.errors import DatabaseUnavailable
 from enfilade.storage.unit_of_work import Storage
+from enfilade.storage.visits import for_tenants
 
 LOOK_EVERY_S = 3600.0
 
@@ -27,14 +28,17 @@ class ReviewWatch:
         self._use_cases = use_cases
 
     async def look(self) -> int:
-        """Tell of what is late; return how many that were. Raises DatabaseUnavailable."""
-        told = 0
-        for tenant, late in self._access.late_reviews(self._use_cases.today()).items():
-            if self._looked_at.get(tenant) != late:
-                async with self._storage.unit_of_work(tenant_scope(tenant, "reviews")) as unit:
-                    told += await self._use_cases.tell_overdue(unit)
-                self._looked_at[tenant] = late
-        return told
+        """Tell of what is late; return how many that were. A tenant whose cell is away waits for the next look."""
+        late = self._access.late_reviews(self._use_cases.today())
+
+        async def tell(tenant: str) -> int:
+            async with self._storage.unit_of_work(tenant_scope(tenant, "reviews")) as unit:
+                told = await self._use_cases.tell_overdue(unit)
+            self._looked_at[tenant] = late[tenant]
+            return told
+
+        waiting = [tenant for tenant, reviews in late.items() if self._looked_at.get(tenant) != reviews]
+        return sum(await for_tenants(waiting, tell, postponed="use_case_reviews_not_looked_at"))
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""

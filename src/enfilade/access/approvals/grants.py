@@ -33,12 +33,10 @@ class Grants:
         self._clock = clock
 
     async def page(self, unit: UnitOfWork, query: GrantQuery, after: str | None, limit: int) -> list[Grant]:
-        """Grants in the order of their making."""
-        rows = await unit.fetch(
-            store.LIST_GRANTS,
-            *(after or START, limit, query.tenant, query.user, query.emergency, query.state),
-            *(to_datetime(self._clock.now_ns()), query.unreviewed),
-        )
+        """Grants in the order of their making; for the platform, of tenants wherever they live."""
+        now = to_datetime(self._clock.now_ns())
+        which = (query.user, query.emergency, query.state, now, query.unreviewed)
+        rows = await unit.fetch_listed(store.LIST_GRANTS, after or START, limit, query.tenant, *which)
         return [grant_of(row) for row in rows]
 
     async def get(self, unit: UnitOfWork, identifier: str) -> Grant:

@@ -22,6 +22,7 @@ from enfilade.access.approvals.wishes import WishReader, check_duration, check_t
 from enfilade.core.clock import NANOSECONDS, Clock, to_datetime, to_rfc3339
 from enfilade.core.ids import IdFactory
 from enfilade.identity.rows import START
+from enfilade.storage.rounds import ask_cells
 from enfilade.storage.unit_of_work import UnitOfWork
 
 MAX_COMMENTS = 100
@@ -52,12 +53,15 @@ class Requests:
         self._wishes = WishReader(reviewers)
 
     async def page(self, unit: UnitOfWork, query: RequestQuery, after: str | None, limit: int) -> list[Request]:
-        """Requests in the order of their making."""
+        """Requests in the order of their making; for the platform, of tenants wherever they live."""
         now = to_datetime(self._clock.now_ns())
-        rows = await unit.fetch(
-            store.LIST_REQUESTS, after or START, limit, query.tenant, query.requester, query.state, now
-        )
-        return await self._whole(unit, rows)
+        values = (after or START, limit, query.tenant, query.requester, query.state, now)
+
+        async def ask() -> list[Request]:
+            return await self._whole(unit, await unit.fetch(store.LIST_REQUESTS, *values))
+
+        cells = await ask_cells(unit, query.tenant, ask)
+        return sorted((request for requests in cells for request in requests), key=lambda request: request.id)[:limit]
 
     async def get(self, unit: UnitOfWork, identifier: str) -> Request:
         """A request. Raises UnknownApprovalRequest."""
