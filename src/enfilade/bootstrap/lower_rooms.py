@@ -52,7 +52,7 @@ class LowerRooms:
         addresses = CellAddresses(lambda: self.secrets, clock)
         self.cell_hosts = CellHosts(ids, self.cells, addresses, given.address.role_secret)
         self.identity = Identity(ids, clock, self.cell_maker, self.cell_hosts)
-        self.principals = Principals()
+        self.principals = Principals(clock)
         self.key_uses = KeyUses(self.storage, self.principals, clock)
         self.sessions = Sessions(ids, clock, given.session_rules)
         self.access = AccessParts(self.storage, self.identity, clock, ids)

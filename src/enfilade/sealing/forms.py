@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from enfilade.sealing.errors import CannotOpen
 
-OLD_FORMAT = 1
 FORMAT = 2
 HEADER_BYTES = 21
 

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin.security import Actor
 from enfilade.api.admin.views import Page, page_of
 from enfilade.core.cursors import write_cursor
@@ -67,11 +66,6 @@ def require_place(actor: Actor, place: Place) -> None:
 def is_seen(actor: Actor, place: Place) -> bool:
     """Whether something lies where the actor's right holds; what does not is answered like what there is not."""
     return actor.within.covers(*place)
-
-
-def subject_place(context: AdminContext, tenant: str, kind: str, identifier: str | None) -> Place:
-    """Where a subject of a limit or budget belongs; the tenant itself, or each one of a kind, belongs nowhere."""
-    return context.principals.place_of(tenant, kind, identifier)
 
 
 def confined_filter(actor: Actor, department: str | None, application: str | None) -> Place:

@@ -9,7 +9,7 @@ from enfilade.identity.accounts.challenges import LINK_PREFIX, digest_of, new_se
 from enfilade.identity.accounts.errors import InvalidLink, SecondFactorNeeded
 from enfilade.identity.accounts.passwords import check_password
 from enfilade.identity.accounts.signing_in import PART, AccountRooms, PasswordSignIn
-from enfilade.identity.accounts.types import Added, IssuedChallenge, IssuedLink, SignedIn
+from enfilade.identity.accounts.types import IssuedChallenge, IssuedLink, SignedIn
 from enfilade.identity.errors import RightsExceeded, UnknownPerson
 from enfilade.identity.scopes import tenant_scope
 from enfilade.identity.sign_in.types import ClientFacts
@@ -98,10 +98,6 @@ class Credentials:
         if demanded and not await self._rooms.factors.of(unit, user.id):
             message = "A second factor is demanded here, and this is the last one."
             raise SecondFactorNeeded(message)
-
-    async def add_totp(self, unit: UnitOfWork, user: User, factor: str, code: str) -> Added:
-        """Confirm an app by a code of it. Raises UnknownFactor, WrongCode."""
-        return await self._rooms.factors.confirm_totp(unit, user.id, factor, code)
 
     async def _put(self, unit: UnitOfWork, user: User, hashed: str, by: str, *, but: str | None = None) -> None:
         now = to_datetime(self._clock.now_ns())

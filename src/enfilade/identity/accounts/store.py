@@ -5,7 +5,6 @@ FIND_PASSWORD = """
 SELECT u.id, u.email, p.hash FROM users u JOIN passwords p ON p.tenant_id = u.tenant_id AND p.user_id = u.id
 WHERE u.tenant_id = $1 AND (u.email = $2 OR u.id::text = $2) AND u.active AND u.removed_at IS NULL
 """
-HAS_PASSWORD = "SELECT EXISTS (SELECT FROM passwords WHERE tenant_id = $1 AND user_id = $2)"
 PUT_PASSWORD = """
 INSERT INTO passwords (tenant_id, user_id, hash, changed_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (tenant_id, user_id) DO UPDATE SET hash = excluded.hash, changed_at = excluded.changed_at

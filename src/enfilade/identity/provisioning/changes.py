@@ -8,7 +8,6 @@ from enfilade.identity.provisioning.errors import InvalidPath, InvalidSyntax, To
 from enfilade.identity.provisioning.filters import ChangePath, parse_change_path
 from enfilade.identity.provisioning.schemas import ENTERPRISE, ENTERPRISE_USER, URNS, known_urn
 
-PATCH_URN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 MAX_OPERATIONS = 500
 MAX_VALUES = 20_000
 KINDS = frozenset({"add", "replace", "remove"})

@@ -34,13 +34,6 @@ class InvalidSyntax(ScimFault):
     scim_type = "invalidSyntax"
 
 
-class NoTarget(ScimFault):
-    """What a path selects is not there."""
-
-    code = "scim_no_target"
-    scim_type = "noTarget"
-
-
 class NotChangeable(ScimFault):
     """The attribute is the server's."""
 
