@@ -2,16 +2,20 @@
 
 import os
 import shutil
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import certifi
+import httpcore2
 import pytest
 
 from enfilade.costs.prices import catalogue
 from enfilade.costs.prices.book import decode_book
 from enfilade.storage.address import Address
-from tests.support.house import House, open_house
+from tests.support.house import House, HouseOptions, furnished_template, open_house
 from tests.support.postgres import TestServer, running_server
 
 MEMORY = Path("/dev/shm")
@@ -38,6 +42,21 @@ def price_book_is_read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def authorities_are_read_once() -> Iterator[None]:
+    """Every client that is made would read all certificates of authorities anew, for 25 ms of processor time."""
+    make, public = ssl.create_default_context, certifi.where()
+    of_clients = lru_cache(make)
+
+    def context(*values: Any, **named: Any) -> ssl.SSLContext:
+        return (of_clients if not values and named == {"cafile": public} else make)(*values, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", context)
+        patch.setattr(httpcore2, "default_ssl_context", lru_cache(httpcore2.default_ssl_context))
+        yield
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
     """A PostgreSQL server for this test process."""
@@ -60,7 +79,14 @@ async def empty_database(server: TestServer) -> AsyncIterator[Address]:
 
 
 @pytest.fixture
-async def house(database: Address) -> AsyncIterator[House]:
+async def world_database(server: TestServer) -> AsyncIterator[Address]:
+    """A database of the test's own in which the world of `tests.support.world` stands."""
+    async with server.database(await furnished_template(server)) as address:
+        yield address
+
+
+@pytest.fixture
+async def house(world_database: Address) -> AsyncIterator[House]:
     """The whole program, running, with the world of `tests.support.world`."""
-    async with open_house(database) as running:
+    async with open_house(world_database, HouseOptions(document=None)) as running:
         yield running

@@ -1,6 +1,7 @@
 """What the tests with the official SDKs start from."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -8,15 +9,33 @@ import openai
 import pytest
 from google import genai
 
-from tests.support.process import EnfiladeProcess
+from tests.support.process import EnfiladeProcess, Used, used_by
 from tests.support.sdk import Office, call, forget_surroundings, sdk_process
 from tests.support.world import ACME_KEY
 
 
 @pytest.fixture(scope="session")
-def sdk_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnfiladeProcess]:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Used:
+    """An installation with nothing in it: making the database takes longer than most tests."""
+    home = tmp_path_factory.mktemp("prepared")
+    path = home / "nothing.json"
+    path.write_text('{"version": 1}')
+    return used_by(home, "--config", str(path))
+
+
+@pytest.fixture
+def installed(prepared: Used, tmp_path: Path) -> Path:
+    """A home of the test's own, in whose `data` Enfilade was started before."""
+    prepared.copied(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def sdk_server(prepared: Used, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnfiladeProcess]:
     """One real process for all tests with SDKs."""
-    with sdk_process(tmp_path_factory.mktemp("sdk")) as running:
+    home = tmp_path_factory.mktemp("sdk")
+    prepared.copied(home)
+    with sdk_process(home) as running:
         yield running
 
 

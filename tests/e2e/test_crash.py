@@ -33,21 +33,21 @@ LASTING = {"model": "gemini_generate/text-900+pace-1s", "stream": True}
 NANO = Decimal(1_000_000_000)
 
 
-async def test_a_killed_server_has_lost_nothing_that_it_answered(tmp_path: Path) -> None:
+async def test_a_killed_server_has_lost_nothing_that_it_answered(installed: Path) -> None:
     rng = random.Random(SEED)
-    config, data = _configuration(tmp_path), tmp_path / "data"
+    config, data = _configuration(installed), installed / "data"
     told: dict[str, str | None] = {}
     with ExitStack() as stack:
-        process = stack.enter_context(enfilade_up(tmp_path, "--config", config))
+        process = stack.enter_context(enfilade_up(installed, "--config", config))
         for also_while_recovering in (True, False):
             async with open_streams(process.url, RUNNING, LONG) as streams:
                 running = {stream.id for stream in streams}
                 await _are_noted(data, running)
                 told |= await _load_until_killed(process, rng)
             if also_while_recovering:
-                await _killed_while_recovering(tmp_path, config, running)
+                await _killed_while_recovering(installed, config, running)
 
-            process = stack.enter_context(enfilade_up(tmp_path, "--config", config))
+            process = stack.enter_context(enfilade_up(installed, "--config", config))
             async with opened_books(data) as books:
                 entries = await books.checked()
                 assert await books.intents() == set()
@@ -63,16 +63,16 @@ async def test_a_killed_server_has_lost_nothing_that_it_answered(tmp_path: Path)
     assert postmaster(data) is None
 
 
-async def test_translated_streams_and_kept_responses_survive_a_power_cut(tmp_path: Path) -> None:
+async def test_translated_streams_and_kept_responses_survive_a_power_cut(installed: Path) -> None:
     """What was being translated is settled once; a response that was answered is still kept, one that was not is not."""
-    config, data = _configuration(tmp_path), tmp_path / "data"
+    config, data = _configuration(installed), installed / "data"
     asked = [
         spoken(caller_dialect, f"{family}/text-900+pace-1s", "Hello", stream=True)
         for caller_dialect, family in product(GENERATING, ("anthropic_messages", "gemini_generate"))
     ]
     kept = {"model": "anthropic_messages/text-3", "input": "Hello"}
     with ExitStack() as stack:
-        process = stack.enter_context(enfilade_up(tmp_path, "--config", config))
+        process = stack.enter_context(enfilade_up(installed, "--config", config))
         async with (
             open_streams(process.url, 0, LONG, [*asked, Asked("/v1/responses", kept | LASTING)]) as streams,
             caller(process.url) as client,
@@ -84,7 +84,7 @@ async def test_translated_streams_and_kept_responses_survive_a_power_cut(tmp_pat
             assert answer.status_code == 200, answer.text
             process.kill()
 
-        process = stack.enter_context(enfilade_up(tmp_path, "--config", config))
+        process = stack.enter_context(enfilade_up(installed, "--config", config))
         async with opened_books(data) as books:
             entries = await books.checked()
             assert await books.intents() == set()
@@ -101,10 +101,10 @@ async def test_translated_streams_and_kept_responses_survive_a_power_cut(tmp_pat
         assert process.stop() == 0
 
 
-async def test_a_killed_database_has_lost_nothing_that_was_answered(tmp_path: Path) -> None:
+async def test_a_killed_database_has_lost_nothing_that_was_answered(installed: Path) -> None:
     rng = random.Random(SEED + 1)
-    config, data = _configuration(tmp_path), tmp_path / "data"
-    with enfilade_up(tmp_path, "--config", config) as process:
+    config, data = _configuration(installed), installed / "data"
+    with enfilade_up(installed, "--config", config) as process:
         load = Load(process.url, rng)
         moments = [rng.randrange(20, 60), rng.randrange(80, 120)]
         killed: list[int] = []
@@ -142,9 +142,9 @@ async def test_a_killed_database_has_lost_nothing_that_was_answered(tmp_path: Pa
     assert postmaster(data) is None
 
 
-async def test_a_database_killed_again_while_it_recovers_comes_back(tmp_path: Path) -> None:
-    config, data = _configuration(tmp_path), tmp_path / "data"
-    with enfilade_up(tmp_path, "--config", config) as process:
+async def test_a_database_killed_again_while_it_recovers_comes_back(installed: Path) -> None:
+    config, data = _configuration(installed), installed / "data"
+    with enfilade_up(installed, "--config", config) as process:
         load = Load(process.url, random.Random(SEED + 2))
         await load.run(20)
         for _ in range(3):

@@ -28,9 +28,9 @@ BRIEF = "simulated/text-100+pace-15ms"
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-async def test_new_calls_are_sent_away_and_running_ones_finish(tmp_path: Path, sign: signal.Signals) -> None:
-    data = tmp_path / "data"
-    with enfilade_up(tmp_path, "--config", _configuration(tmp_path)) as process:
+async def test_new_calls_are_sent_away_and_running_ones_finish(installed: Path, sign: signal.Signals) -> None:
+    data = installed / "data"
+    with enfilade_up(installed, "--config", _configuration(installed)) as process:
         database = _postgres(data)
         async with open_streams(process.url, 5, BRIEF) as streams, caller(process.url) as client:
             await client.get("/healthz")  # A connection from before.
@@ -45,7 +45,7 @@ async def test_new_calls_are_sent_away_and_running_ones_finish(tmp_path: Path, s
                 assert (await stream.rest()).rstrip().endswith("data: [DONE]")
         assert await process.ended() == 0
         assert_gone(database, data)
-    with enfilade_up(tmp_path, "--config", _configuration(tmp_path)):
+    with enfilade_up(installed, "--config", _configuration(installed)):
         async with opened_books(data) as books:
             entries = await books.checked()
             assert await books.intents() == set()
@@ -53,10 +53,10 @@ async def test_new_calls_are_sent_away_and_running_ones_finish(tmp_path: Path, s
     assert not any(entries[stream.id].estimated for stream in streams)
 
 
-async def test_a_call_that_outlasts_the_drain_is_cut_and_billed(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+async def test_a_call_that_outlasts_the_drain_is_cut_and_billed(installed: Path) -> None:
+    data = installed / "data"
     short = {"ENFILADE_DRAIN_SECONDS": "0.3"}
-    with enfilade_up(tmp_path, "--config", _configuration(tmp_path), environment=short) as process:
+    with enfilade_up(installed, "--config", _configuration(installed), environment=short) as process:
         async with open_streams(process.url, 3, LONG) as streams, caller(process.url) as client:
             slow = asyncio.create_task(
                 client.post("/v1/chat/completions", json=question("simulated/slow-600s+text-5", stream=False))
@@ -73,7 +73,7 @@ async def test_a_call_that_outlasts_the_drain_is_cut_and_billed(tmp_path: Path) 
     assert (interrupted.status_code, error_code(interrupted.text)) == (503, "interrupted")
     assert float(interrupted.headers["retry-after"]) > 0
 
-    with enfilade_up(tmp_path, "--config", _configuration(tmp_path)):
+    with enfilade_up(installed, "--config", _configuration(installed)):
         async with opened_books(data) as books:
             entries = await books.checked()
             assert await books.intents() == set()
@@ -82,9 +82,9 @@ async def test_a_call_that_outlasts_the_drain_is_cut_and_billed(tmp_path: Path) 
         assert entries[call_id].nano > 0
 
 
-async def test_a_second_ctrl_c_does_not_wait_for_running_calls(tmp_path: Path) -> None:
+async def test_a_second_ctrl_c_does_not_wait_for_running_calls(installed: Path) -> None:
     patient = {"ENFILADE_DRAIN_SECONDS": "3600"}
-    with enfilade_up(tmp_path, "--config", _configuration(tmp_path), environment=patient) as process:
+    with enfilade_up(installed, "--config", _configuration(installed), environment=patient) as process:
         async with open_streams(process.url, 2, LONG) as streams, caller(process.url) as client:
             await client.get("/healthz")  # A connection from before.
             process.process.send_signal(signal.SIGINT)
@@ -95,9 +95,9 @@ async def test_a_second_ctrl_c_does_not_wait_for_running_calls(tmp_path: Path) -
     assert {error_code(end.rstrip().rpartition("data: ")[2]) for end in ends} == {"interrupted"}
 
 
-async def test_a_stop_under_load_leaves_every_answer_in_the_books(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with enfilade_up(tmp_path, "--config", _configuration(tmp_path)) as process:
+async def test_a_stop_under_load_leaves_every_answer_in_the_books(installed: Path) -> None:
+    data = installed / "data"
+    with enfilade_up(installed, "--config", _configuration(installed)) as process:
         load = Load(process.url, random.Random(20261121))
 
         def stop(answers: int) -> None:
@@ -108,7 +108,7 @@ async def test_a_stop_under_load_leaves_every_answer_in_the_books(tmp_path: Path
         assert await process.ended() == 0
         assert postmaster(data) is None
     assert set(load.refused.values()) <= {503}
-    with enfilade_up(tmp_path, "--config", _configuration(tmp_path)):
+    with enfilade_up(installed, "--config", _configuration(installed)):
         async with opened_books(data) as books:
             entries = await books.checked()
             assert await books.intents() == set()
@@ -130,22 +130,22 @@ async def test_a_signal_while_it_starts_stops_it_cleanly(tmp_path: Path) -> None
         process.close()
 
 
-async def test_ctrl_c_at_a_terminal_reaches_the_whole_group_and_still_drains(tmp_path: Path) -> None:
+async def test_ctrl_c_at_a_terminal_reaches_the_whole_group_and_still_drains(installed: Path) -> None:
     # A terminal signals every process of the group: the database must not take it for its own.
-    data = tmp_path / "data"
-    async with _in_a_group_of_its_own(tmp_path, data) as (process, url):
+    data = installed / "data"
+    async with _in_a_group_of_its_own(installed, data) as (process, url):
         database = _postgres(data)
         async with open_streams(url, 3, BRIEF) as streams:
             os.killpg(process.pid, signal.SIGINT)
             assert await _all_whole(streams)
         assert await asyncio.to_thread(process.wait, 60) == 0
         assert_gone(database, data)
-    assert "postgres_ended" not in (tmp_path / "output.txt").read_text()
+    assert "postgres_ended" not in (installed / "output.txt").read_text()
 
 
-async def test_a_killed_server_takes_its_database_with_it(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with enfilade_up(tmp_path, "--config", _configuration(tmp_path)) as process:
+async def test_a_killed_server_takes_its_database_with_it(installed: Path) -> None:
+    data = installed / "data"
+    with enfilade_up(installed, "--config", _configuration(installed)) as process:
         database = _postgres(data)
         process.kill()
         await eventually(lambda: not database.is_running() or database.status() == psutil.STATUS_ZOMBIE, within=60)

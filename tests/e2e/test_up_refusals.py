@@ -2,16 +2,14 @@
 
 import json
 import socket
-import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.support.books import owner_connection
-from tests.support.process import enfilade_up, run_cli
+from tests.support.process import Used, enfilade_up, run_cli, used_by
 from tests.support.world import world
 
 pytestmark = pytest.mark.e2e
@@ -19,25 +17,9 @@ pytestmark = pytest.mark.e2e
 UP = ("up", "--port", "0", "--data")
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
-    """A data directory that has been used, and stopped cleanly."""
-
-    data: Path
-    admin_key: str
-
-    def copied(self, home: Path) -> Path:
-        """A copy that may be spoilt. The database's files belong to another account when the tests run as root."""
-        subprocess.run(["cp", "-a", str(self.data), str(home / "data")], check=True)
-        return home / "data"
-
-
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Used:
-    home = tmp_path_factory.mktemp("used")
-    with enfilade_up(home) as process:
-        assert process.stop() == 0
-    return Used(home / "data", process.ready["admin_key"])
+    return used_by(tmp_path_factory.mktemp("used"))
 
 
 def test_a_configuration_file_that_is_not_there_is_named(tmp_path: Path) -> None:

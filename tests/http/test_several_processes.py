@@ -5,10 +5,10 @@ from tests.support.house import House, HouseOptions, open_house
 from tests.support.waiting import eventually
 
 
-async def test_a_process_says_that_limits_are_counted_apart(house: House, database: Address) -> None:
+async def test_a_process_says_that_limits_are_counted_apart(house: House, world_database: Address) -> None:
     presence = house.parts.presence
     assert presence.alive == 1
-    async with open_house(database, HouseOptions(document=None)) as other:
+    async with open_house(world_database, HouseOptions(document=None)) as other:
         await eventually(lambda: presence.alive == 2 and other.parts.presence.alive == 2)
         figures = (await house.client(None).get("/metrics")).text
         assert "enfilade_replicas 2.0" in figures

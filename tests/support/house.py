@@ -22,9 +22,11 @@ from enfilade.identity.scopes import system_scope, tenant_scope
 from enfilade.storage.address import Address
 from enfilade.storage.unit_of_work import UnitOfWork
 from enfilade.telemetry.logs import LineWriter
+from tests.support.postgres import TEMPLATE, TestServer
 from tests.support.world import ACME_KEY, OWNER_KEY, world
 
 SEED = 20261121
+FURNISHED = "template_world"
 
 
 @dataclass(slots=True)
@@ -148,3 +150,13 @@ async def open_house(address: Address, options: HouseOptions | None = None) -> A
         yield house
     finally:
         await house.close()
+
+
+async def furnished_template(server: TestServer) -> str:
+    """The name of a template in which the world stands already: applying it anew takes as long as all else of a start."""
+    if FURNISHED not in server.furnished:
+        async with server.maintenance() as connection:
+            await connection.execute(f'CREATE DATABASE "{FURNISHED}" TEMPLATE "{TEMPLATE}" STRATEGY FILE_COPY')
+        async with open_house(server.at(FURNISHED)):
+            server.furnished.add(FURNISHED)
+    return FURNISHED

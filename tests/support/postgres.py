@@ -33,6 +33,8 @@ class TestServer:
     _free: list[str] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _with_roles: set[str] = field(default_factory=set)
+    furnished: set[str] = field(default_factory=set)
+    """Templates beside the migrated one, by what they hold."""
 
     def at(self, database: str) -> Address:
         """The address of another database on this server."""

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,26 @@ class EnfiladeProcess:
         if self.process.poll() is None:
             self.stop()
         self._output.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A data directory that has been used, and stopped cleanly."""
+
+    data: Path
+    admin_key: str
+
+    def copied(self, home: Path) -> Path:
+        """A copy that may be spoilt. The database's files belong to another account when the tests run as root."""
+        subprocess.run(["cp", "-a", str(self.data), str(home / "data")], check=True)
+        return home / "data"
+
+
+def used_by(home: Path, *options: str) -> Used:
+    """What a first start leaves in a directory, after a clean stop."""
+    with enfilade_up(home, *options) as process:
+        assert process.stop() == 0
+    return Used(home / "data", process.ready["admin_key"])
 
 
 @contextmanager

@@ -50,15 +50,16 @@ async def bring_up(parts: Parts, *, migrates: bool) -> None:
 
     Raises MigrationFault, DatabaseUnavailable.
     """
-    async with parts.database.owner() as connection:
-        if migrates:
-            await migrate(connection, parts.given.address)
-        else:
-            await require_current(connection)
-    await parts.sealing.start()
-    await parts.database.open()
-    await prepare_cells(parts, migrates=migrates)
-    await parts.partitions.ensure()
+    async with parts.database.owner_kept():
+        async with parts.database.owner() as connection:
+            if migrates:
+                await migrate(connection, parts.given.address)
+            else:
+                await require_current(connection)
+        await parts.sealing.start()
+        await parts.database.open()
+        await prepare_cells(parts, migrates=migrates)
+        await parts.partitions.ensure()
     await parts.presence.register()
     await parts.prices.prepare()
     await parts.directory.load()

@@ -63,6 +63,8 @@ class Database:
         self._sizes = pool_sizes
         self._opens_itself = opens_itself
         self._pools: dict[str, asyncpg.Pool] = {}
+        self._keeps_owner = False
+        self._spare_owner: asyncpg.Connection | None = None
 
     async def open(self) -> None:
         """Make the pools; the first connections are made when they are asked for. Raises DatabaseUnavailable."""
@@ -115,11 +117,33 @@ class Database:
     async def owner(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection as the owner: migrations, partitions and sealed secrets. Raises DatabaseUnavailable."""
         async with translated_faults():
-            connection = await asyncpg.connect(
-                self.address.url, timeout=CONNECT_TIMEOUT_S, server_settings=SESSION_SETTINGS
-            )
+            connection, self._spare_owner = self._spare_owner, None
+            if connection is None or connection.is_closed():
+                connection = await asyncpg.connect(
+                    self.address.url, timeout=CONNECT_TIMEOUT_S, server_settings=SESSION_SETTINGS
+                )
+            kept = False
             try:
                 with watched(connection):
                     yield connection
+                if self._keeps_owner and self._spare_owner is None:
+                    await connection.reset()
+                    self._spare_owner, kept = connection, True
             finally:
-                await connection.close()
+                if not kept:
+                    await connection.close()
+
+    @asynccontextmanager
+    async def owner_kept(self) -> AsyncIterator[None]:
+        """Within the block one connection serves owners who come one after the other.
+
+        A start has many such turns, and a connection costs the server more than most of what is done with it.
+        """
+        self._keeps_owner = True
+        try:
+            yield
+        finally:
+            self._keeps_owner = False
+            spare, self._spare_owner = self._spare_owner, None
+            if spare is not None:
+                await spare.close()
