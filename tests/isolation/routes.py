@@ -138,6 +138,9 @@ ROUTES: dict[str, Route] = {
     "GET /tenant-erasures": Route(platform=True),
     "POST /tenant-erasures": Route(bodies=({"tenant": "{tenants}", "confirm": "{tenants}"},), platform=True),
     "GET /tenant-erasures/{erasure}": Route("tenants", platform=True),
+    "GET /tenants/{name}/archive": Route("tenants", platform=True),
+    "POST /tenant-archives": Route(platform=True),
+    "GET /tenant-archives/signing-key": Route(platform=True),
     "GET /tenants/{name}": Route("tenants"),
     "POST /keys": Route(
         bodies=({"name": "walked", "application": "{applications}"}, {"name": "walked", "user": "{users}"})

@@ -66,6 +66,7 @@ NO_ROW_OF_A_TENANT = {
     "enfilade.revision_counter",
     "enfilade.cell_hosts",
     "enfilade.tenant_erasures",
+    "enfilade.tenant_imports",
     "enfilade_shared.spend_progress",
 }
 

@@ -145,6 +145,8 @@ class Parts(MiddleRooms):
             inquiry=self.access.inquiry,
             approvals=self.approvals.service,
             reviews=self.approvals.reviews,
+            archives=self.tenancy.archives,
+            imports=self.tenancy.imports,
             directory=self.directory,
             clock=self.clock,
             ids=self.ids,

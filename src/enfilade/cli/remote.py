@@ -2,7 +2,7 @@
 
 import atexit
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -80,13 +80,15 @@ class Remote:
             yield reply.iter_bytes()
 
     @contextmanager
-    def download(self, path: str, **params: Any) -> Iterator[httpx2.Response]:
+    def download(
+        self, path: str, *, headers: Mapping[str, str] | None = None, **params: Any
+    ) -> Iterator[httpx2.Response]:
         """A reply whose body is yet to be read."""
         given = {name: value for name, value in params.items() if value is not None}
         began = False
         try:
             timeout = httpx2.Timeout(TIMEOUT_S, read=FIRST_BYTE_S)
-            with self._client.stream("GET", f"/api/v1{path}", params=given, timeout=timeout) as reply:
+            with self._client.stream("GET", f"/api/v1{path}", params=given, headers=headers, timeout=timeout) as reply:
                 if reply.status_code >= 400:
                     reply.read()
                     _tell(reply)

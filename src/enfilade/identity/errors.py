@@ -1,6 +1,6 @@
 """What can be wrong with a credential or with what administrators say."""
 
-from enfilade.core.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from enfilade.core.errors import Conflict, Forbidden, InvalidRequest, LimitReached, NotFound, Unauthenticated
 
 
 class MissingKey(Unauthenticated):
@@ -213,3 +213,20 @@ class UnknownErasure(NotFound):
     """No such tenant was erased here."""
 
     code = "erasure_not_found"
+
+
+class TooManyArchives(LimitReached):
+    """As many archives of tenants are being written or read in this process as may be at a time."""
+
+    code = "too_many_archives"
+    remedy = "Wait until one of them has ended."
+
+
+class UntrustedArchive(Forbidden):
+    """The archive of a tenant is not signed, or not by whom it should be."""
+
+    code = "untrusted_archive"
+    remedy = (
+        "Nothing was changed. Take the archive from its source again; `enfilade tenant signing-key` there shows the key that "
+        "signs. --allow-unsigned takes one that nobody signed."
+    )

@@ -1,123 +1,104 @@
-"""Tenants leave as one file, and come from one: to another installation, or back to this one."""
+"""Tenants leave as one file: everything of one snapshot, signed by the installation, its keys under a passphrase."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any, BinaryIO
+import base64
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
 
 import msgspec
+import structlog
 
-from enfilade.identity import store
-from enfilade.identity.errors import AlreadyExists, InvalidSpecification, UnknownTenant
-from enfilade.identity.rows import TENANT_NAME, check_name, tenant_of
+from enfilade import __version__
+from enfilade.core.clock import to_datetime
+from enfilade.core.scope import Scope
+from enfilade.identity.archive_means import MOST_AT_ONCE, ArchiveMeans
+from enfilade.identity.errors import InvalidSpecification, TooManyArchives
 from enfilade.identity.types import Tenant
-from enfilade.sealing.carrying import CarriedKey, open_keys, put_keys, seal_keys
-from enfilade.sealing.parts import KeyParts
-from enfilade.storage.announcing import BUMP_REVISION, NOTIFY_REVISION, REVISION_CHANNEL
-from enfilade.storage.cells import HOME, ROW, CellDirectory, Placement
-from enfilade.storage.making import CellMaker
-from enfilade.storage.moving import archive
-from enfilade.storage.moving.clearing import clear_rows
-from enfilade.storage.moving.copying import ADMIT_OWNER
-from enfilade.storage.moving.erasing import MARK_GONE
-from enfilade.storage.moving.mover import MIRROR_ROW
-from enfilade.storage.moving.places import place_in
-from enfilade.storage.moving.tables import read_tables
+from enfilade.sealing.carrying import seal_keys
+from enfilade.sealing.signing import key_name
+from enfilade.storage.moving.archive import FORMAT, KIND, Header, Put, schema_now, write_archive
+from enfilade.storage.moving.mover import READ_TENANT_ROW
 
-MARK = MARK_GONE
+SHORTEST, LONGEST = 12, 1000
+
+log = structlog.get_logger("enfilade.identity.tenant_archives")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The public half of the key by which the installation signs."""
+
+    name: str
+    public_key: str
+    """In base64."""
 
 
 class TenantArchives:
-    """Exports and imports, beside a server or without one. They work as the owner of the databases."""
+    """Exports of tenants."""
 
-    def __init__(self, cells: CellDirectory, maker: CellMaker, keys: KeyParts) -> None:
-        """Read from and write to `cells`; tenants' keys are among `keys`."""
-        self._cells = cells
-        self._maker = maker
-        self._keys = keys
+    def __init__(self, means: ArchiveMeans) -> None:
+        """Write with `means`."""
+        self._storage = means.storage
+        self._cells = means.storage.cells
+        self._keys = means.keys
+        self._signatures = means.signatures
+        self._ids = means.ids
+        self._clock = means.clock
+        self.running = 0
 
-    async def write(self, name: str, passphrase: str, target: BinaryIO) -> archive.Manifest:
-        """Write everything of a tenant into a file. Raises UnknownTenant, KeyWithdrawn."""
-        async with self._cells.home.database.owner() as home:
-            row = await home.fetchrow(store.FIND_TENANT_AS_OWNER, name)
-            if row is None:
-                message = f"There is no tenant {name!r}."
-                raise UnknownTenant(message)
-            tenant = tenant_of(row)
-            self._cells.place(tenant.id, Placement(tenant.spec.isolation, tenant.cell))
-            salt, carried = await seal_keys(self._keys, tenant.id, passphrase)
-            keys = [asdict(key) for key in carried]
-            return await archive.write_archive(self._cells.of(tenant.id), tenant.id, home, target, salt, keys)
+    async def signing_key(self) -> SigningKey | None:
+        """Whom others are to trust; None where there is no master key, and nothing is signed."""
+        public = await self._signatures.public_key()
+        return None if public is None else SigningKey(key_name(public), base64.b64encode(public).decode())
 
-    async def read(self, path: Path, passphrase: str, *, name: str | None, isolation: str | None) -> Tenant:
-        """Restore a tenant from a file, with its ids and its keys. All of it, or nothing.
+    async def write(self, scope: Scope, tenant: Tenant, passphrase: str, put: Put) -> None:
+        """Give `put` the bytes of an archive. What can go wrong hardly ever goes wrong after the first of them.
 
-        Raises ArchiveFault, WrongPassphrase, AlreadyExists, NoMasterKey.
+        Raises InvalidSpecification, TooManyArchives, KeyWithdrawn, CellUnavailable, DatabaseUnavailable.
         """
-        manifest = archive.read_manifest(path)
-        archive.check_hashes(path, manifest)
-        tenant = str(manifest.tenant["id"])
-        carried = [msgspec.convert(key, CarriedKey) for key in manifest.keys]
-        secrets = open_keys(tenant, manifest.salt, carried, passphrase)
-        called = name or str(manifest.tenant["name"])
-        check_name(called, TENANT_NAME)
-        placement = Placement(isolation or str(manifest.tenant["isolation"]), HOME)
-        row = manifest.tenant | {"name": called, "isolation": placement.isolation, "cell": placement.host}
-        async with self._cells.home.database.owner() as home:
-            await self._refuse_taken(home, tenant, called)
-            await self._restore(path, manifest, placement)
-            try:
-                async with home.transaction():
-                    await self._register(home, tenant, row)
-                    await put_keys(self._keys, home, tenant, carried, secrets)
-            except BaseException:
-                await self._clear(tenant, placement)
-                raise
-            return tenant_of(await home.fetchrow(store.FIND_TENANT_AS_OWNER, tenant))
-
-    async def _refuse_taken(self, home: Any, tenant: str, name: str) -> None:
-        taken = await home.fetchrow(store.FIND_TAKEN, tenant, name)
-        if taken is not None:
-            what = f"the id {tenant}" if str(taken["id"]) == tenant else f"the name {name!r}; --as gives it another"
-            message = f"There is a tenant with {what}."
-            raise AlreadyExists(message)
-
-    async def _restore(self, path: Path, manifest: archive.Manifest, placement: Placement) -> None:
-        tenant = str(manifest.tenant["id"])
-        # What an import left that did not come to its end is nobody's.
-        await self._clear(tenant, placement)
-        cell = await self._maker.make(tenant, placement)
+        check_passphrase(passphrase)
+        if self.running >= MOST_AT_ONCE:
+            message = f"{MOST_AT_ONCE} archives are being written here already."
+            raise TooManyArchives(message, retry_after=5)
+        self.running += 1
         try:
-            async with place_in(cell, tenant) as place:
-                await place.connection.execute(ADMIT_OWNER)
-                await archive.restore(place, path, manifest)
-                if not self._cells.is_at_home(cell):
-                    row: Mapping[str, Any] = manifest.tenant | {
-                        "isolation": placement.isolation,
-                        "cell": placement.host,
-                    }
-                    await place.connection.execute(MIRROR_ROW, msgspec.json.encode(row).decode())
-        except BaseException as error:
-            await self._clear(tenant, placement)
-            if type(error).__name__ == "UniqueViolationError":
-                message = f"Something of the archive is here already, under another tenant: {error}"
-                raise AlreadyExists(message) from error
-            raise
+            await self._note(scope, tenant)
+            header = partial(self._header, tenant.id, passphrase)
+            await write_archive(self._cells, tenant.id, header, self._sign, put)
+        finally:
+            self.running -= 1
+        log.info("tenant_exported", tenant=tenant.id)
 
-    async def _register(self, home: Any, tenant: str, row: Mapping[str, Any]) -> None:
-        await home.execute(MIRROR_ROW, msgspec.json.encode(row).decode())
-        revision = await home.fetchval(BUMP_REVISION)
-        await home.execute(MARK, tenant, revision)
-        await home.fetchval(NOTIFY_REVISION, REVISION_CHANNEL, str(revision))
+    async def _note(self, scope: Scope, tenant: Tenant) -> None:
+        """In both logs, before anything is given away; the tenant's own event is in the archive, too."""
+        archive = self._ids.new_id()
+        async with self._storage.unit_of_work(scope) as unit:
+            unit.record("TenantExported", tenant=tenant.id, name=tenant.name, archive=archive)
+            await unit.act_in(tenant.id)
+            unit.record("TenantExported", tenant=tenant.id, name=tenant.name, archive=archive)
 
-    async def _clear(self, tenant: str, placement: Placement) -> None:
-        if placement.isolation != ROW:
-            await self._maker.drop(tenant, placement)
-            return
-        cell = self._cells.cell_at(tenant, placement)
-        if cell is None:
-            message = f"There is no cell {placement.host!r}."
-            raise InvalidSpecification(message, param="cell")
-        async with place_in(cell, tenant) as place:
-            await place.connection.execute(ADMIT_OWNER)
-            await clear_rows(place, await read_tables(place.connection, cell.schema))
+    async def _header(self, tenant: str, passphrase: str) -> Header:
+        salt, carried = await seal_keys(self._keys, tenant, passphrase)
+        async with self._cells.home.database.owner() as home:
+            row: dict[str, Any] = msgspec.json.decode(await home.fetchval(READ_TENANT_ROW, tenant))
+        return Header(
+            kind=KIND,
+            format=FORMAT,
+            enfilade=__version__,
+            written_at=to_datetime(self._clock.now_ns()),
+            schema=schema_now(),
+            tenant=row,
+            salt=salt,
+            keys=[asdict(key) for key in carried],
+        )
+
+    async def _sign(self, said: bytes) -> str | None:
+        signature = await self._signatures.sign(said)
+        return None if signature is None else signature.text()
+
+
+def check_passphrase(passphrase: str) -> None:
+    """Raises InvalidSpecification for one that could be guessed."""
+    if not SHORTEST <= len(passphrase) <= LONGEST:
+        message = f"the passphrase of an archive has {SHORTEST} to {LONGEST} characters"
+        raise InvalidSpecification(message, param="passphrase")

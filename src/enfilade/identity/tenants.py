@@ -56,7 +56,7 @@ class Tenants:
         present = await self.find(unit, spec.name)
         if spec.isolation == AS_IT_IS:
             spec = replace(spec, isolation=ROW if present is None else present.spec.isolation)
-        _check(spec)
+        check_spec(spec)
         if present is None:
             identifier = await self._make(unit, spec)
             outcome = Outcome.CREATED
@@ -137,7 +137,8 @@ class Tenants:
         unit.changed()
 
 
-def _check(spec: TenantSpec) -> None:
+def check_spec(spec: TenantSpec) -> None:
+    """Raises InvalidSpecification."""
     check_name(spec.name, TENANT_NAME)
     if spec.name == "platform":
         message = "the name 'platform' stands for the installation itself"

@@ -1,6 +1,8 @@
 """Tenants' keys on their way to another installation: sealed under a passphrase, which travels by itself."""
 
+import asyncio
 import base64
+import binascii
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +48,7 @@ async def seal_keys(parts: KeyParts, tenant: str, passphrase: str) -> tuple[str,
     if rows and not any(row["state"] in USABLE for row in rows):
         message = "The tenant's encryption key is withdrawn or destroyed, so its contents cannot be given away."
         raise KeyWithdrawn(message)
-    cipher = _cipher(passphrase, salt) if rows else None
+    cipher = await asyncio.to_thread(_cipher, passphrase, salt) if rows else None
     for row in rows:
         if cipher is not None and row["state"] in USABLE:
             nonce = os.urandom(NONCE_BYTES)
@@ -60,13 +62,17 @@ def open_keys(tenant: str, salt: str, carried: Sequence[CarriedKey], passphrase:
     """The keys by their ids. Raises WrongPassphrase."""
     if not carried:
         return {}
-    cipher = _cipher(passphrase, base64.b64decode(salt))
     opened = {}
-    for key in carried:
-        sealed = base64.b64decode(key.sealed)
+    try:
+        cipher = _cipher(passphrase, base64.b64decode(salt))
+        listed = [(key, base64.b64decode(key.sealed)) for key in carried]
+    except (binascii.Error, ValueError) as error:
+        message = f"The archive was altered: its keys cannot be read: {error}"
+        raise WrongPassphrase(message) from None
+    for key, sealed in listed:
         try:
             secret = cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _bound(tenant, key.id, key.version))
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             message = "The passphrase is not the one that the archive was written with, or the archive was altered."
             raise WrongPassphrase(message) from None
         opened[key.id] = secret

@@ -16,6 +16,7 @@ from enfilade.sealing.sealer import Sealer
 from enfilade.storage.database import Database
 
 PURPOSE = "signing:records"
+KEY_BYTES = 32
 ALGORITHM = "ed25519"
 
 
@@ -52,6 +53,12 @@ class Signatures:
         public = key.public_key().public_bytes_raw()
         return Signature(ALGORITHM, key_name(public), _text(public), _text(key.sign(message)))
 
+    async def public_key(self) -> bytes | None:
+        """The public half of the key; None where there is no master key. Raises CannotOpen, DatabaseUnavailable."""
+        if not self._sealer.has_key:
+            return None
+        return Ed25519PrivateKey.from_private_bytes(await self._private_bytes()).public_key().public_bytes_raw()
+
     async def _private_bytes(self) -> bytes:
         async with self._home.owner() as connection:
             sealed = await connection.fetchval(store.READ_NAMED_SECRET, PURPOSE)
@@ -71,15 +78,20 @@ def key_name(public_key: bytes) -> str:
 
 def is_signed(message: bytes, text: str) -> bool:
     """Whether a kept signature is one of the message, by the key that stands in it."""
+    return signer_of(message, text) is not None
+
+
+def signer_of(message: bytes, text: str) -> bytes | None:
+    """The public key, as it stands in a kept signature of the message; None where it is none of the message."""
     try:
         found = msgspec.json.decode(text, type=Signature)
         public = base64.b64decode(found.public_key, validate=True)
         if found.algorithm != ALGORITHM or found.key != key_name(public):
-            return False
+            return None
         Ed25519PublicKey.from_public_bytes(public).verify(base64.b64decode(found.signature, validate=True), message)
     except (msgspec.MsgspecError, ValueError, InvalidSignature):
-        return False
-    return True
+        return None
+    return public
 
 
 def _text(data: bytes) -> str:

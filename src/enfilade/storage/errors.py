@@ -54,8 +54,9 @@ class UnstorableText(InvalidRequest):
     remedy = "Send text of Unicode characters without NUL."
 
 
-class ArchiveFault(StorageFault):
+class ArchiveFault(InvalidRequest):
     """An archive of a tenant cannot be read, was altered, or does not fit this installation."""
 
     code = "archive_fault"
-    remedy = "Nothing was changed. Write the archive again, with the version that is to read it."
+    status = 422
+    remedy = "Nothing was changed. Take another copy of the archive, or write it again."

@@ -73,6 +73,7 @@ OWNS |= {("PUT", "encryption/master-key"), ("POST", "users/{email}/erase")}
 """What owners may and administrators may not."""
 MOVES = {("GET", f"tenants/{{name}}/{place}") for place in ("size", "moves", "moves/{move}")}
 MOVES |= {("GET", "tenant-erasures"), ("POST", "tenant-erasures")}
+MOVES |= {("GET", "tenants/{name}/archive"), ("GET", "tenant-archives/signing-key"), ("POST", "tenant-archives")}
 MAY: dict[str, set[tuple[str, str]]] = {
     "platform owner": READS_ALL
     | CATALOGUE_READS

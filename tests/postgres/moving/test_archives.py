@@ -1,96 +1,283 @@
 """A tenant leaves as a file and comes back from one, on another installation, with everything that it had."""
 
-import tarfile
+import io
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from enfilade.bootstrap.compose import Parts
 from enfilade.core.errors import EnfiladeError
-from enfilade.identity.errors import AlreadyExists
-from enfilade.identity.scopes import tenant_scope
-from enfilade.identity.tenant_archives import TenantArchives
+from enfilade.core.ids import PLATFORM_ID
+from enfilade.identity import tenant_imports
+from enfilade.identity.archive_trust import Trust
+from enfilade.identity.errors import (
+    AlreadyExists,
+    InvalidSpecification,
+    TooManyArchives,
+    UnknownCell,
+    UntrustedArchive,
+)
+from enfilade.identity.scopes import system_scope, tenant_scope
+from enfilade.identity.tenant_imports import Imported, ImportOrder
+from enfilade.sealing import carrying
 from enfilade.sealing.errors import WrongPassphrase
-from enfilade.storage.address import Address
+from enfilade.storage.cells import Placement
 from enfilade.storage.errors import ArchiveFault
-from tests.support.moves import contents, differing, furnished, log_is_gapless
-from tests.support.parts import open_parts
+from enfilade.storage.moving import imports as imports_under_way
+from enfilade.storage.moving.archive import SIGNATURE
+from tests.support.archives import altered_manifest, files_of, packed, rewritten
+from tests.support.moves import Contents, contents, differing, furnished, log_is_gapless
+from tests.support.parts import call_event, new_ids, open_parts, unit_in
 from tests.support.postgres import TestServer
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PASSPHRASE = "correct horse battery staple"
+SCOPE = system_scope("test")
+UNSIGNED = Trust(takes_unsigned=True)
+OWN_CELLS = """
+SELECT nspname FROM pg_namespace WHERE nspname LIKE 'enf\\_%'
+UNION ALL SELECT schema_name FROM enfilade.migrations WHERE schema_name LIKE 'enf\\_%'
+UNION ALL SELECT datname FROM pg_database WHERE datname LIKE 'enf\\_%'
+"""
 
 
-def archives_of(parts: Parts) -> TenantArchives:
-    return parts.tenancy.archives(parts.sealing.parts)
+@dataclass(frozen=True)
+class Source:
+    """A tenant where it came from, and its archive."""
+
+    tenant: str
+    path: Path
+    before: Contents
+    sealed: bytes
+    public_key: str
 
 
-async def written(parts: Parts, path: Path) -> Path:
-    """An archive of the tenant `ours`."""
+async def written(parts: Parts, tenant: str, path: Path) -> Path:
+    """An archive of a tenant."""
+    found = parts.principals.tenant(tenant)
+    assert found is not None
     with path.open("wb") as file:
-        await archives_of(parts).write("ours", PASSPHRASE, file)
+
+        async def put(chunk: bytes) -> None:
+            file.write(chunk)
+
+        await parts.tenancy.archives.write(SCOPE, found, PASSPHRASE, put)
     return path
 
 
-async def restored(parts: Parts, path: Path, **options: str | None) -> str:
-    """The id of the tenant that came from the archive."""
-    tenant = await archives_of(parts).read(path, PASSPHRASE, **{"name": None, "isolation": None} | options)
+async def restored(parts: Parts, path: Path, data: bytes | None = None, **options: Any) -> Imported:
+    """What came of an archive, or of `data` in its place."""
+    order = ImportOrder(**{"passphrase": PASSPHRASE} | options)
+    if data is not None:
+        path = path.with_name("altered.tar")
+        path.write_bytes(data)
+    with path.open("rb") as file:
+        imported = await parts.tenancy.imports.read(SCOPE, file, order)
     await parts.directory.refresh()
-    return tenant.id
+    return imported
 
 
-@pytest.mark.parametrize("isolation", ["row", "schema"])
-async def test_a_tenant_comes_to_another_installation_as_it_was(
-    database: Address, server: TestServer, tmp_path: Path, isolation: str
-) -> None:
-    async with open_parts(database) as parts, server.database() as elsewhere:
+@pytest.fixture(scope="module", autouse=True)
+def passphrases_are_cheap() -> Iterator[None]:
+    """What makes guessing slow makes a dozen imports slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(carrying.COST, "n", 16)
+        yield
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def source(server: TestServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Source]:
+    """One tenant of one installation, for all tests here."""
+    path = tmp_path_factory.mktemp("archives") / "ours.tar"
+    async with server.database() as address, open_parts(address) as parts:
         ours = await furnished(parts, "ours")
-        keys = await parts.sealing.envelope.prepare(ours)
-        sealed = keys.sealing.seal("a test", b"contents")
-        before = await contents(parts, ours)
-        path = await written(parts, tmp_path / "ours.tar")
-        async with open_parts(elsewhere) as other:
-            assert await restored(other, path, isolation=isolation) == ours
+        sealed = (await parts.sealing.envelope.prepare(ours)).sealing.seal("a test", b"contents")
+        key = await parts.tenancy.archives.signing_key()
+        assert key is not None
+        await written(parts, ours, path)
+        yield Source(ours, path, await contents(parts, ours), sealed, key.public_key)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def other(server: TestServer) -> AsyncIterator[Parts]:
+    """Another installation, with nothing in it."""
+    async with server.database() as address, open_parts(address) as parts:
+        yield parts
+
+
+@pytest.mark.parametrize("isolation", ["row", "schema", "database"])
+async def test_a_tenant_comes_to_another_installation_as_it_was(source: Source, other: Parts, isolation: str) -> None:
+    imported = await restored(other, source.path, isolation=isolation, name="acme-2")
+    assert (imported.tenant.id, imported.tenant.name) == (source.tenant, "acme-2")
+    assert (imported.tenant.spec.isolation, imported.tenant.cell) == (isolation, "home")
+    assert (imported.vouched.public_key, imported.vouched.is_known) == (source.public_key, False)
+    after = await contents(other, source.tenant)
+    assert not differing(source.before, after, grown=("events",))
+    log_is_gapless(after)
+    opened = await other.sealing.envelope.prepare(source.tenant)
+    assert opened.sealing.open("a test", source.sealed) == b"contents"
+    async with other.storage.unit_of_work(tenant_scope(source.tenant, "test")) as unit:
+        assert await unit.fetch_value("SELECT sum(calls) FROM spend_days") == len(source.before.calls)
+        assert await unit.fetch_value("SELECT type FROM events ORDER BY seq DESC LIMIT 1") == "TenantImported"
+        assert await unit.fetch_value("SELECT count(*) FROM events WHERE type = 'TenantExported'") == 1
+    async with unit_in(other) as unit:
+        told = "SELECT count(*) FROM events WHERE type = 'TenantImported' AND tenant_id = $1"
+        assert await unit.fetch_value(told, PLATFORM_ID) == 1
+        assert not await unit.fetch("SELECT id FROM enfilade.tenant_imports")
+    with pytest.raises(AlreadyExists, match="the id"):
+        await restored(other, source.path)
+    await other.cell_maker.drop(source.tenant, Placement(isolation))
+
+
+async def test_what_cannot_be_restored_changes_nothing(source: Source, other: Parts) -> None:
+    files = files_of(source.path)
+    stranger = "0192f0c1-0000-7000-8000-00000000abcd"
+
+    def smuggled(rows: dict[str, list[Any]], _header: dict[str, Any]) -> None:
+        rows["users"][0]["tenant_id"] = stranger
+
+    def broken(rows: dict[str, list[Any]], _header: dict[str, Any]) -> None:
+        rows["users"][0]["id"] = "no id"
+
+    def orphaned(rows: dict[str, list[Any]], _header: dict[str, Any]) -> None:
+        rows["departments"].clear()
+
+    def without_a_table(rows: dict[str, list[Any]], _header: dict[str, Any]) -> None:
+        del rows["ledger"]
+
+    def misnamed(_rows: dict[str, list[Any]], header: dict[str, Any]) -> None:
+        header["tenant"]["name"] = "No Name!"
+
+    unsigned = {name: body for name, body in files.items() if name != SIGNATURE}
+    forged = altered_manifest(files, moves=1) | {SIGNATURE: files[SIGNATURE]}
+    own_key = await other.tenancy.archives.signing_key()
+    assert own_key is not None
+    faults: list[tuple[bytes | None, dict[str, Any], type[EnfiladeError], str]] = [
+        (None, {"passphrase": "another passphrase"}, WrongPassphrase, "passphrase"),
+        (None, {"trust": Trust(own_key.public_key)}, UntrustedArchive, "was signed by the key"),
+        (None, {"trust": Trust("no key")}, InvalidSpecification, "no public key"),
+        (None, {"isolation": "bottle"}, InvalidSpecification, "isolation"),
+        (None, {"cell": "nowhere"}, UnknownCell, "nowhere"),
+        (None, {"name": "platform"}, InvalidSpecification, "platform"),
+        (packed(unsigned), {}, UntrustedArchive, "not signed"),
+        (packed(unsigned), {"trust": Trust(source.public_key, takes_unsigned=True)}, UntrustedArchive, "not signed"),
+        (packed(forged), {"trust": UNSIGNED}, UntrustedArchive, "altered"),
+        (packed(rewritten(files, smuggled)), {"trust": UNSIGNED}, ArchiveFault, "not the tenant's"),
+        (packed(rewritten(files, broken)), {"trust": UNSIGNED}, ArchiveFault, "refuses"),
+        (packed(rewritten(files, orphaned)), {"trust": UNSIGNED}, ArchiveFault, "refuses"),
+        (packed(rewritten(files, without_a_table)), {"trust": UNSIGNED}, ArchiveFault, "other tables"),
+        (packed(rewritten(files, misnamed)), {"trust": UNSIGNED}, InvalidSpecification, "name"),
+    ]
+    for data, options, error, reason in faults:
+        with pytest.raises(error, match=reason):
+            await restored(other, source.path, data, **options)
+    assert not any((await contents(other, source.tenant)).tables.values())
+    async with unit_in(other) as unit:
+        assert not await unit.fetch("SELECT id FROM enfilade.tenant_imports")
+        assert not await unit.fetch("SELECT tenant_id FROM enfilade.tenant_keys WHERE tenant_id = $1", source.tenant)
+    imported = await restored(other, source.path, trust=Trust(source.public_key))
+    assert imported.vouched.is_known
+
+
+async def test_an_archive_holds_one_snapshot_however_long_it_takes(server: TestServer, tmp_path: Path) -> None:
+    async with server.database() as address, open_parts(address) as parts:
+        ours = await furnished(parts, "ours")
+        found = parts.principals.tenant(ours)
+        assert found is not None
+        target = io.BytesIO()
+        calls = new_ids(3)
+
+        async def put(chunk: bytes) -> None:
+            target.write(chunk)
+            if calls:
+                call = calls.pop()
+                await parts.writers.of(ours).settle(call, call_event(ours, call))
+                await parts.sealing.encryption.rotate(tenant_scope(ours, "test"))
+
+        await parts.tenancy.archives.write(SCOPE, found, PASSPHRASE, put)
+        path = tmp_path / "ours.tar"
+        path.write_bytes(target.getvalue())
+        assert not calls
+        assert len((await contents(parts, ours)).calls) == 4
+        async with server.database() as elsewhere, open_parts(elsewhere) as other:
+            await restored(other, path)
             after = await contents(other, ours)
-            assert not differing(before, after)
+            assert len(after.calls) == 1
             log_is_gapless(after)
-            opened = await other.sealing.envelope.prepare(ours)
-            assert opened.sealing.open("a test", sealed) == b"contents"
-            with pytest.raises(AlreadyExists):
-                await restored(other, path)
-            async with other.storage.unit_of_work(tenant_scope(ours, "test")) as unit:
-                assert await unit.fetch_value("SELECT sum(calls) FROM spend_days") == len(before.calls)
 
 
-async def test_an_archive_that_does_not_fit_changes_nothing(
-    database: Address, server: TestServer, tmp_path: Path
+class PowerCut(Exception):
+    """The process died here."""
+
+
+async def cut(*_given: Any) -> None:
+    """Nothing happens after this."""
+    raise PowerCut
+
+
+async def left_behind(parts: Parts) -> str:
+    """Have what is left of an import cleared away or finished; returns how far it was."""
+    async with unit_in(parts) as unit:
+        (left,) = await unit.fetch("SELECT id, step FROM enfilade.tenant_imports")
+    assert await parts.tenancy.imports.tidy(str(left["id"]))
+    async with unit_in(parts) as unit:
+        assert not await unit.fetch("SELECT id FROM enfilade.tenant_imports")
+    await parts.directory.refresh()
+    return str(left["step"])
+
+
+@pytest.mark.parametrize("isolation", ["row", "schema", "database"])
+async def test_what_a_killed_import_left_is_cleared_away(
+    source: Source, other: Parts, isolation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_parts(database) as parts, server.database() as elsewhere:
-        ours = await furnished(parts, "ours")
-        await parts.sealing.envelope.prepare(ours)
-        path = await written(parts, tmp_path / "ours.tar")
-        faulty = _with(path, tmp_path / "faulty.tar", "ledger.ndjson.gz")
-        async with open_parts(elsewhere) as other:
-            await furnished(other, "ours")
-            faults: list[tuple[Path, str, str | None, type[EnfiladeError]]] = [
-                (path, PASSPHRASE, None, AlreadyExists),
-                (path, "another passphrase", "theirs", WrongPassphrase),
-                (faulty, PASSPHRASE, "theirs", ArchiveFault),
-                (Path(__file__), PASSPHRASE, "theirs", ArchiveFault),
-            ]
-            for file, passphrase, name, error in faults:
-                with pytest.raises(error):
-                    await archives_of(other).read(file, passphrase, name=name, isolation=None)
-            assert not any((await contents(other, ours)).tables.values())
+    with monkeypatch.context() as patch:
+        patch.setattr(tenant_imports, "put_keys", cut)
+        patch.setattr(other.tenancy.imports, "tidy", cut)
+        with pytest.raises(PowerCut):
+            await restored(other, source.path, isolation=isolation)
+    assert await left_behind(other) == "restoring"
+    async with other.database.owner() as owner:
+        assert not await owner.fetch(OWN_CELLS)
+    assert other.principals.tenant(source.tenant) is None
+    assert not any((await contents(other, source.tenant)).tables.values())
 
 
-def _with(path: Path, target: Path, altered: str) -> Path:
-    """A copy of an archive in which one file is another one."""
-    with tarfile.open(path) as source, tarfile.open(target, "w") as copy:
-        for member in source:
-            name = "calls.ndjson.gz" if member.name == altered else member.name
-            found = source.extractfile(name)
-            size = source.getmember(name).size
-            about = tarfile.TarInfo(member.name)
-            about.size = size
-            copy.addfile(about, found)
-    return target
+async def test_an_import_that_was_killed_late_is_finished(
+    source: Source, other: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(other.tenancy.imports, "_record", cut)
+        with pytest.raises(PowerCut):
+            await restored(other, source.path)
+    assert await left_behind(other) == "recording"
+    assert not differing(source.before, await contents(other, source.tenant), grown=("events",))
+    async with unit_in(other) as unit:
+        told = await unit.fetch("SELECT tenant_id FROM events WHERE type = 'TenantImported'")
+    assert {str(row["tenant_id"]) for row in told} == {source.tenant, PLATFORM_ID}
+
+
+async def test_two_imports_of_one_tenant_do_not_meet(source: Source, other: Parts) -> None:
+    imports = other.tenancy.imports
+    async with other.database.owner() as somebody:
+        identifier = other.ids.new_id()
+        await somebody.fetchval(imports_under_way.HOLD_IMPORT, identifier)
+        values = (identifier, source.tenant, "theirs", "row", "home", "key:test", "{}")
+        await somebody.fetchval(imports_under_way.ADD_IMPORT, *values)
+        with pytest.raises(AlreadyExists, match="being imported"):
+            await restored(other, source.path)
+        assert not await imports.tidy(identifier)
+    await restored(other, source.path)
+
+
+async def test_only_a_few_archives_are_worked_on_at_a_time(source: Source, other: Parts) -> None:
+    other.tenancy.imports.running = other.tenancy.archives.running = 2
+    with pytest.raises(TooManyArchives):
+        await restored(other, source.path)
+    found = await furnished(other, "ours")
+    with pytest.raises(TooManyArchives):
+        await written(other, found, source.path.with_name("never.tar"))

@@ -100,6 +100,7 @@ RIGHTS = {
         "enfilade.replicas": FULL,
         "enfilade.pending_changes": "DELETE",
         **{f"enfilade.{name}": EDIT for name in ("tenant_moves", "tenant_erasures")},
+        "enfilade.tenant_imports": "DELETE SELECT",
         "enfilade.billing_issuer": "DELETE INSERT UPDATE",
         "enfilade.invoice_series": EDIT,
         **{

@@ -27,6 +27,8 @@ from enfilade.identity.principals import Principals
 from enfilade.identity.provisioning.service import Provisioning
 from enfilade.identity.sign_in.service import SignIn
 from enfilade.identity.sign_in.sessions import Sessions
+from enfilade.identity.tenant_archives import TenantArchives
+from enfilade.identity.tenant_imports import TenantImports
 from enfilade.providers.key_rotation import KeyRotation
 from enfilade.sealing.service import Encryption
 from enfilade.storage.database import Database
@@ -62,6 +64,8 @@ class AdminContext:
     inquiry: Inquiry
     approvals: Approvals
     reviews: Reviews
+    archives: TenantArchives
+    imports: TenantImports
     directory: Directory
     clock: Clock
     ids: IdFactory

@@ -21,7 +21,7 @@ from enfilade.storage import idempotency
 from enfilade.storage.rounds import collect_left_out
 
 MAX_BODY_BYTES = 8_000_000
-STREAMED = frozenset({"/api/v1/reconciliations"})
+STREAMED = frozenset({"/api/v1/reconciliations", "/api/v1/tenant-archives"})
 """Where a body is read as it arrives, and bounded, by the route itself."""
 DECISIONS = "/access/v1/"
 """The decision point: it changes nothing, and names its replies as the caller named the requests."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from enfilade.cli.commands.tenant_archive import erase, export, import_
+from enfilade.cli.commands.tenant_archive import erase, export, import_, signing_key, verify
 from enfilade.cli.commands.tenant_move import move, moves
 from enfilade.cli.output import done, print_fields, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, Url, confirm, remote, segment
@@ -96,6 +96,8 @@ APP.command()(move)
 APP.command()(moves)
 APP.command()(export)
 APP.command(name="import")(import_)
+APP.command()(verify)
+APP.command(name="signing-key")(signing_key)
 APP.command()(erase)
 
 
