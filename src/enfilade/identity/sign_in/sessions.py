@@ -14,6 +14,7 @@ from enfilade.identity.rows import START, text_id
 from enfilade.identity.sign_in import store
 from enfilade.identity.sign_in.errors import UnknownSession
 from enfilade.identity.sign_in.types import ClientFacts, IssuedSession, Session, SessionRules
+from enfilade.storage.rounds import fetch_merged
 from enfilade.storage.unit_of_work import UnitOfWork
 
 PREFIX = b"ens_"
@@ -87,8 +88,9 @@ class Sessions:
     ) -> list[Session]:
         """Live sessions in the order of their beginning, of everybody or of one user."""
         now = self._now()
-        rows = await unit.fetch(store.LIST_SESSIONS, after or START, limit, now, self._idle_since(now), tenant, user_id)
-        return [_session_of(row) for row in rows]
+        values = (after or START, limit, now, self._idle_since(now), tenant, user_id)
+        rows = await fetch_merged(unit, tenant, lambda row: row["id"], store.LIST_SESSIONS, *values)
+        return [_session_of(row) for row in rows[:limit]]
 
     async def get(self, unit: UnitOfWork, identifier: str, *, user_id: str | None = None) -> Session:
         """A live session by its id; of one user only, when one is given. Raises UnknownSession."""
