@@ -188,6 +188,9 @@ class Parts(MiddleRooms):
         metrics.watch(names.COMMITS, lambda: statistics.transactions)
         metrics.watch(names.COMMIT_SECONDS, lambda: statistics.seconds)
         metrics.watch(names.SETTLED, lambda: statistics.settled)
+        metrics.watch_many(
+            names.RECORDS_LOST, lambda: [((reason,), float(n)) for reason, n in self.writers.lost().items()]
+        )
         metrics.watch(names.REVISION, lambda: self.directory.revision)
         metrics.watch(names.FRESH, lambda: float(self.directory.is_fresh))
         metrics.watch(names.REPLICAS, lambda: self.presence.alive)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from enfilade.core.events import Event
-from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.errors import DatabaseUnavailable, StorageFault
 
 
 @dataclass(slots=True)
@@ -18,6 +18,18 @@ class Settlement:
     written: "asyncio.Future[None]"
     schema: str
     tenant: str = ""
+    refused_since: float | None = None
+    """When a cell first said that its tenant is not there."""
+
+    def describe(self) -> str:
+        """Which record this is, without its content."""
+        return self.call_id
+
+    def refuse(self, message: str) -> None:
+        """Tell whoever waits that it will never be written."""
+        if not self.written.done():
+            self.written.set_exception(StorageFault(message))
+            self.written.exception()  # It counts as seen, as below.
 
     def release(self) -> None:
         """Tell whoever waits that the answer cannot be given. The record itself stays where it waits."""
@@ -27,20 +39,45 @@ class Settlement:
             self.written.exception()  # It counts as seen: whoever waits sees it, and some have left.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fact:
     """An event that belongs to no call, on its way to the database."""
 
     event: Event
     schema: str
+    refused_since: float | None = None
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is."""
+        return self.event.tenant
+
+    @property
+    def body(self) -> str:
+        """The event as it is stored."""
+        return self.event.body()
+
+    def describe(self) -> str:
+        """Which record this is, without its content."""
+        return self.event.type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Note:
     """The note of a running call on its way to the database."""
 
+    call_id: str
     body: str
     schema: str
+    tenant: str = ""
+    refused_since: float | None = None
+
+    def describe(self) -> str:
+        """Which record this is, without its content."""
+        return f"intent {self.call_id}"
+
+
+Record = Settlement | Fact | Note
 
 
 @dataclass(slots=True)
@@ -73,19 +110,13 @@ class Batch:
         """How many records there are."""
         return len(self.settlements) + len(self.facts) + len(self.intents)
 
-    def describe(self) -> str:
-        """Which record this is, without its content."""
-        return " ".join(
-            [
-                *(s.call_id for s in self.settlements),
-                *(fact.event.type for fact in self.facts),
-                *("intent" for _ in self.intents),
-            ]
-        )
+    def records(self) -> list[Record]:
+        """All of them."""
+        return [*self.settlements, *self.facts, *self.intents]
 
     def schemas(self) -> list[str]:
         """The schemas that the records belong to, in the order in which everybody writes to them."""
-        return sorted({record.schema for records in (self.settlements, self.facts, self.intents) for record in records})
+        return sorted({record.schema for record in self.records()})
 
     def part(self, schema: str) -> "Batch":
         """The records of one schema."""

@@ -14,10 +14,9 @@ import structlog
 from enfilade.core.clock import Clock, to_datetime
 from enfilade.core.events import Event
 from enfilade.storage.address import WRITER
-from enfilade.storage.batches import Batch, Fact, Note, Settlement
+from enfilade.storage.batches import Batch, Fact, Note, Record, Settlement
 from enfilade.storage.cells import Cell
 from enfilade.storage.database import is_connection_fault
-from enfilade.storage.errors import StorageFault
 
 SETTLE = "SELECT settle($1, $2, $3, $4, $5, $6)"
 ELSEWHERE = ("EF001", "3D000", "3F000", "42883", "42P01")
@@ -42,10 +41,12 @@ class WriterStatistics:
     duplicates: int = 0
     seconds: float = 0.0
     largest: int = 0
+    refused: int = 0
+    """Records that the database will never take."""
     failing_since: float | None = None
 
 
-Reroute = Callable[["GroupCommit", Settlement], bool]
+Reroute = Callable[["GroupCommit", Record], bool]
 """Takes over a record whose tenant has gone to another cell; False when nobody knows where."""
 
 
@@ -60,7 +61,7 @@ class GroupCommit:
         self._connection: asyncpg.Connection | None = None
         self._settlements: list[Settlement] = []
         self._facts: list[Fact] = []
-        self._intents: dict[str, tuple[Callable[[], str], str]] = {}
+        self._intents: dict[str, tuple[Callable[[], str], str, str]] = {}
         self._in_flight = 0
         self._writing = False
         self._intent_timer: asyncio.TimerHandle | None = None
@@ -85,18 +86,24 @@ class GroupCommit:
         self.put(Settlement(call_id, body, alerts, written, schema or self._cell.schema, tenant))
         return written
 
-    def put(self, settlement: Settlement) -> None:
-        """Queue a record that has its future already."""
-        self._intents.pop(settlement.call_id, None)
-        self._settlements.append(settlement)
+    def put(self, record: Record) -> None:
+        """Queue a record that was made before."""
+        match record:
+            case Settlement():
+                self._intents.pop(record.call_id, None)
+                self._settlements.append(record)
+            case Fact():
+                self._facts.append(record)
+            case Note():
+                self._intents[record.call_id] = (lambda: record.body), record.schema, record.tenant
         self._wake.set()
 
-    def intend(self, call_id: str, render: Callable[[], str], schema: str | None = None) -> None:
+    def intend(self, call_id: str, render: Callable[[], str], schema: str | None = None, tenant: str = "") -> None:
         """Queue the note that a call was admitted, from which a crash is settled. Nobody waits for it.
 
         It is rendered only if it is written: most calls that are answered quickly never need it.
         """
-        self._intents[call_id] = render, schema or self._cell.schema
+        self._intents[call_id] = render, schema or self._cell.schema, tenant
         if self._intent_timer is None:
             self._intent_timer = asyncio.get_running_loop().call_later(INTENT_DELAY_S, self._intents_are_due)
 
@@ -135,7 +142,7 @@ class GroupCommit:
 
     def _take(self) -> Batch:
         intents = list(self._intents.items())[:MAX_BATCH]
-        notes = [Note(render(), schema) for _, (render, schema) in intents]
+        notes = [Note(call_id, render(), schema, tenant) for call_id, (render, schema, tenant) in intents]
         batch = Batch(self._settlements[:MAX_BATCH], self._facts[:MAX_BATCH], notes)
         del self._settlements[:MAX_BATCH]
         del self._facts[:MAX_BATCH]
@@ -228,15 +235,13 @@ class GroupCommit:
         if halves:
             return
         self._in_flight -= len(batch.settlements)
-        reroute = self._reroute
-        if _is_elsewhere(error) and reroute is not None and all(reroute(self, record) for record in batch.settlements):
-            # Notes and facts of a tenant that left are not sent after it: its calls are settled where it lives.
-            return
-        log.critical("record_refused_by_database", record=batch.describe(), error=str(error))
-        for settlement in batch.settlements:
-            if not settlement.written.done():
-                message = "The call's record could not be stored."
-                settlement.written.set_exception(StorageFault(message))
+        for record in batch.records():
+            if _is_elsewhere(error) and self._reroute is not None and self._reroute(self, record):
+                continue
+            self.statistics.refused += 1
+            log.critical("record_lost", record=record.describe(), reason="refused", error=str(error))
+            if isinstance(record, Settlement):
+                record.refuse("The call's record could not be stored.")
 
 
 def settle_in(schema: str) -> str:

@@ -10,7 +10,7 @@ from enfilade.storage.fleet import Fleet
 SHOWN = 5
 OWN_SCHEMAS = "SELECT nspname AS name FROM pg_namespace WHERE nspname ~ '^enf_[0-9a-f]{32}$' ORDER BY 1"
 OWN_DATABASES = "SELECT datname AS name FROM pg_database WHERE datname ~ '^enf_[0-9a-f]{32}$' ORDER BY 1"
-PLACES = "SELECT id::text, isolation, cell FROM enfilade.tenants WHERE removed_at IS NULL"
+PLACES = "SELECT id::text, isolation, cell FROM enfilade.tenants"
 MOVES_UNDER_WAY = "SELECT tenant_id::text AS id FROM enfilade.tenant_moves WHERE ended_at IS NULL"
 
 

@@ -46,6 +46,13 @@ BACKLOG = Metric("enfilade_writer_backlog", "gauge", "Settlements that are not c
 COMMITS = Metric("enfilade_writer_transactions", "counter", "Transactions of the settlement writer.")
 COMMIT_SECONDS = Metric("enfilade_writer_seconds", "counter", "Time that the settlement writer spent in transactions.")
 SETTLED = Metric("enfilade_writer_settled", "counter", "Calls that the settlement writer committed.")
+RECORDS_LOST = Metric(
+    "enfilade_records_lost",
+    "counter",
+    "Records that could be written nowhere: refused by the database, of a tenant that was erased, or whose cell is gone "
+    "(cell_gone), or on their way when the process ended. Each stands in the log as `record_lost`.",
+    ("reason",),
+)
 REVISION = Metric(
     "enfilade_directory_revision", "gauge", "The revision of the configuration that this process applies."
 )
