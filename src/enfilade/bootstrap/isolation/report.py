@@ -11,9 +11,11 @@ import msgspec
 from enfilade import __version__
 from enfilade.bootstrap.compose import Parts
 from enfilade.bootstrap.ingredients import Ingredients
+from enfilade.bootstrap.isolation.answers import probe_answers
 from enfilade.bootstrap.isolation.memory import probe_memory
-from enfilade.bootstrap.isolation.scratch import scratch_installation
-from enfilade.bootstrap.isolation.walk import walk
+from enfilade.bootstrap.isolation.scratch import Scratch, scratch_installation
+from enfilade.bootstrap.isolation.things import OURS, THEIRS
+from enfilade.bootstrap.isolation.walk import Walk
 from enfilade.bootstrap.process import find_cells, shut
 from enfilade.core.clock import to_datetime
 from enfilade.core.errors import EnfiladeError
@@ -75,8 +77,16 @@ async def examine_isolation(
         progress(f"routes, isolation {isolation}")
         try:
             async with scratch_installation(ingredients.address, isolation) as scratch:
-                report.items += [item async for item in walk(scratch, f"trial, {isolation}")]
+                report.items += await _try(scratch, f"trial, {isolation}")
                 report.items += list(probe_memory(scratch.parts)) if isolation == isolations[0] else []
         except EnfiladeError as error:
             report.left_out.append(f"routes, isolation {isolation}: {error.message}")
     return report
+
+
+async def _try(scratch: Scratch, place: str) -> list[Guarded]:
+    ours, theirs = scratch.askers(OURS), scratch.askers(THEIRS)
+    walk = Walk(scratch.application.addresses(), ours, theirs)
+    await walk.prepare()
+    found = [item async for item in walk.go(place)]
+    return found + [item async for item in probe_answers(walk, ours, theirs, place)]

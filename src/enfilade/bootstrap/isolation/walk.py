@@ -1,172 +1,156 @@
-"""The walk over every route: for somebody else, what a tenant has does not exist.
+"""The walk over every address: for somebody else, what a tenant has does not exist.
 
-For every place in a path that names something, an administrator of another tenant asks for what there is and for what
-nobody has. The two replies must be alike to the last byte, but for what was asked for and the request's own id.
+For every place in a request that names something, somebody of another tenant asks for what there is and for what nobody
+has. The replies must be alike to the last byte, but for what was asked for and the request's own id, and the same
+statements must have been run for both: then not even a clock can tell them apart.
 """
 
-import re
-import time
-from collections.abc import AsyncIterator, Iterator
-from statistics import median
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from itertools import zip_longest
 
 import httpx2
-from fastapi.routing import APIRoute
 
-from enfilade.api.admin.security import permission_of
-from enfilade.api.admin_app import PREFIX, admin_routers
-from enfilade.bootstrap.isolation.scratch import NOBODY, OURS, THEIRS, Scratch
+from enfilade.api.served import Served
+from enfilade.bootstrap.isolation.asking import UUID, Asker, Askers, Reply, Request
+from enfilade.bootstrap.isolation.pairs import Pair, Pairing
+from enfilade.bootstrap.isolation.requests import ANSWERED, BODIES, DOES_MORE, REASONS
+from enfilade.bootstrap.isolation.things import OURS, PLACEHOLDER, Things, noun_of, things_of, without
 from enfilade.storage.isolation.types import Guarded
 
-NOBODYS_ID = "01a19c21-7200-7000-8000-00000000dead"
-ANOTHER_ID = "01a19c21-7200-7000-8000-00000000beef"
-REQUEST_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-NAMES = ("id", "name", "email", "number")
-QUESTION: dict[str, Any] = {"model": "chat", "messages": [{"role": "user", "content": "The plans"}], "max_tokens": 9}
-TIMED = 20
-OF_NO_TENANT = frozenset({"providers", "models", "aliases", "prices", "price-lists", "price-books", "currencies"})
+AT_ONCE = 8
+"""So many addresses are tried at the same time."""
+OF_THE_PLATFORM = "model"
+"""What calls name in their path: models are the platform's."""
+TRIES = 3
+"""What differs in the statements must do so as often: a directory that is loaded meanwhile makes more of them once."""
+NOT_UNDERSTOOD = frozenset({"invalid_request", "malformed_body", "validation_failed", "method_not_allowed", ""})
+"""Codes that say nothing of whose a thing is."""
 
 
-async def walk(scratch: Scratch, place: str) -> AsyncIterator[Guarded]:
-    """Every route of the admin API, the addresses of calls and of stored responses, and the timing of two answers."""
-    async with scratch.client(OURS) as ours, scratch.client(THEIRS) as theirs:
-        async with scratch.client(f"{OURS}-app") as own_app, scratch.client(f"{THEIRS}-app") as their_app:
-            for app in (own_app, their_app):
-                await app.post("/v1/chat/completions", json=QUESTION)
-            async for item in _calls(own_app, their_app, place):
-                yield item
-        routes = list(_routes())
-        known = await _known(ours, routes)
-        secrets = {
-            value for values in known.values() for value in values if OURS in value or REQUEST_ID.fullmatch(value)
-        }
-        for route in routes:
-            yield await _route(route, theirs, known, secrets, place)
-        yield await _timing(theirs, known, place)
+@dataclass(slots=True)
+class Tried:
+    """What came of the requests to one address."""
+
+    pairs: int = 0
+    lists: int = 0
+    notes: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def shown(self) -> str:
+        """For the report."""
+        parts = [f"{2 * self.pairs} requests"] if self.pairs else []
+        return ", ".join([*parts, *["a list"] * bool(self.lists), *self.notes])
 
 
-def _routes() -> Iterator[APIRoute]:
-    for router in admin_routers():
-        for route in router.routes:
-            if isinstance(route, APIRoute):
-                yield route
+class Walk:
+    """Goes to every address."""
 
+    def __init__(self, served: Iterable[Served], ours: Askers, theirs: Askers) -> None:
+        """Ask as `theirs` for what is of `ours`."""
+        self.served = list(served)
+        self._ours, self._theirs = ours, theirs
+        self.things: Things = {}
+        """What there is to ask for."""
+        self._pairing = Pairing({}, {})
+        self._secrets: frozenset[str] = frozenset()
 
-async def _known(client: httpx2.AsyncClient, routes: list[APIRoute]) -> dict[str, list[str]]:
-    """What the first tenant has, by noun: ids and names."""
-    known: dict[str, list[str]] = {}
-    for route in routes:
-        noun = route.path.strip("/")
-        if "GET" not in (route.methods or ()) or "/" in noun or noun in OF_NO_TENANT:
-            continue
-        reply = await client.get(f"{PREFIX}{route.path}")
-        content = reply.json() if reply.status_code == httpx2.codes.OK else None
-        items = content.get("items") if isinstance(content, dict) else None
-        for item in items or ():
-            values = [item[name] for name in NAMES if isinstance(item, dict) and isinstance(item.get(name), str)]
-            known.setdefault(noun, []).extend(values)
-    return known
+    async def prepare(self) -> None:
+        """Find what both have."""
+        both = [things_of(one.person, one.application, self.served) for one in (self._ours, self._theirs)]
+        ours, theirs = await asyncio.gather(*both)
+        self.things = without(ours, theirs)
+        self._pairing = Pairing(self.things, theirs)
+        values = {value for found in self.things.values() for value in found}
+        self._secrets = frozenset(value for value in values if value != OURS and (UUID.search(value) or OURS in value))
 
+    async def go(self, place: str) -> AsyncIterator[Guarded]:
+        """Every address, in the order in which they are served."""
+        turns = asyncio.Semaphore(AT_ONCE)
 
-async def _route(
-    route: APIRoute, theirs: httpx2.AsyncClient, known: dict[str, list[str]], secrets: set[str], place: str
-) -> Guarded:
-    method = min(route.methods or {"GET"})
-    needs = permission_of(route)
-    guard = "public" if needs is None else f"{needs.permission or 'any key'}, reach {needs.reach}"
-    if needs is not None and needs.confined_by is not None:
-        guard += f", confined by {needs.confined_by}"
-    tried, faults = [], []
-    for named, nobodys in _pairs(route.path, known):
-        got, twin = await _ask(theirs, method, named), await _ask(theirs, method, nobodys)
-        words = set(named.split("/")) - set(nobodys.split("/")), set(nobodys.split("/")) - set(named.split("/"))
-        if _seen(got, words[0]) != _seen(twin, words[1]):
-            faults.append(f"{method} {named}: {got.status_code}, of nobody's {twin.status_code}, or another body")
-        tried.append(named)
-    if "{" not in route.path:
-        for query in ({}, {"tenant": OURS}):
-            if method != "GET":
+        async def one(served: Served) -> Guarded:
+            async with turns:
+                return await self._address(served, place)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(served)) for served in self.served]
+        for task in tasks:
+            yield task.result()
+
+    async def _address(self, served: Served, place: str) -> Guarded:
+        tried = Tried(notes=[DOES_MORE[served.name]] if served.name in DOES_MORE else [])
+        if (reason := REASONS.get(served.name)) is not None:
+            return Guarded("route", place, served.name, served.guard, f"none: {reason}")
+        if served.reach != "platform":
+            if served.has_body and served.name not in BODIES:
+                tried.faults.append("the walk has no body for it: it was not tried")
+            places = [(name, noun_of(served.path, name)) for name in PLACEHOLDER.findall(served.path)]
+            missing = {
+                noun
+                for name, noun in places
+                if noun != OF_THE_PLATFORM and not any(self._pairing.fitting((name, noun)))
+            }
+            tried.faults += [f"there is nothing of {noun} to ask for: it was not tried" for noun in sorted(missing)]
+        asker = self._theirs.for_address(served.path)
+        for pair in self._pairing.of(served):
+            tried.faults += await self._pair(asker, served, pair)
+            tried.pairs += 1
+        if served.method == "GET" and "{" not in served.path:
+            tried.faults += await self._list(asker, served)
+            tried.lists += 1
+        if served.reach == "platform" and not tried.pairs:
+            tried.faults += await self._refused(asker, served)
+            tried.lists += 1
+        if not tried.shown():
+            tried.faults.append("it was not tried, and there is no reason for that")
+        return Guarded("route", place, served.name, served.guard, tried.shown(), tuple(tried.faults))
+
+    async def _pair(self, asker: Asker, served: Served, pair: Pair) -> list[str]:
+        shown, faults = pair.theirs.shown(), []
+        got, twin = await asker.ask(pair.theirs), await asker.ask(pair.nobodys)
+        tries = 1
+        while got.statements != twin.statements and served.name not in DOES_MORE:
+            if tries == TRIES:
+                faults.append(f"{shown}: other statements are run than for nobody's: {_differing(got, twin)}")
                 break
-            reply = await theirs.get(f"{PREFIX}{route.path}", params=query)
-            text = reply.text.replace(f"'{OURS}'", "") if query else reply.text
-            if leaked := sorted(secret for secret in secrets if secret in text and secret != OURS):
-                faults.append(f"the answer names {leaked[0]}")
-            tried.append("a list")
-    probe = f"{len(tried)} requests" if tried else "nothing of the kind there, guard only"
-    return Guarded("route", place, f"{method} {PREFIX}{route.path}", guard, probe, tuple(faults))
+            got, twin = await asker.ask(pair.theirs), await asker.ask(pair.nobodys)
+            tries += 1
+        if got.seen(pair.theirs.named) != twin.seen(pair.nobodys.named):
+            faults.append(f"{shown}: {got.status} {got.code}, of nobody's {twin.status} {twin.code}, or another reply")
+        if got.status < httpx2.codes.BAD_REQUEST and served.name not in ANSWERED:
+            faults.append(f"{shown}: {got.status}, as if it were the caller's")
+        elif served.reach != "platform" and not _is_understood(got, pair.theirs):
+            faults.append(f"{shown}: it was not understood ({got.text[:200]}), so nothing was tried")
+        return faults
+
+    async def _refused(self, asker: Asker, served: Served) -> list[str]:
+        """Where nothing of a tenant can be named, and only the platform's people may ask."""
+        request = self._pairing.own_request(served)
+        reply = await asker.ask(request)
+        return (
+            []
+            if reply.status == httpx2.codes.FORBIDDEN
+            else [f"{request.shown()}: {reply.status}, to a tenant's owner"]
+        )
+
+    async def _list(self, asker: Asker, served: Served) -> list[str]:
+        leaked = self.leaked(await asker.ask(Request("GET", served.path)))
+        return [f"the answer names {leaked}"] if leaked else []
+
+    def leaked(self, reply: Reply) -> str | None:
+        """Something of the other tenant's that a reply names."""
+        return min((secret for secret in self._secrets if secret in reply.text), default=None)
 
 
-def _pairs(path: str, known: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """The path for what there is, and for what nobody has. What comes after the first name is nobody's in both."""
-    noun = path.strip("/").split("/")[0]
-    if "{" not in path:
-        return
-    for value in dict.fromkeys(known.get(noun, ())):
-        nobodys = NOBODYS_ID if REQUEST_ID.fullmatch(value) else value.replace(OURS, NOBODY)
-        if nobodys == value:
-            continue
-        rest = re.sub(r"\{[^}]+\}", value.replace("\\", ""), path, count=1)
-        twin = re.sub(r"\{[^}]+\}", nobodys, path, count=1)
-        yield re.sub(r"\{[^}]+\}", ANOTHER_ID, rest), re.sub(r"\{[^}]+\}", ANOTHER_ID, twin)
+def _is_understood(reply: Reply, request: Request) -> bool:
+    """Whether a reply is about what was asked for, and not about how."""
+    if reply.status not in {400, 415, 422} or reply.code not in NOT_UNDERSTOOD:
+        return True
+    return any(value in reply.text for value in request.named)
 
 
-async def _ask(client: httpx2.AsyncClient, method: str, path: str) -> httpx2.Response:
-    body: dict[str, Any] | None = {} if method in {"POST", "PUT"} else None
-    return await client.request(method, f"{PREFIX}{path}", json=body)
-
-
-def _seen(reply: httpx2.Response, words: set[str]) -> tuple[int, str]:
-    text = reply.text
-    for word in sorted(words, key=len, reverse=True):
-        text = text.replace(word, "<it>")
-    return reply.status_code, REQUEST_ID.sub("<id>", text)
-
-
-async def _calls(ours: httpx2.AsyncClient, theirs: httpx2.AsyncClient, place: str) -> AsyncIterator[Guarded]:
-    own = await ours.post("/v1/chat/completions", json=QUESTION)
-    other = await theirs.post("/v1/chat/completions", json=QUESTION | {"max_tokens": 8})
-    faults = []
-    if own.headers.get("x-enfilade-cache") != "hit":
-        faults.append("the same question was not answered from memory: nothing was tried")
-    if other.headers.get("x-enfilade-cache") == "hit":
-        faults.append("a question was answered with what another tenant was told")
-    guard = "a key's tenant; kept answers are by tenant and application"
-    yield Guarded("route", place, "POST /v1/chat/completions", guard, "kept answers", tuple(faults))
-    replies = [
-        await theirs.post("/v1/chat/completions", json=QUESTION, headers={"x-enfilade-user": f"ana@{name}.example"})
-        for name in (OURS, NOBODY)
-    ]
-    faults = (
-        [] if len({_seen(reply, set()) for reply in replies}) == 1 else ["another tenant's user is told from nobody"]
-    )
-    yield Guarded("answer", place, "x-enfilade-user", "users of the key's tenant only", "2 requests", tuple(faults))
-    for noun in ("responses", "conversations"):
-        made = await ours.post("/v1/conversations", json={}) if noun == "conversations" else None
-        found = made.json()["id"] if made is not None and made.status_code == httpx2.codes.OK else None
-        if found is None:
-            yield Guarded("route", place, f"/v1/{noun}/{{id}}", "row-level security", "guard only")
-            continue
-        kind, _, digits = found.partition("_")
-        nobodys = f"{kind}_{'0' * len(digits)}"
-        got, twin = [await theirs.get(f"/v1/{noun}/{name}") for name in (found, nobodys)]
-        alike = _seen(got, {found}) == _seen(twin, {nobodys}) and got.status_code == httpx2.codes.NOT_FOUND
-        faults = [] if alike else ["what another tenant stored is told from what nobody did"]
-        yield Guarded("route", place, f"GET /v1/{noun}/{{id}}", "row-level security", "2 requests", tuple(faults))
-
-
-async def _timing(client: httpx2.AsyncClient, known: dict[str, list[str]], place: str) -> Guarded:
-    """`Not yours` beside `not found`: the medians are reported; only the answers are judged."""
-    name = next(value for value in known["applications"] if value.startswith(OURS))
-    paths = [f"{PREFIX}/applications/{name}", f"{PREFIX}/applications/{name.replace(OURS, NOBODY)}"]
-    taken: list[list[float]] = [[], []]
-    answers: list[set[tuple[int, str]]] = [set(), set()]
-    for _ in range(TIMED):
-        for index, path in enumerate(paths):
-            began = time.perf_counter()
-            reply = await client.get(path)
-            taken[index].append(time.perf_counter() - began)
-            answers[index].add(_seen(reply, {path.rpartition("/")[2]}))
-    yours, absent = (median(times) * 1000 for times in taken)
-    faults = () if answers[0] == answers[1] else ("the two answers differ",)
-    probe = f"medians of {TIMED}: {yours:.2f} ms not yours, {absent:.2f} ms not found"
-    return Guarded("answer", place, "not yours and not found", "the same answer", probe, faults)
+def _differing(got: Reply, twin: Reply) -> str:
+    """The first statement that only one of them had."""
+    both = zip_longest(got.statements, twin.statements)
+    return next((" ".join((one or other or "").split())[:200] for one, other in both if one != other), "")
