@@ -25,6 +25,7 @@ from enfilade.costs.spend.exports.service import Exports
 from enfilade.costs.spend.rollups import RollUps
 from enfilade.gateway.records import recovered_event
 from enfilade.identity.accounts.service import Accounts, Foundations
+from enfilade.identity.archive_means import ArchiveMeans
 from enfilade.identity.directory import Directory
 from enfilade.identity.entrance import Entrance
 from enfilade.identity.provisioning.service import Provisioning
@@ -85,7 +86,8 @@ class MiddleRooms(LowerRooms):
         self.sealing = Sealing(choice, reach, self.storage, ids, clock)
         self.envelope, self.sealer = self.sealing.envelope, self.sealing.sealer
         signatures = Signatures(self.sealer, self.database)
-        self.tenancy = TenancyParts(self.identity, self.storage, self.cell_maker, signatures, clock)
+        means = ArchiveMeans(self.storage, self.sealing.parts, signatures, ids, clock)
+        self.tenancy = TenancyParts(self.identity, self.cell_maker, means)
         self.providers = Providers(ids, clock, self.client, self.secrets.sources, self.sealer, self.database)
         self.key_rotation = KeyRotation(self.providers, self.storage, clock, self.metrics)
 
