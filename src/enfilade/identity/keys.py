@@ -11,11 +11,19 @@ from enfilade.identity.errors import AlreadyExists, InvalidSpecification, Rights
 from enfilade.identity.people import Users
 from enfilade.identity.permissions import ALL_PERMISSIONS, KEYS_WRITE, PEOPLE_WRITE, SECURITY_WRITE, TENANT_PERMISSIONS
 from enfilade.identity.roles.effective import permissions_in
-from enfilade.identity.roles.granting import check_grant, check_roles, check_standing, find_place, table_of
+from enfilade.identity.roles.granting import (
+    check_given,
+    check_grant,
+    check_power_over,
+    check_roles,
+    check_standing,
+    find_place,
+    table_of,
+)
 from enfilade.identity.roles.narrowing import SCIM, checked_scopes, narrowing_of
 from enfilade.identity.rows import START, check_name, check_version, duration_text, key_of, normal_networks
 from enfilade.identity.secrets import check_secret, new_secret, secret_digest
-from enfilade.identity.types import IssuedKey, Key, KeySpec, Outcome
+from enfilade.identity.types import IssuedKey, Key, KeySpec, Outcome, User
 from enfilade.storage.unit_of_work import UnitOfWork
 
 DEFAULT_GRACE = timedelta(hours=24)
@@ -27,11 +35,16 @@ class _Subject:
     """What a key stands for, and where its roles hold."""
 
     application_id: str | None
-    user_id: str | None
+    user: User | None
     department_id: str | None
     """The department of the application or user."""
     only: tuple[str, str, str | None] | None = None
     """Kind, id and department of the place to which its roles are confined."""
+
+    @property
+    def user_id(self) -> str | None:
+        """The user's id."""
+        return None if self.user is None else self.user.id
 
     @property
     def only_ids(self) -> tuple[str | None, str | None]:
@@ -214,9 +227,14 @@ class Keys:
         if spec.scopes:
             granted &= narrowing_of(spec.scopes).permissions or frozenset()
         check_grant(unit, granted, *subject.only_place)
+        check_given(unit, spec.roles, subject.only_place)
         if SCIM in spec.scopes:
             # Whoever provisions groups puts anybody into those that have rights: that is for owners to entrust.
             check_grant(unit, {PEOPLE_WRITE, SECURITY_WRITE}, param="scopes")
+        if subject.user is not None and subject.user.id != unit.scope.user:
+            # Whoever has a key of somebody's acts as them, without a role too: they decide about requests, for example.
+            check_grant(unit, {PEOPLE_WRITE}, subject.department_id, param="user")
+            await check_power_over(unit, subject.user.id, subject.user.spec.roles)
         _check_place(unit, subject)
         return subject
 
@@ -225,7 +243,7 @@ class Keys:
         user = await self._users.get(unit, spec.user) if spec.user else None
         department = application.department_id if application else user.department_id if user else None
         only = await find_place(unit, spec.confined_to) if spec.confined_to else None
-        return _Subject(application.id if application else None, user.id if user else None, department, only)
+        return _Subject(application.id if application else None, user, department, only)
 
     async def _add_secret(self, unit: UnitOfWork, key: str, secret: str | None) -> str | None:
         if secret is None:

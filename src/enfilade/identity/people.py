@@ -19,7 +19,14 @@ from enfilade.identity.errors import (
 )
 from enfilade.identity.roles.book import drop_assignments
 from enfilade.identity.roles.effective import permissions_in
-from enfilade.identity.roles.granting import check_grant, check_power_over, check_roles, check_standing, table_of
+from enfilade.identity.roles.granting import (
+    check_given,
+    check_grant,
+    check_power_over,
+    check_roles,
+    check_standing,
+    table_of,
+)
 from enfilade.identity.rows import EMAIL, START, check_name, check_version, department_of, user_of
 from enfilade.identity.types import SCIM, Department, Origin, Outcome, User, UserSpec
 from enfilade.storage.unit_of_work import UnitOfWork
@@ -278,3 +285,4 @@ async def _check_roles(unit: UnitOfWork, roles: tuple[str, ...]) -> None:
     table = await table_of(unit)
     check_roles(table, roles)
     check_grant(unit, permissions_in(table, roles))
+    check_given(unit, roles)

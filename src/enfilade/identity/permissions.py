@@ -79,7 +79,6 @@ _READ = frozenset(
 _TENANT_ADMIN = _READ | {
     TENANT_WRITE,
     PEOPLE_WRITE,
-    PROVISIONING_WRITE,
     APPLICATIONS_WRITE,
     KEYS_WRITE,
     LIMITS_WRITE,
@@ -101,8 +100,9 @@ _TENANT_ADMIN = _READ | {
     REVIEWS_WRITE,
     ENCRYPTION_READ,
 }
-_OWNERS_ONLY = frozenset({ISSUERS_WRITE, SECURITY_WRITE, BREAK_GLASS_WRITE, ENCRYPTION_MANAGE})
-"""What a tenant's administrators lack, and therefore cannot give to anybody, not even to themselves."""
+_OWNERS_ONLY = frozenset({ISSUERS_WRITE, SECURITY_WRITE, BREAK_GLASS_WRITE, ENCRYPTION_MANAGE, PROVISIONING_WRITE})
+"""What a tenant's administrators lack, and therefore cannot give to anybody, not even to themselves. Whoever provisions
+puts people into groups without being asked what these may do."""
 BREAK_GLASS_RIGHTS = frozenset(name for name in _TENANT_ADMIN if name.endswith(":read")) | {
     APPLICATIONS_WRITE,
     LIMITS_WRITE,

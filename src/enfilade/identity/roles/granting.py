@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.core.scope import Confined
 from enfilade.identity.errors import BreakGlassRequired, InvalidSpecification, RightsExceeded, UnknownSubject
+from enfilade.identity.permissions import ROLES_WRITE
 from enfilade.identity.roles import store
 from enfilade.identity.roles.effective import Rights, RoleTable, add_up, role_table
 from enfilade.identity.roles.standing import assignment_of, settings_of
@@ -40,6 +41,16 @@ def check_grant(
     if not all(unit.scope.may_in(permission, department, application) for permission in permissions):
         message = "Nobody can grant roles that include more than their own rights."
         raise RightsExceeded(message, param=param)
+
+
+def check_given(unit: UnitOfWork, roles: Iterable[str], place: tuple[str | None, str | None] = (None, None)) -> None:
+    """Refuse to give roles that the scope does not have, unless it looks after roles there. Raises RightsExceeded.
+
+    What a role includes is not all that it gives: policies speak of roles, of those without any permission too.
+    """
+    if not unit.scope.roles.issuperset(roles) and not unit.scope.may_in(ROLES_WRITE, *place):
+        message = f"Nobody can give roles that they do not have themselves, without `{ROLES_WRITE}`."
+        raise RightsExceeded(message, param="roles")
 
 
 def check_all(unit: UnitOfWork, rights: Rights, departments: Mapping[str, str | None], param: str = "roles") -> None:
