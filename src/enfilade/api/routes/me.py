@@ -17,6 +17,7 @@ from enfilade.core.ids import PLATFORM_ID
 from enfilade.identity.accounts.challenges import PREFIX, no_challenge, tenant_in
 from enfilade.identity.accounts.errors import FreshSignInNeeded, SessionNeeded
 from enfilade.identity.accounts.types import REGISTRATION, WEBAUTHN, Added
+from enfilade.identity.sign_in.sessions import PASSED_ON
 from enfilade.identity.types import User
 
 FRESH = timedelta(minutes=15)
@@ -225,7 +226,8 @@ def _session(actor: Actor) -> str:
 def _fresh(context: AdminContext, actor: Actor) -> User:
     user = _person(context, actor)
     now = to_datetime(context.clock.now_ns())
-    if actor.session is None or now - actor.session.created_at > FRESH:
+    session = actor.session
+    if session is None or PASSED_ON in session.methods or now - session.created_at > FRESH:
         message = "This session began too long ago to change what decides who may sign in."
         raise FreshSignInNeeded(message)
     return user

@@ -32,6 +32,8 @@ LIFE_S = 600
 CODE_LIFE_S = 60
 INTERVAL_S = 5
 MOST_WAITING = 10_000
+MOST_NEAR = 1_000
+"""From one address, so that nobody keeps everybody else from waiting: an office, or a proxy, may be one."""
 MOST_TRIES = 10
 TRIES_S = 600.0
 MOST_REMEMBERED = 10_000
@@ -84,7 +86,7 @@ class Devices:
 
     async def find(self, user_code: str, session: Session) -> Claimed:
         """The command line that shows this code. Raises ExpiredCode, TooManyTries."""
-        self._count_try(session.id)
+        self._count_try(session.user_id)
         normal = "".join(letter for letter in user_code.upper() if letter in LETTERS)
         async with self._storage.unit_of_work(system_scope("sign_in"), readonly=True) as unit:
             row = await unit.fetch_row(store.FIND_BY_USER_CODE, PLATFORM_ID, normal, self._now())
@@ -162,14 +164,7 @@ class Devices:
                 owner = await self._sessions.get(unit, session_id)
             except UnknownSession:
                 raise _expired() from None
-            return await self._sessions.start(
-                unit,
-                owner.user_id,
-                methods=(*(method for method in owner.methods if method != "device"), "device"),
-                issuer=owner.issuer,
-                client=client,
-                groups=owner.groups,
-            )
+            return await self._sessions.pass_on(unit, owner, client)
 
     async def _insert(
         self,
@@ -181,7 +176,9 @@ class Devices:
         agent = facts.user_agent[:200] if facts.user_agent else None
         async with self._storage.unit_of_work(system_scope("sign_in"), alone=False) as unit:
             await unit.execute(store.FORGET_GRANTS, PLATFORM_ID, now)
-            if await unit.fetch_value(store.COUNT_GRANTS, PLATFORM_ID) >= MOST_WAITING:
+            waiting = await unit.fetch_row(store.COUNT_GRANTS, PLATFORM_ID, facts.address)
+            crowded = waiting is not None and (waiting["total"] >= MOST_WAITING or waiting["near"] >= MOST_NEAR)
+            if session is None and crowded:
                 message = "Too many command lines are waiting at the moment."
                 raise TooManyTries(message, retry_after=60)
             await unit.execute(
@@ -191,13 +188,13 @@ class Devices:
                 now + timedelta(seconds=grant.life_s),
             )
 
-    def _count_try(self, session: str) -> None:
+    def _count_try(self, person: str) -> None:
         """Codes are short: who is signed in may try a few, not search."""
         now = self._clock.monotonic()
-        since, count = self._tries.pop(session, (now, 0))
+        since, count = self._tries.pop(person, (now, 0))
         if now - since >= TRIES_S:
             since, count = now, 0
-        self._tries[session] = (since, count + 1)
+        self._tries[person] = (since, count + 1)
         while len(self._tries) > MOST_REMEMBERED:
             self._tries.popitem(last=False)
         if count >= MOST_TRIES:

@@ -95,15 +95,21 @@ class RelayedDevices:
             message = "Asked too soon."
             raise SlowDown(message)
         waiting.asked_at = now
+        # As it is declared now: what has changed since the command line began holds for it too.
+        issuer = self._oidc.offered(waiting.issuer.tenant, waiting.issuer.name)
+        if issuer is None or issuer.id != waiting.issuer.id:
+            self._waiting.pop(key, None)
+            message = "The code is unknown, was used, or is too old."
+            raise ExpiredCode(message)
         try:
-            reply = await self._exchange.device(waiting.issuer, waiting.device_code)
+            reply = await self._exchange.device(issuer, waiting.device_code)
         except StillWaiting as still:
             answer = ANSWERS.get(still.code, ExpiredCode)
             if answer in {AccessDenied, ExpiredCode}:
                 self._waiting.pop(key, None)
             raise answer("The issuer has no answer yet, or said no.") from None
         self._waiting.pop(key, None)
-        return await self._oidc.take_in(waiting.issuer, reply, client)
+        return await self._oidc.take_in(issuer, reply, client)
 
 
 def _digest(handle: str) -> bytes:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,8 +24,19 @@ TOUCH_S = 60
 KEEP = timedelta(days=7)
 """Ended sessions are kept so long, for whoever looks into something."""
 MAX_USER_AGENT = 200
+PASSED_ON = "device"
+"""The method of a command line's session: somebody who was signed in let it in."""
 
 _TOKEN = re.compile(rb"ens_([0-9a-f]{32})_[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """How somebody showed who they are, and who vouched for them."""
+
+    methods: tuple[str, ...]
+    issuer: str | None
+    groups: tuple[str, ...]
 
 
 def tenant_of(token: bytes) -> str | None:
@@ -58,18 +70,32 @@ class Sessions:
         groups: tuple[str, ...] = (),
     ) -> IssuedSession:
         """Begin a session of a user of the unit's tenant. The oldest of too many end."""
+        ends = self._now() + timedelta(seconds=self.rules.life_s)
+        return await self._begin(unit, user_id, _Proof(methods, issuer, groups), client, ends)
+
+    async def pass_on(self, unit: UnitOfWork, owner: Session, client: ClientFacts) -> IssuedSession:
+        """Begin a session like one that there is, for a command line that its owner lets in.
+
+        Nobody has signed in anew, so it ends when that one does.
+        """
+        methods = (*(method for method in owner.methods if method != PASSED_ON), PASSED_ON)
+        proof = _Proof(methods, owner.issuer, owner.groups)
+        return await self._begin(unit, owner.user_id, proof, client, owner.expires_at)
+
+    async def _begin(
+        self, unit: UnitOfWork, user_id: str, proof: _Proof, client: ClientFacts, ends: datetime
+    ) -> IssuedSession:
         now = self._now()
         identifier = self._ids.new_id()
         token, digest = _new_token(unit.tenant)
-        ends = now + timedelta(seconds=self.rules.life_s)
         agent = client.user_agent[:MAX_USER_AGENT] if client.user_agent else None
         await unit.execute(store.FORGET_SESSIONS, unit.tenant, now - KEEP)
         await unit.execute(
             store.INSERT_SESSION,
-            *(unit.tenant, identifier, digest, user_id, issuer, list(methods), list(groups)),
+            *(unit.tenant, identifier, digest, user_id, proof.issuer, list(proof.methods), list(proof.groups)),
             *(client.address, agent, now, ends),
         )
-        unit.record("SessionStarted", id=identifier, user=user_id, issuer=issuer, methods=list(methods))
+        unit.record("SessionStarted", id=identifier, user=user_id, issuer=proof.issuer, methods=list(proof.methods))
         surplus = await unit.fetch(
             store.REVOKE_SURPLUS, unit.tenant, user_id, now, self._idle_since(now), self.rules.most_per_user
         )

@@ -69,7 +69,11 @@ RETURNING issuer_id, nonce, verifier, redirect_uri, target, expires_at
 
 # Command lines that wait. They are the platform's.
 FORGET_GRANTS = "DELETE FROM device_grants WHERE tenant_id = $1 AND expires_at < $2"
-COUNT_GRANTS = "SELECT count(*) FROM device_grants WHERE tenant_id = $1"
+# Of those that anybody may have begun; the others have somebody's session behind them.
+COUNT_GRANTS = """
+SELECT count(*) AS total, count(*) FILTER (WHERE address IS NOT DISTINCT FROM $2) AS near
+FROM device_grants WHERE tenant_id = $1 AND challenge IS NULL
+"""
 INSERT_GRANT = """
 INSERT INTO device_grants (tenant_id, id, code_digest, user_code, challenge, redirect_uri, address, user_agent,
     approved_tenant, approved_session, expires_at)
