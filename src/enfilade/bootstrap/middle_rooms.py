@@ -104,9 +104,7 @@ class MiddleRooms(LowerRooms):
             self.sessions,
             self.refresh,
         )
-        self.entrance = Entrance(
-            self.principals, self.sign_in.tokens, self.sign_in.book, self.storage, self.sessions, clock
-        )
+        self.entrance = Entrance(self.principals, self.sign_in, self.storage, self.accounts.rules, clock)
 
     async def refresh(self) -> None:
         """Let this process know of a change at once."""

@@ -3,16 +3,17 @@
 import hashlib
 
 from enfilade.core.clock import Clock, to_ns
+from enfilade.identity.accounts.rules import AccountRuleBook
+from enfilade.identity.accounts.types import SECOND_FACTORS
 from enfilade.identity.errors import TenantSuspended
 from enfilade.identity.principal import Principal
 from enfilade.identity.principals import Principals
 from enfilade.identity.roles.types import source_of
 from enfilade.identity.scopes import tenant_scope
 from enfilade.identity.sign_in.errors import InvalidSession
-from enfilade.identity.sign_in.sessions import PREFIX, Sessions, tenant_of
+from enfilade.identity.sign_in.service import SignIn
+from enfilade.identity.sign_in.sessions import PREFIX, tenant_of
 from enfilade.identity.sign_in.types import Session
-from enfilade.identity.tokens.book import IssuerBook
-from enfilade.identity.tokens.service import Tokens
 from enfilade.identity.types import ACTIVE
 from enfilade.storage.unit_of_work import Storage
 
@@ -24,20 +25,15 @@ class Entrance:
     """Turns a credential into a principal."""
 
     def __init__(
-        self,
-        principals: Principals,
-        tokens: Tokens,
-        issuers: IssuerBook,
-        storage: Storage,
-        sessions: Sessions,
-        clock: Clock,
+        self, principals: Principals, sign_in: SignIn, storage: Storage, rules: AccountRuleBook, clock: Clock
     ) -> None:
-        """Look keys up in `principals`, tokens in `tokens`, sessions in `storage`."""
+        """Look keys up in `principals`, tokens and sessions in `sign_in`; `rules` say what a session must have."""
         self._principals = principals
-        self._tokens = tokens
-        self._issuers = issuers
+        self._tokens = sign_in.tokens
+        self._issuers = sign_in.book
         self._storage = storage
-        self._sessions = sessions
+        self._sessions = sign_in.sessions
+        self._rules = rules
         self._clock = clock
 
     def known(self, credential: bytes, address: str | None, now_ns: int) -> Principal | None:
@@ -87,13 +83,18 @@ class Entrance:
         async with self._storage.unit_of_work(scope, readonly=True) as unit:
             session = await self._sessions.find(unit, token)
         principal = None if session is None else self._principal(session)
-        if session is None or principal is None:
+        if session is None or principal is None or self._needs_more(session, principal):
             raise _no_session()
         self._admitted(principal)
         if self._sessions.is_stale(session):
             async with self._storage.unit_of_work(scope, alone=False) as unit:
                 await self._sessions.touch(unit, session)
         return principal, session
+
+    def _needs_more(self, session: Session, principal: Principal) -> bool:
+        """Whether a second factor is demanded by now that was not when the person signed in."""
+        shown = session.issuer is not None or not SECOND_FACTORS.isdisjoint(session.methods)
+        return not shown and self._rules.demands_second_factor(principal.scope)
 
     async def end(self, session: Session, because: str) -> None:
         """End a session, in a unit of work of its own."""

@@ -229,6 +229,9 @@ class PasswordSignIn:
         self, unit: UnitOfWork, challenge: Challenge, method: str, client: ClientFacts, added: Added | None = None
     ) -> SignedIn:
         await self._rooms.challenges.take(unit, challenge)
+        if added is not None and not added.recovery_codes:
+            # It is not the first one: since this began, the account's owner has set up one that is to be shown.
+            raise no_challenge()
         session = await self._rooms.sessions.start(
             unit, challenge.user_id, methods=(PASSWORD, method), issuer=None, client=client
         )

@@ -11,6 +11,7 @@ REQUIREMENTS = (NEVER, ADMINISTRATORS, EVERYONE)
 """From the mildest to the strictest."""
 
 TOTP, WEBAUTHN, RECOVERY_CODE = "totp", "webauthn", "recovery_code"
+SECOND_FACTORS = frozenset({TOTP, WEBAUTHN, RECOVERY_CODE})
 SECOND_FACTOR, ENROLMENT, REGISTRATION = "second_factor", "enrolment", "registration"
 
 
