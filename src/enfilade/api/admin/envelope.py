@@ -27,6 +27,8 @@ DECISIONS = "/access/v1/"
 """The decision point: it changes nothing, and names its replies as the caller named the requests."""
 MAX_KEY_LENGTH = 200
 REPLAYED = b"idempotency-replayed"
+SHOWN_ONCE = frozenset({"secret", "uri", "recovery_codes", "token", "access_token", "csrf", "device_code", "challenge"})
+"""What of a reply is a secret, whichever route's it is."""
 
 log = structlog.get_logger("enfilade.api.admin")
 
@@ -217,12 +219,12 @@ async def _repeat(earlier: idempotency.EarlierReply, digest: bytes, scope: Scope
 
 def _without_secrets(body: bytes) -> str:
     """A reply as it may be stored: a secret is shown once, and a repetition is not that once."""
-    if b'"secret"' not in body:
+    if not any(b'"%s"' % name.encode() in body for name in SHOWN_ONCE):
         return body.decode("utf-8", "replace")
 
     def redacted(value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: None if name == "secret" else redacted(entry) for name, entry in value.items()}
+            return {name: None if name in SHOWN_ONCE else redacted(entry) for name, entry in value.items()}
         return [redacted(entry) for entry in value] if isinstance(value, list) else value
 
     return msgspec.json.encode(redacted(msgspec.json.decode(body))).decode()
