@@ -110,9 +110,9 @@ class Principals:
         entry = self._tenants.get(tenant)
         return entry.standing.settings if entry else SecuritySettings()
 
-    def closed(self) -> bool:
-        """Whether any tenant lets the platform's people in by breaking the glass only."""
-        return bool(self._closed)
+    def closed(self) -> frozenset[str]:
+        """Ids of the tenants that let the platform's people in by breaking the glass only."""
+        return frozenset(self._closed)
 
     def glass(self, tenant: str, actor: str, now_ns: int) -> BrokenGlass | None:
         """What one of the platform's people has open in the tenant."""

@@ -62,8 +62,8 @@ def application_scope(tenant: str, application: str, *, department: str | None =
     return Scope(tenant, f"application:{application}", frozenset(), department, application)
 
 
-def narrowed_to(scope: Scope, tenant: str) -> Scope:
-    """A platform operator's scope, confined to one tenant for one piece of work.
+def narrowed_to(scope: Scope, tenant: str, permissions: frozenset[str] | None = None) -> Scope:
+    """A platform operator's scope, confined to one tenant for one piece of work, and to these permissions.
 
     Raises PermissionError for anybody who is not the platform: there is no other way from tenant to tenant.
     """
@@ -72,7 +72,8 @@ def narrowed_to(scope: Scope, tenant: str) -> Scope:
     if not scope.is_platform:
         message = "only the platform may act in a tenant that is not its own"
         raise PermissionError(message)
-    return Scope(tenant, scope.actor, scope.permissions, key=scope.key, roles=scope.roles)
+    held = scope.permissions if permissions is None else scope.permissions & permissions
+    return Scope(tenant, scope.actor, held, key=scope.key, roles=scope.roles)
 
 
 def with_user(scope: Scope, user: str, department: str | None) -> Scope:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
@@ -16,6 +17,7 @@ from enfilade.identity.errors import VersionMismatch
 from enfilade.storage.rounds import left_out
 
 T = TypeVar("T")
+_HIDDEN: ContextVar[frozenset[str]] = ContextVar("hidden", default=frozenset())
 
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the previous page.")]
@@ -68,14 +70,26 @@ class Page(BaseModel, Generic[T]):
     incomplete: Incomplete = Field(default_factory=left_out)
 
 
+def hide_tenants(tenants: frozenset[str]) -> None:
+    """Leave these tenants' things out of the pages that are made from now on in this task."""
+    _HIDDEN.set(tenants)
+
+
 async def page_of(
     fetch: Callable[[str | None, int], Awaitable[Sequence[Any]]],
     cursor: str | None,
     limit: int,
     show: Callable[[Any], T],
 ) -> Page[T]:
-    """A page of a list that is ordered by id."""
-    rows = await fetch(_after(cursor), limit + 1)
+    """A page of a list that is ordered by id, without what belongs to hidden tenants."""
+    hidden, after = _HIDDEN.get(), _after(cursor)
+    rows: list[Any] = []
+    while True:
+        batch = await fetch(after, limit + 1)
+        rows += [row for row in batch if not hidden or getattr(row, "tenant", None) not in hidden]
+        if len(rows) > limit or len(batch) <= limit:
+            break
+        after = batch[-1].id
     following = None
     if len(rows) > limit:
         following = write_cursor(rows[limit - 1].id.encode())

@@ -143,6 +143,9 @@ async def review(context: Context, id: Id, body: Review, actor: Reviewer) -> Bre
     """Say what came of it: somebody else than who opened it, once it is over."""
     found = await _find(context, actor, id)
     who = actor.principal.scope
+    if who.is_platform:
+        async with context.storage.unit_of_work(who, readonly=True) as unit:
+            await context.rooms.identity.glass.require_other(unit, found)
     async with context.storage.unit_of_work(_in_tenant(who, found)) as unit:
         return show(context, await context.rooms.identity.glass.review(unit, id, who.actor, body.note))
 

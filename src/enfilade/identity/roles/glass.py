@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from enfilade.core.clock import Clock, to_datetime
-from enfilade.core.ids import IdFactory
+from enfilade.core.ids import PLATFORM_ID, IdFactory
 from enfilade.identity.errors import InvalidSpecification, NotYetOver, RightsExceeded, UnknownBreakGlass
 from enfilade.identity.roles import store
 from enfilade.identity.roles.standing import glass_of
@@ -88,15 +88,29 @@ class GlassBook:
             message = "The glass is still open."
             raise NotYetOver(message)
         if by == present.actor:
-            message = "Nobody reviews what they did themselves."
-            raise RightsExceeded(message)
+            raise _own()
         await unit.execute(store.REVIEW_GLASS, unit.tenant, present.id, self.now(), by, note)
         unit.record("BreakGlassReviewed", id=present.id, by=by, note=note)
         return await self.get(unit, identifier)
 
+    async def require_other(self, unit: UnitOfWork, glass: BrokenGlass) -> None:
+        """Refuse whoever opened it, by whichever session or key of theirs. The unit is the platform's.
+
+        Raises RightsExceeded.
+        """
+        kind, _, identifier = glass.actor.partition(":")
+        opener = identifier if kind == "user" else await unit.fetch_value(store.USER_OF_KEY, PLATFORM_ID, identifier)
+        if opener is not None and str(opener) == unit.scope.user:
+            raise _own()
+
     def now(self) -> datetime:
         """The present moment."""
         return to_datetime(self._clock.now_ns())
+
+
+def _own() -> RightsExceeded:
+    message = "Nobody reviews what they did themselves."
+    return RightsExceeded(message)
 
 
 def _text(text: str, param: str) -> str:

@@ -109,6 +109,7 @@ END_GLASS = "UPDATE break_glass SET ended_at = $3, ended_by = $4 WHERE tenant_id
 REVIEW_GLASS = """
 UPDATE break_glass SET reviewed_at = $3, reviewed_by = $4, review_note = $5 WHERE tenant_id = $1 AND id = $2
 """
+USER_OF_KEY = "SELECT user_id FROM keys WHERE tenant_id = $1 AND id = $2"
 
 # What owners demand.
 FIND_SETTINGS = "SELECT operator_access, max_key_lifetime_s, version FROM security_settings WHERE tenant_id = $1"
