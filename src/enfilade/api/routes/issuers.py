@@ -11,7 +11,7 @@ from enfilade.api.admin.views import Cursor, IfMatch, Limit, Page, View, expecte
 from enfilade.configuration.issuer_parts import IssuerBase, TokenIssuer
 from enfilade.configuration.issuers import client_secret_of, issuer_spec, token_issuer_fields
 from enfilade.core.errors import EnfiladeError, InvalidRequest
-from enfilade.identity.errors import AlreadyExists
+from enfilade.identity.errors import AlreadyExists, RightsExceeded
 from enfilade.identity.permissions import ISSUERS_READ, ISSUERS_WRITE
 from enfilade.identity.tokens.types import Issuer
 
@@ -54,6 +54,21 @@ def show(context: AdminContext, issuer: Issuer) -> IssuerView:
     )
 
 
+def _require_public(actor: Actor, body: TokenIssuer, present: Issuer | None = None) -> None:
+    """Refuse a tenant's own people an issuer in a private network: it is the platform's, into which it would lead.
+
+    What the platform declared they may change in all but where it is. Raises RightsExceeded.
+    """
+    if not body.allow_private_network or actor.principal.scope.is_platform:
+        return
+    places = (
+        [present.spec.url, present.settings.jwks_url] if present and present.settings.allow_private_network else None
+    )
+    if places != [body.url, body.jwks_url]:
+        message = "Only the platform's people let an issuer be asked in a private network, which is theirs."
+        raise RightsExceeded(message, param="allow_private_network")
+
+
 @ROUTER.get("")
 async def page(context: Context, actor: Reader, limit: Limit = 50, cursor: Cursor = None) -> Page[IssuerView]:
     """List issuers."""
@@ -68,7 +83,8 @@ async def page(context: Context, actor: Reader, limit: Limit = 50, cursor: Curso
 
 @ROUTER.post("", status_code=201)
 async def create(context: Context, body: TokenIssuer, actor: Writer, response: Response) -> IssuerView:
-    """Declare an issuer."""
+    """Declare an issuer. One in a private network is the platform's to declare."""
+    _require_public(actor, body)
     async with context.storage.unit_of_work(actor.scope) as unit:
         if await context.sign_in.issuers.find(unit, body.name) is not None:
             message = f"There is an issuer {body.name!r} already."
@@ -98,6 +114,7 @@ async def change(
         if body.name != present.name:
             message = "An issuer cannot be renamed."
             raise InvalidRequest(message, param="name")
+        _require_public(actor, body, present)
         issuer, _ = await context.sign_in.issuers.put(
             unit, issuer_spec(body), client_secret_of(body), expected_version(if_match)
         )
