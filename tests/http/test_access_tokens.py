@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import string
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -100,6 +101,15 @@ def _deep(place: Place) -> str:
     return f"{head}.{b64(nested)}.{signature}"
 
 
+def _spelled_otherwise(token: str) -> str:
+    """The last letter has bits that mean nothing."""
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+    other = token[:-1] + letters[letters.index(token[-1]) ^ 1]
+    signatures = [base64.urlsafe_b64decode(text.rpartition(".")[2] + "==") for text in (token, other)]
+    assert signatures[0] == signatures[1]
+    return other
+
+
 def _soon(place: Place, seconds: float) -> float:
     return place.issuer.now_s() + seconds
 
@@ -139,6 +149,9 @@ REFUSED: dict[str, Callable[[Place], str]] = {
     "no end": lambda p: p.issuer.token(exp=None),
     "an end that is text": lambda p: p.issuer.token(exp="tomorrow"),
     "an end that is true": lambda p: p.issuer.token(exp=True),
+    "an end beyond all clocks": lambda p: p.issuer.token(exp=1e308),
+    "an end of four hundred digits": lambda p: p.issuer.token(exp=10**400),
+    "a beginning of four hundred digits": lambda p: p.issuer.token(nbf=-(10**400)),
     "not yet": lambda p: p.issuer.token(nbf=_soon(p, 31)),
     "made in the future": lambda p: p.issuer.token(iat=_soon(p, 31)),
     "nobody": lambda p: p.issuer.token(sub=None),
@@ -150,6 +163,7 @@ REFUSED: dict[str, Callable[[Place], str]] = {
     "nested without end": _deep,
     "a huge claim": lambda p: p.issuer.token(junk="j" * 20_000),
     "padding": lambda p: p.issuer.token() + "=",
+    "another spelling of the signature": lambda p: _spelled_otherwise(p.issuer.token()),
     "other letters": lambda p: p.issuer.token().replace(".", ".!", 1),
     "four parts": lambda p: p.issuer.token() + ".AAAA",
     "an empty part": lambda p: p.issuer.token().rpartition(".")[0] + ".",
