@@ -86,6 +86,11 @@ class House:
         if self._life.done():
             await self._life
 
+    async def close_clients(self) -> None:
+        """Close what `client` made."""
+        await self._clients.aclose()
+        self._clients = AsyncExitStack()
+
     async def close(self) -> None:
         """Stop everything; raises what failed inside."""
         await self._clients.aclose()

@@ -29,6 +29,8 @@ from tests.support.upstream import open_upstream, stream
 from tests.support.waiting import eventually
 from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_KEY, OWNER_KEY, world
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ECHO = "simulated/echo"
 GOOD = {path: json.dumps(question(path, ECHO)).encode() for path in PATHS}
 INPUT = {CHAT: "messages", EMBEDDINGS: "input", MESSAGES: "messages"}

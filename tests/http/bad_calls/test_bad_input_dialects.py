@@ -11,6 +11,8 @@ from tests.support.house import House
 from tests.support.rich_requests import GEMINI, MODELS, RESPONSES, RICH, places, replaced
 from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_KEY
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 RESPONSES_PATH, COUNT = "/v1/responses", "/v1/messages/count_tokens"
 GENERATE, STREAM = f"{MODELS}:generateContent", f"{MODELS}:streamGenerateContent"
 EMBED_PATH, COUNT_TOKENS = f"{MODELS}:embedContent", f"{MODELS}:countTokens"

@@ -24,6 +24,8 @@ from tests.support.upstream import Seen, Step, Wire, open_upstream, reply
 from tests.support.waiting import eventually
 from tests.support.world import ACME_KEY, ACME_USER_KEY
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 GOOD = question(CHAT, "simulated/echo")
 GOOD_BODY = json.dumps(GOOD).encode()
 CHUNKED = {"content-length": None, "transfer-encoding": "chunked"}
