@@ -21,6 +21,8 @@ from enfilade.storage.unit_of_work import UnitOfWork
 
 MUCH_TEXT = 100_000
 """More of policies than this is read beside the event loop."""
+FEW_KINDS = 10
+"""As is what is asked with more kinds of questions than these."""
 
 log = structlog.get_logger("enfilade.access")
 
@@ -134,10 +136,10 @@ class Access:
             register.setdefault(str(row["tenant_id"]), {})[row["name"]] = use_case_of(row)
         concerned = {str(row["tenant_id"]) for row in published} | register.keys()
         zones = {str(row["id"]): row["time_zone"] for row in await unit.fetch(store.TIME_ZONES, list(concerned))}
-        if sum(len(row["content"]) for row in published) <= MUCH_TEXT:
-            policies = self._read(published)
-        else:
+        if self._is_much(published):
             policies = await asyncio.to_thread(self._read, published)
+        else:
+            policies = self._read(published)
         loaded = {
             tenant: TenantAccess(
                 tenant,
@@ -150,17 +152,26 @@ class Access:
         }
         return lambda: self._install(loaded, policies, tenants)
 
+    def _is_much(self, rows: Sequence[Any]) -> bool:
+        changed = [row for row in rows if (known := self._known(row)) is None or known.version != row["version"]]
+        kinds = sum(known.table.kinds for row in changed if (known := self._known(row)) is not None)
+        return kinds > FEW_KINDS or sum(len(row["content"]) for row in changed) > MUCH_TEXT
+
+    def _known(self, row: Any) -> _Published | None:
+        return self._published.get(str(row["tenant_id"]))
+
     def _read(self, rows: Sequence[Any]) -> dict[str, _Published]:
         """What is in force. What did not change stays as it is: it holds parsed policies."""
         found: dict[str, _Published] = {}
         for row in rows:
-            tenant, version = str(row["tenant_id"]), row["version"]
-            known = self._published.get(tenant)
-            if known is None or known.version != version:
+            known = self._known(row)
+            if known is None or known.version != row["version"]:
                 content = msgspec.json.decode(row["content"], type=Content)
-                known = _Published(version, content, PolicyTable(_compiled(row, content).policies))
-                known.table.prepare()
-            found[tenant] = known
+                table = PolicyTable(_compiled(row, content).policies)
+                # What is asked now will be asked again.
+                table.prepare(() if known is None else known.table.asked())
+                known = _Published(row["version"], content, table)
+            found[str(row["tenant_id"])] = known
         return found
 
     def _install(

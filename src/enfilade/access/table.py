@@ -5,6 +5,7 @@ microsecond.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import cedarpy
 
@@ -19,16 +20,21 @@ FEW = 8
 MANY = 50
 """So many keep whoever asks first waiting for two milliseconds."""
 
+MOST_PREPARED = 500
+
 Index = dict[str | None, int]
+Asked = tuple[Iterable[str], str, Iterable[str], str]
+"""The caller with all that they belong to, an action, a resource with all that it belongs to, and a use case."""
 
 
 class Slice:
     """The policies that can concern one kind of question, parsed."""
 
-    __slots__ = ("mentions", "names", "policies")
+    __slots__ = ("asked", "mentions", "names", "policies")
 
-    def __init__(self, policies: Sequence[CompiledPolicy], parsed: cedarpy.PolicySet) -> None:
-        """`parsed` holds these, in this order."""
+    def __init__(self, policies: Sequence[CompiledPolicy], parsed: cedarpy.PolicySet, asked: Asked) -> None:
+        """`parsed` holds these, in this order; `asked` is a question that they can concern."""
+        self.asked = asked
         self.names = [policy.name for policy in policies]
         self.mentions = frozenset(name for policy in policies for name in policy.mentions)
         self.policies = parsed
@@ -52,13 +58,28 @@ class PolicyTable:
         self._parsed = 0
         self._wide_parsed: cedarpy.PolicySet | None = None
 
-    def prepare(self) -> None:
-        """Parse what concerns every call where that is much, so that no call waits for it. Other threads run meanwhile."""
-        if self._wide.bit_count() > MANY:
-            try:
+    def prepare(self, asked: Iterable[Asked] = ()) -> None:
+        """Parse what these questions need, and what concerns every call where that is much, so that no call waits for it.
+
+        Meant for a thread: others run while the engine parses.
+        """
+        try:
+            if self._wide.bit_count() > MANY:
                 self._wide_parsed = cedarpy.PolicySet.from_str(self._text(self._wide), release_gil=True)
-            except ValueError:
-                return  # Each question that they concern will be told so.
+            for question in islice(asked, MOST_PREPARED):
+                self.slice(*question, release_gil=True)
+        except ValueError:
+            return  # Each question that they concern will be told so.
+
+    @property
+    def kinds(self) -> int:
+        """How many kinds of questions were asked."""
+        return len(self._slices)
+
+    def asked(self) -> list[Asked]:
+        """Questions of each kind that was asked, the newest kinds first."""
+        slices = list(self._slices.values())  # In one step: this is read in a thread, and written on the event loop.
+        return [slice_.asked for slice_ in reversed(slices)]
 
     def concerned(self, principals: Iterable[str], action: str, resources: Iterable[str], use_case: str) -> int:
         """Which policies can concern a caller (with all that they belong to), an action, a resource and a use case."""
@@ -67,7 +88,15 @@ class PolicyTable:
         found &= _any_of(self.by_resource, resources)
         return found & (self.by_use_case[None] | self.by_use_case.get(use_case, 0))
 
-    def slice(self, principals: Iterable[str], action: str, resources: Iterable[str], use_case: str) -> Slice | None:
+    def slice(
+        self,
+        principals: Iterable[str],
+        action: str,
+        resources: Iterable[str],
+        use_case: str,
+        *,
+        release_gil: bool = False,
+    ) -> Slice | None:
         """The same, parsed; None where none can. Raises ValueError for what the engine no longer reads."""
         found = self.concerned(principals, action, resources, use_case)
         if not found:
@@ -78,24 +107,26 @@ class PolicyTable:
             if self._parsed > MAX_PARSED:
                 self._slices.clear()
                 self._parsed = found.bit_count()
-            slice_ = self._slices[found] = self._parse(found)
+            asked = principals, action, resources, use_case
+            slice_ = self._slices[found] = self._parse(found, asked, release_gil=release_gil)
         return slice_
 
     def at(self, positions: int) -> Iterator[CompiledPolicy]:
         """The policies of these positions, in order."""
         return (self.policies[position] for position in _bits(positions))
 
-    def _parse(self, found: int) -> Slice:
+    def _parse(self, found: int, asked: Asked, *, release_gil: bool) -> Slice:
         wide = found & self._wide
         if wide != self._wide or wide.bit_count() <= FEW:
-            return Slice(list(self.at(found)), cedarpy.PolicySet.from_str(self._text(found)))
+            parsed = cedarpy.PolicySet.from_str(self._text(found), release_gil=release_gil)
+            return Slice(list(self.at(found)), parsed, asked)
         if self._wide_parsed is None:
             self._wide_parsed = cedarpy.PolicySet.from_str(self._text(wide))
         parsed, others = self._wide_parsed, found ^ wide
         if others:
             # The engine numbers what is added after what is there.
             parsed = parsed.with_added_str(self._text(others))
-        return Slice([*self.at(wide), *self.at(others)], parsed)
+        return Slice([*self.at(wide), *self.at(others)], parsed, asked)
 
     def _text(self, positions: int) -> str:
         return "\n".join(policy.text for policy in self.at(positions))

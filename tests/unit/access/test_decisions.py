@@ -242,6 +242,20 @@ def test_policies_that_concern_everybody_are_named_rightly_beside_others(monkeyp
         assert ask(who, action="read", now_ns=NOON - 3600 * 10**9).policies == ("p0", "p12")
 
 
+def test_what_was_asked_before_a_change_is_parsed_before_it_takes_effect() -> None:
+    before, after = (
+        PolicyTable(compile_content(content(*texts)).policies)
+        for texts in ([ALL, 'permit (principal in Department::"b", action, resource);'], [ALL])
+    )
+    questions = [(("User::u", f"Department::{name}"), "call", ("Deployment::d",), "") for name in "ab"]
+    for question in questions:
+        before.slice(*question)
+    assert before.asked() == questions[::-1]
+    after.prepare(before.asked())
+    assert after.kinds == 1, "both questions are of one kind now"
+    assert after.slice(*questions[0]) is after.slice(*questions[1])
+
+
 def test_what_the_engine_no_longer_reads_denies_what_it_concerns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "MANY", 0)
     compiled = compile_content(content(*[ALL] * 12)).policies
