@@ -172,6 +172,9 @@ class Document(Part):
     """Organisations, with everything that is theirs."""
     issuer: Issuer | None = None
     """Who issues invoices."""
+    issuers: Annotated[
+        list[TokenIssuer], Field(description="Who says who the platform's own people are; see `tenants.issuers`.")
+    ] = []
     accounts: Annotated[
         Accounts | None, Field(description="Of the platform's own people; no tenant demands less than this.")
     ] = None

@@ -38,6 +38,8 @@ async def export_document(rooms: Rooms, scope: Scope) -> doc.Document:
             issuer = await rooms.billing.find_issuer(unit)
             accounts = await rooms.account_rules.find(unit, PLATFORM_ID)
             content["accounts"] = None if accounts is None else account_rules_fields(accounts)
+            issuers = await everything(lambda a, n: rooms.issuers.page(unit, a, n, PLATFORM_ID))
+            content["issuers"] = [token_issuer_fields(found) for found in issuers]
             content["issuer"] = None if issuer is None else issuer_fields(issuer)
     return doc.Document.model_validate(content)
 

@@ -68,6 +68,7 @@ class Pruner:
         await unit.act_in(PLATFORM_ID)
         if document.issuer is None and await self._rooms.billing.remove_issuer(unit):
             self._removed.append(("issuer", "issuer", None))
+        await self._issuers({issuer.name for issuer in document.issuers})
         if document.accounts is None and await self._rooms.account_rules.remove(unit):
             self._removed.append(("account rules", "platform", None))
         await self._catalogue(document)
@@ -180,6 +181,14 @@ class Pruner:
             lambda unit, department: identity.departments.remove(unit, department.id),
             lambda department: department.name,
         )
+
+    async def _issuers(self, wanted: set[str]) -> None:
+        """The platform's own people keep their keys, whoever vouched for them."""
+        issuers = self._rooms.issuers
+        for issuer in await everything(lambda a, n: issuers.page(self._unit, a, n, PLATFORM_ID)):
+            if issuer.name not in wanted:
+                await issuers.remove(self._unit, issuer.id)
+                self._removed.append(("issuer", issuer.name, "platform"))
 
     async def _cells(self, wanted: set[str]) -> None:
         for host in await everything(lambda after, count: self._rooms.identity.cells.page(self._unit, after, count)):

@@ -70,6 +70,8 @@ class Application:
     revision: int | None = None
 
 
+PLATFORM = "platform"
+"""Whose the platform's own people are, in a plan."""
 ACTIONS = {Outcome.CREATED: "create", Outcome.CHANGED: "change"}
 
 
@@ -128,6 +130,10 @@ class ConfigurationService:
             with _at("accounts"):
                 outcome = await self._rooms.account_rules.put(unit, account_rules_of(document.accounts))
             _note(result, outcome, "account rules", "platform")
+        for position, part in enumerate(document.issuers):
+            with _at(f"issuers[{position}]"):
+                _, outcome = await self._rooms.issuers.put(unit, issuer_spec(part), client_secret_of(part))
+            _note(result, outcome, "issuer", part.name, PLATFORM)
         await self._keys(unit, document.keys, "keys", None, result)
         declared = frozenset(model.name for model in document.models)
         for position, tenant in enumerate(document.tenants):
