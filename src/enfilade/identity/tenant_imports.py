@@ -25,13 +25,12 @@ from enfilade.identity.scopes import system_scope
 from enfilade.identity.tenants import check_spec
 from enfilade.identity.types import Tenant, TenantSpec
 from enfilade.sealing.carrying import CarriedKey, open_keys, put_keys
-from enfilade.storage.announcing import BUMP_REVISION, NOTIFY_REVISION, REVISION_CHANNEL
+from enfilade.storage.announcing import announce
 from enfilade.storage.cells import Placement
 from enfilade.storage.errors import ArchiveFault
 from enfilade.storage.making import CellMaker
 from enfilade.storage.moving import imports
 from enfilade.storage.moving.arrivals import clear_arrival, put_tenant
-from enfilade.storage.moving.erasing import MARK_GONE
 from enfilade.storage.moving.places import place_in
 from enfilade.storage.moving.restoring import RowsTaken, explained, restore
 from enfilade.storage.moving.unpacking import Archive, open_archive
@@ -164,9 +163,7 @@ class TenantImports:
                 await home.execute(imports.NOTE_ARRIVAL, arrival.id)
                 await put_tenant(home, arrival.row)
                 await put_keys(self._keys, home, tenant, arrival.keys, arrival.secrets)
-                revision = await home.fetchval(BUMP_REVISION)
-                await home.execute(MARK_GONE, tenant, revision)
-                await home.fetchval(NOTIFY_REVISION, REVISION_CHANNEL, str(revision))
+                await announce(home, [tenant])
         except BaseException as error:
             try:
                 await self.tidy(arrival.id, home)

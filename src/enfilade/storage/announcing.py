@@ -8,6 +8,7 @@ often harms nobody.
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from typing import Any, Protocol
 
 import structlog
 
@@ -21,7 +22,7 @@ from enfilade.storage.migrations import PLATFORM_SCHEMA
 REVISION_CHANNEL = "enfilade_revision"
 ADOPT_AFTER = "5 seconds"
 
-SET_TENANT = "SELECT set_config('enfilade.tenant', $1, true), set_config('search_path', $2, true)"
+SET_PLACE = "SELECT set_config('enfilade.tenant', $1, true), set_config('search_path', $2, true)"
 BUMP_REVISION = "UPDATE enfilade.revision_counter SET revision = revision + 1 RETURNING revision"
 MARK_TENANT = """
 INSERT INTO enfilade.tenant_revisions (tenant_id, revision) VALUES ($1, $2)
@@ -37,6 +38,29 @@ WHERE since < now() - interval '{ADOPT_AFTER}' GROUP BY id ORDER BY id
 
 
 log = structlog.get_logger("enfilade.storage.announcing")
+
+
+class Statements(Protocol):
+    """What runs statements: a connection."""
+
+    async def execute(self, query: str, *values: Any) -> Any:
+        """Run one for its effect."""
+
+    async def fetchval(self, query: str, *values: Any) -> Any:
+        """The first column of the first row."""
+
+
+async def announce(home: Statements, tenants: Collection[str]) -> int:
+    """Have every process load these tenants anew, once the caller's transaction in `home` is committed.
+
+    Returns the revision. Others wait for that row, so this comes last in the transaction.
+    """
+    revision: int = await home.fetchval(BUMP_REVISION)
+    for tenant in sorted(tenants):
+        await home.execute(SET_PLACE, tenant, PLATFORM_SCHEMA)
+        await home.execute(MARK_TENANT, tenant, revision)
+    await home.execute(NOTIFY_REVISION, REVISION_CHANNEL, str(revision))
+    return revision
 
 
 class Announcer:
@@ -57,7 +81,7 @@ class Announcer:
         change = self._ids.new_id()
         async with self._home.transaction(OPERATOR) as connection:
             for tenant in sorted(tenants):
-                await connection.execute(SET_TENANT, tenant, PLATFORM_SCHEMA)
+                await connection.execute(SET_PLACE, tenant, PLATFORM_SCHEMA)
                 await connection.execute(NOTE_PENDING, tenant, change)
         yield
         try:
@@ -67,12 +91,8 @@ class Announcer:
 
     async def _announce(self, change: str, tenants: Collection[str]) -> None:
         async with self._home.transaction(OPERATOR) as connection:
-            revision = await connection.fetchval(BUMP_REVISION)
-            for tenant in sorted(tenants):
-                await connection.execute(SET_TENANT, tenant, PLATFORM_SCHEMA)
-                await connection.execute(MARK_TENANT, tenant, revision)
             await connection.execute(END_PENDING, change)
-            await connection.execute(NOTIFY_REVISION, REVISION_CHANNEL, str(revision))
+            await announce(connection, tenants)
 
     async def adopt(self) -> int:
         """Announce what others noted, and did not live to announce; return how much. Raises DatabaseUnavailable."""

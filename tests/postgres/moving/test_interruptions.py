@@ -21,7 +21,8 @@ from tests.support.parts import NOON, call_event, intent_text, new_ids, open_par
 from tests.support.waiting import eventually
 
 SCHEMA = Placement("schema")
-BEFORE = ("capturing", "copying", "copied users", "copied limits", "verifying", "switching")
+BEFORE = ("capturing", "copying", "copied limits", "copied users", "verifying", "switching")
+"""In the order in which they come: what was copied before an interruption is not copied again."""
 AFTER = ("departed", "arriving", "arrived", "clearing", "cleared")
 CUT = """
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity

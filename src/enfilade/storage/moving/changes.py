@@ -14,7 +14,6 @@ from enfilade.storage.moving.verify import sum_up
 
 READ_CHANGES = "SELECT position, table_name FROM move_changes WHERE tenant_id = $1"
 END_CHANGES = "DELETE FROM move_changes WHERE tenant_id = $1 AND position = ANY ($2)"
-COUNT_CHANGES = "SELECT count(*) FROM move_changes WHERE tenant_id = $1"
 TIMED = ("ledger", "calls")
 # Rows are found by their keys, one by one, however many there seem to be.
 BY_KEY = """

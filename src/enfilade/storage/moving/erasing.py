@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from enfilade.core.clock import Clock
-from enfilade.storage.announcing import BUMP_REVISION, NOTIFY_REVISION, REVISION_CHANNEL
+from enfilade.storage.announcing import announce
 from enfilade.storage.cells import ROW, Cell, CellDirectory, Placement
 from enfilade.storage.errors import CellUnavailable
 from enfilade.storage.making import CellMaker
@@ -30,7 +30,6 @@ _COLUMNS = """id, erased, name, isolation, cell, actor, step, revision, counts::
 FIND_ERASURE = (
     f"SELECT {_COLUMNS} FROM enfilade.tenant_erasures WHERE id::text = $1 OR name = $1 ORDER BY id DESC LIMIT 1"
 )
-FIND_ERASURE_OF = f"SELECT {_COLUMNS} FROM enfilade.tenant_erasures WHERE erased = $1"
 LIST_ERASURES = f"SELECT {_COLUMNS} FROM enfilade.tenant_erasures WHERE id < $1 ORDER BY id DESC LIMIT $2"
 LIST_OPEN_ERASURES = "SELECT id FROM enfilade.tenant_erasures WHERE step <> 'done' ORDER BY id"
 NOTE_COUNTS = """
@@ -53,11 +52,6 @@ WHERE c.relnamespace = 'enfilade'::regnamespace AND c.relkind = 'r' AND c.relnam
 ORDER BY a.attname = 'for_tenant', c.relname
 """
 FORGET_TENANT = "DELETE FROM enfilade.tenants WHERE id = $1"
-# Without the tenant's own rights: it is not there yet, or not any more.
-MARK_GONE = """
-INSERT INTO enfilade.tenant_revisions (tenant_id, revision) VALUES ($1, $2)
-ON CONFLICT (tenant_id) DO UPDATE SET revision = excluded.revision
-"""
 FORGET_DEPARTURE = "DELETE FROM departures WHERE tenant_id = $1"
 GRACE_S = 30.0
 LOOK_S = 0.1
@@ -149,12 +143,10 @@ class Eraser:
             # Where it once lived, it may stand yet that it went away.
             await place.connection.execute(FORGET_DEPARTURE, tenant)
         async with home.transaction():
-            revision = await home.fetchval(BUMP_REVISION)
             for row in await home.fetch(PLATFORM_COLUMNS):
                 await home.execute(f'DELETE FROM enfilade."{row["name"]}" WHERE "{row["of"]}" = $1', tenant)
             await home.execute(FORGET_TENANT, tenant)
-            await home.execute(MARK_GONE, tenant, revision)
-            await home.fetchval(NOTIFY_REVISION, REVISION_CHANNEL, str(revision))
+            await announce(home, [tenant])
 
 
 def digest(text: str) -> str:

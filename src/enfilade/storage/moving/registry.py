@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from enfilade.storage.announcing import BUMP_REVISION, MARK_TENANT, NOTIFY_REVISION, REVISION_CHANNEL
+from enfilade.storage.announcing import Statements, announce
 from enfilade.storage.cells import Placement
 from enfilade.storage.moving.verify import Sum
 
@@ -43,16 +43,6 @@ HOLD = "SELECT pg_try_advisory_lock(hashtextextended('move ' || $1, 0))"
 
 REVOCABLE = ("preparing", "capturing", "copying", "verifying", "switching", "aborting")
 """Steps at which a move may be taken back. Once the source has let go of the tenant, it is brought to its end."""
-
-
-class Statements(Protocol):
-    """What runs statements: a connection."""
-
-    async def execute(self, query: str, *values: Any) -> Any:
-        """Run one for its effect."""
-
-    async def fetchval(self, query: str, *values: Any) -> Any:
-        """The first column of the first row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +107,5 @@ async def note_sums(connection: Statements, move: str, sums: Mapping[str, Sum]) 
 async def register_arrival(connection: Statements, move: Move) -> None:
     """Send everybody to the tenant's new cell, in the home transaction of the caller."""
     await connection.execute(PLACE_TENANT, move.tenant, move.goal.isolation, move.goal.host)
-    revision = await connection.fetchval(BUMP_REVISION)
-    await connection.execute(MARK_TENANT, move.tenant, revision)
+    revision = await announce(connection, [move.tenant])
     await connection.execute(NOTE_REVISION, move.id, revision)
-    await connection.fetchval(NOTIFY_REVISION, REVISION_CHANNEL, str(revision))
