@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from enfilade.access import store
-from enfilade.access.checking import Checked, Known, Problem, check, require_sound
+from enfilade.access.checking import Checked, check, require_sound
 from enfilade.access.compiled import Compiled, all_policies
 from enfilade.access.content import EMPTY, Content, check_form
 from enfilade.access.errors import InvalidAccess, SecondPersonNeeded, UnknownVersion, VersionNotOpen
+from enfilade.access.examiner import Known
 from enfilade.access.matrix import normal_row
+from enfilade.access.problems import Problem
 from enfilade.core.canonical import canonical_text
 from enfilade.core.clock import Clock, to_datetime
 from enfilade.core.ids import PLATFORM_ID

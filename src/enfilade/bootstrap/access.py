@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from enfilade.access.checking import Known
+from enfilade.access.examiner import Known
 from enfilade.access.overdue import ReviewWatch
 from enfilade.access.service import Access
 from enfilade.access.use_cases import UseCases

@@ -4,10 +4,12 @@ from typing import Any
 
 import msgspec
 
-from enfilade.access.checking import Checked, Known, Problem, check
+from enfilade.access.checking import Checked, check
 from enfilade.access.compiled import compile_content
 from enfilade.access.content import Content, PolicySpec
 from enfilade.access.decisions import TenantAccess
+from enfilade.access.examiner import Known
+from enfilade.access.problems import Problem
 from enfilade.access.table import PolicyTable
 from enfilade.access.types import Caller, Circumstances, Decision, Resource, ResourceKind
 from enfilade.access.use_cases import UseCase, UseCaseSpec

@@ -2,11 +2,11 @@
 
 import pytest
 
-from enfilade.access.checking import require_sound
-from enfilade.access.content import MatrixRow
+from enfilade.access.checking import check, require_sound
+from enfilade.access.content import Content, MatrixRow, PolicySpec
 from enfilade.access.errors import InvalidAccess, InvalidPolicy
 from enfilade.access.source import place
-from tests.unit.access.policies import checked, content, problems
+from tests.unit.access.policies import KNOWN, checked, content, problems
 
 SCOPE = "permit (principal, action, resource)"
 CALL = 'permit (principal, action == Action::"call", resource)'
@@ -121,6 +121,12 @@ def test_policies_that_contradict_are_told_of_and_taken(cedar: list[str], odd: s
     assert [(problem.severity, problem.policy) for problem in result.problems] == [("warning", odd)]
     assert words in result.problems[0].message
     assert len(require_sound(result).policies) == len(cedar)
+
+
+def test_what_is_switched_off_contradicts_nothing() -> None:
+    off = (PolicySpec("off", "forbid (principal, action, resource);", enabled=False),)
+    on = (PolicySpec("on", f"{CALL};"),)
+    assert check(Content(policies=off + on), KNOWN).problems == []
 
 
 def test_a_permit_that_is_overridden_only_sometimes_is_nothing_odd() -> None:

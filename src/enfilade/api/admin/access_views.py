@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import Field
 
-from enfilade.access.checking import Problem
 from enfilade.access.content import Content, PolicySpec
+from enfilade.access.problems import Problem
 from enfilade.access.source import read
 from enfilade.access.versions import Version
 from enfilade.api.admin.context import AdminContext
