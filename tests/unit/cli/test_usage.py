@@ -36,6 +36,18 @@ def test_a_misspelt_command_is_told_with_what_was_meant() -> None:
     assert "Did you mean 'tenant'?" in CliRunner().invoke(ROOT, ["tenants", "list"]).stderr
 
 
+def test_the_list_of_commands_is_shown_without_loading_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr("enfilade.cli.root.import_module", loaded.append)
+    done = CliRunner().invoke(ROOT, ["--help"], env={"COLUMNS": "250"})
+    assert done.exit_code == Exit.OK
+    assert loaded == []
+    for name, words in COMMANDS.items():
+        assert f" {name} " in done.stdout
+        assert words in done.stdout
+    assert "Exit codes: 0 done" in done.stdout
+
+
 def _commands() -> list[tuple[str, ...]]:
     found: list[tuple[str, ...]] = []
     root: Any = typer.main.get_command(ROOT)
