@@ -81,12 +81,18 @@ def by_cell(unit: Asking, values: Mapping[str, T]) -> dict[Cell, dict[str, T]]:
 
 
 async def ask_cells(
-    unit: Asking, tenant: str | None, ask: Callable[[], Awaitable[T]], cells: Iterable[Cell] | None = None
+    unit: Asking,
+    tenant: str | None,
+    ask: Callable[[], Awaitable[T]],
+    *,
+    cells: Iterable[Cell] | None = None,
+    whole: bool = False,
 ) -> list[T]:
     """What `ask` finds in each cell that a question about this tenant concerns, or in some of these `cells`.
 
-    The unit's statements go there meanwhile. Of the answer about all tenants a cell that is away is left out. Raises
-    DatabaseUnavailable for the cell of the one tenant that is asked about, and for the installation's own.
+    The unit's statements go there meanwhile. Of the answer about all tenants a cell that is away is left out, unless it
+    has to be `whole`. Raises DatabaseUnavailable for one that may not be left out: the cell of the one tenant that is
+    asked about, and the installation's own.
     """
     if not _goes_around(unit):
         return [await ask()]
@@ -97,7 +103,7 @@ async def ask_cells(
             async with unit.visit(cell):
                 answers.append(await ask())
         except DatabaseUnavailable as error:
-            if tenant is not None or cell is unit.places(None)[0]:
+            if whole or tenant is not None or cell is unit.places(None)[0]:
                 raise
             leave_out(cell, error)
     await unit.come_to(began_at)

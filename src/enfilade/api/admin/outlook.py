@@ -3,19 +3,11 @@
 from collections.abc import Iterable
 
 from enfilade.api.admin.context import AdminContext
-from enfilade.api.admin.security import TenantRequired
 from enfilade.storage.unit_of_work import UnitOfWork
 
 NOUNS = ("tenant", "department", "application", "user", "key")
 Names = dict[tuple[str, str], str]
 """Names by kind and id."""
-
-
-def require_one_database(context: AdminContext, tenant: str | None) -> None:
-    """Refuse a question about all tenants that cannot be put together from several cells. Raises TenantRequired."""
-    if tenant is None and len(context.storage.cells.all()) > 1:
-        message = "Tenants live in several cells, of which this cannot be put together: say which tenant is meant."
-        raise TenantRequired(message, param="tenant")
 
 
 def zones_of(context: AdminContext, tenant: str | None) -> dict[str, str]:

@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from enfilade.api.admin.views import Money, View
+from enfilade.api.admin.views import Incomplete, Money, View
 from enfilade.core.money import format_usd
 from enfilade.costs.reconciliation.booking import Booked
 from enfilade.costs.reconciliation.causes import Figures
 from enfilade.costs.reconciliation.matching import Group
 from enfilade.costs.reconciliation.records import Record, Report
+from enfilade.storage import rounds
 
 Cause = Literal["missing_here", "missing_there", "price", "quantity", "estimate", "rounding", "unexplained"]
 DAY = timedelta(days=1)
@@ -102,6 +103,7 @@ class ReportView(View):
     groups_total: int
     groups_differing: int
     groups: Annotated[list[GroupView], Field(description="The largest differences first.")]
+    incomplete: Incomplete = Field(default_factory=rounds.left_out)
 
 
 class ImportView(ReportView):

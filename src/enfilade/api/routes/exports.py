@@ -7,7 +7,6 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from enfilade.api.admin.download import Download, ends_with_caller
-from enfilade.api.admin.outlook import require_one_database
 from enfilade.api.admin.problems import MEDIA_TYPE, Problem
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import Period, View
@@ -18,6 +17,7 @@ from enfilade.identity.permissions import SPEND_READ
 ROUTER = APIRouter(prefix="/exports", tags=["calls and spend"])
 Reader = Annotated[Actor, Depends(Needs(SPEND_READ))]
 EMPTY = "x-enfilade-empty"
+INCOMPLETE = "x-enfilade-incomplete"
 
 
 class ExportQuery(Period):
@@ -65,6 +65,11 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "headers": {
             "content-disposition": {"schema": {"type": "string"}},
             EMPTY: {"description": "`true` where the period has nothing.", "schema": {"type": "string"}},
+            INCOMPLETE: {
+                "description": "Cells that could not be asked, with commas, so that their tenants are not in the file. "
+                "Only there if there are.",
+                "schema": {"type": "string"},
+            },
         },
     },
     429: {"model": Problem, "description": "Too many exports are running.", "content": {MEDIA_TYPE: {}}},
@@ -86,11 +91,11 @@ async def spend(context: Context, actor: Reader, query: Annotated[ExportQuery, Q
     """Write the ledger of a period to a file, line by line, by day, or as FOCUS 1.2.
 
     Without a period: this month up to now, in UTC. The file is made while it is sent, from one snapshot of the ledger.
-    What providers charge stands in the platform's exports alone.
+    What providers charge stands in the platform's exports alone. Of all tenants, the file has one cell after the other,
+    and is of one snapshot of each.
     """
     now = to_datetime(context.clock.now_ns())
     start, end = query.moments(now.replace(day=1, hour=0, minute=0, second=0, microsecond=0), now)
-    require_one_database(context, actor.tenant)
     tenant = context.principals.tenant(actor.tenant) if actor.tenant else None
     order = ExportOrder(
         query.format,
@@ -103,6 +108,9 @@ async def spend(context: Context, actor: Reader, query: Annotated[ExportQuery, Q
     )
     export = await context.exports.open(actor.scope, order)
     subject = f"{tenant.name}-" if tenant and tenant.name.isascii() and tenant.name.replace("-", "").isalnum() else ""
-    name = f"spend-{subject}{start:%Y%m%d}-{end:%Y%m%d}.{export.suffix}"
+    note = "-incomplete" if export.incomplete else ""
+    name = f"spend-{subject}{start:%Y%m%d}-{end:%Y%m%d}{note}.{export.suffix}"
     headers = {"content-disposition": f'attachment; filename="{name}"', EMPTY: str(export.is_empty).lower()}
+    if export.incomplete:
+        headers[INCOMPLETE] = ",".join(export.incomplete)
     return Download(export.chunks(), export.media_type, headers)

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from enfilade.api.admin.context import AdminContext
-from enfilade.api.admin.outlook import NOUNS, Names, names_of, require_one_database, zones_of
+from enfilade.api.admin.outlook import NOUNS, Names, names_of, zones_of
 from enfilade.api.admin.security import Actor, Context, Needs
-from enfilade.api.admin.views import Money, View
+from enfilade.api.admin.views import Incomplete, Money, View
 from enfilade.configuration.listing import everything
 from enfilade.core.clock import to_datetime
 from enfilade.core.money import format_usd
@@ -28,6 +28,8 @@ from enfilade.costs.outlook.forecast import (
 )
 from enfilade.identity.errors import PermissionMissing
 from enfilade.identity.permissions import BUDGETS_READ, SPEND_READ
+from enfilade.storage import rounds
+from enfilade.storage.errors import DatabaseUnavailable
 
 By = Literal["tenant", "department", "application", "user", "key", "model", "budget"]
 Span = Literal["day", "week", "month", "quarter", "year"]
@@ -79,6 +81,7 @@ class ForecastsView(View):
     by: str
     items: list[ForecastView]
     left_out: Annotated[int, Field(description="How many more there are.")]
+    incomplete: Incomplete = Field(default_factory=rounds.left_out)
 
 
 class ForecastQuery(BaseModel):
@@ -100,7 +103,6 @@ async def forecast(context: Context, actor: Reader, query: Annotated[ForecastQue
     """Foretell what will have been spent at the end of a window, with a range."""
     if query.by == "budget":
         return await _budgets(context, actor, query)
-    require_one_database(context, actor.tenant)
     now_ns, zones = context.clock.now_ns(), zones_of(context, actor.tenant)
     asked = ScopeQuestion(query.by, query.window, actor.tenant, query.limit)
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
@@ -112,7 +114,6 @@ async def forecast(context: Context, actor: Reader, query: Annotated[ForecastQue
 
 
 async def _budgets(context: AdminContext, actor: Actor, query: ForecastQuery) -> ForecastsView:
-    require_one_database(context, actor.tenant)
     if not actor.principal.scope.may(BUDGETS_READ):
         message = f"The key's roles do not include `{BUDGETS_READ}`."
         raise PermissionMissing(message, details={"permission": BUDGETS_READ})
@@ -125,8 +126,13 @@ async def _budgets(context: AdminContext, actor: Actor, query: ForecastQuery) ->
         # The meters of a budget may have to be filled first: not of those that are not shown.
         if len(asked) >= query.limit:
             break
-        asked += await _questions(context, rule, zones, now_ns)
         looked_at += 1
+        try:
+            asked += await _questions(context, rule, zones, now_ns)
+        except DatabaseUnavailable as error:
+            if actor.tenant is not None:
+                raise
+            rounds.leave_out(context.storage.cells.of(rule.tenant), error)
     shown = asked[: query.limit]
     left_out = len(asked) - len(shown) + len(rules) - looked_at
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
@@ -136,6 +142,7 @@ async def _budgets(context: AdminContext, actor: Actor, query: ForecastQuery) ->
     items = [
         _with_budget(rule, question, entry, _view(entry.forecast, rule.period, names, zones), to_datetime(now_ns))
         for (rule, question), entry in zip(shown, found, strict=True)
+        if entry is not None
     ]
     return ForecastsView(at=to_datetime(now_ns), by="budget", items=items, left_out=left_out)
 

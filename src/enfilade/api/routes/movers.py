@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from enfilade.api.admin.outlook import NOUNS, Names, names_of, require_one_database, zones_of
+from enfilade.api.admin.outlook import NOUNS, Names, names_of, zones_of
 from enfilade.api.admin.security import Actor, Context, Needs
-from enfilade.api.admin.views import Money, View
+from enfilade.api.admin.views import Incomplete, Money, View
 from enfilade.core.money import format_usd
 from enfilade.costs.outlook.movers import Comparison, Mover, compare
 from enfilade.identity.permissions import SPEND_READ
+from enfilade.storage import rounds
 
 By = Literal["tenant", "department", "application", "user", "key", "model"]
 Span = Literal["day", "week", "month", "quarter"]
@@ -56,6 +57,7 @@ class MoversView(View):
     items: Annotated[list[MoverView], Field(description="The largest changes first.")]
     left_out: Annotated[int, Field(description="How many more there are.")]
     left_out_usd: Annotated[Money, Field(description="By how much these have changed.")]
+    incomplete: Incomplete = Field(default_factory=rounds.left_out)
 
 
 class MoversQuery(BaseModel):
@@ -81,7 +83,6 @@ async def movers(context: Context, actor: Reader, query: Annotated[MoversQuery, 
     Both end with the last whole hour, of the tenant's time zone; of UTC for the platform's own keys. Where the month
     before is shorter, it ends with its end.
     """
-    require_one_database(context, actor.tenant)
     now_ns, zones = context.clock.now_ns(), zones_of(context, actor.tenant)
     async with context.storage.unit_of_work(actor.scope, readonly=True) as unit:
         found = await compare(unit, query.by, query.period, now_ns, actor.tenant, zones)

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,9 +11,10 @@ from enfilade.core.clock import NANOSECONDS, to_datetime
 from enfilade.costs.errors import InvalidRule
 from enfilade.costs.holds.windows import FOREVER_NS, Calendar, Window, window_at
 from enfilade.costs.outlook import store
-from enfilade.costs.outlook.hours import DAY_HOURS, Slot, slots_left, zone_of
+from enfilade.costs.outlook.hours import Slot, slots_left, zone_of
+from enfilade.costs.outlook.past import Past, Reading, Wanted, pasts_of, sum_of
 from enfilade.costs.outlook.projection import History, Projection, project, used_up_at
-from enfilade.costs.spend.store import WATERMARK
+from enfilade.storage.rounds import ask_cells
 from enfilade.storage.unit_of_work import UnitOfWork
 
 KINDS = ("tenant", "department", "application", "user", "key", "model")
@@ -23,8 +24,6 @@ HISTORY_DAYS = 84
 HOURLY_DAYS = 14
 """Days whose hours say how a day is spread over its hours."""
 MOST_SCOPES = 200
-MOST_BUDGETS = 100_000
-"""Rows that are read for the budgets of one page."""
 FARTHEST_DAYS = 366
 """How far ahead a budget without an end is looked at."""
 
@@ -78,14 +77,6 @@ class BudgetForecast:
     latest_at: datetime | None = None
 
 
-@dataclass(slots=True)
-class _Past:
-    """What was read of a scope."""
-
-    days: dict[date, int] = field(default_factory=dict)
-    hours: list[int] = field(default_factory=lambda: [0] * (2 * DAY_HOURS))
-
-
 async def forecast_scopes(
     unit: UnitOfWork, asked: ScopeQuestion, now_ns: int, zones: Mapping[str, str]
 ) -> tuple[list[Forecast], int]:
@@ -100,10 +91,23 @@ async def forecast_scopes(
     windows = {zone: window_at(period, now_ns, zone) for zone in {"UTC", *zones.values()}}
     first = min(_local_day(window.start_ns, zone) for zone, window in windows.items())
     first = min(first, _first_day(now_ns))
-    rows = await _read(unit, (tenant, first, [kind], None, False, min(asked.limit, MOST_SCOPES)), zones)
-    subjects = [row["subject"] for row in rows]
-    wanted = (tenant, _hourly_from(now_ns), [kind], subjects, False, MOST_BUDGETS)
-    pasts = {key[:3]: past for key, past in _pasts(rows, await _read(unit, wanted, zones, store.HOURLY)).items()}
+    most = min(asked.limit, MOST_SCOPES)
+    daily = Wanted(tenant, first, [kind], limit=most)
+
+    async def ask() -> tuple[list[Any], list[Any]]:
+        rows = await reading.read(daily, store.DAILY)
+        subjects = [row["subject"] for row in rows]
+        wanted = Wanted(tenant, _hourly_from(now_ns), [kind], subjects)
+        return rows, await reading.read(wanted, store.HOURLY)
+
+    reading = Reading(unit, tenant, zones)
+    cells = await ask_cells(unit, tenant, ask)
+    # A tenant lives in one cell: what is dearest of all is among the dearest of its cell.
+    rows = [row for rows, _ in cells for row in rows]
+    rows.sort(key=lambda row: (-sum(row["costs"]), str(row["tenant_id"]), row["subject"]))
+    count = sum(rows[0]["scopes"] for rows, _ in cells if rows)
+    hourly = [row for _, rows in cells for row in rows]
+    pasts = {key[:3]: past for key, past in pasts_of(rows[:most], hourly).items()}
     slots = {zone: slots_left(now_ns, window.end_ns, zone) for zone, window in windows.items()}
 
     def work_out() -> list[Forecast]:
@@ -117,13 +121,16 @@ async def forecast_scopes(
         return found
 
     # Arithmetic of some milliseconds for each scope: beside the event loop, where calls are waiting.
-    return await asyncio.to_thread(work_out), rows[0]["scopes"] if rows else 0
+    return await asyncio.to_thread(work_out), count
 
 
 async def forecast_budgets(
     unit: UnitOfWork, questions: Sequence[BudgetQuestion], now_ns: int, tenant: str | None, zones: Mapping[str, str]
-) -> list[BudgetForecast]:
-    """What becomes of budgets, in their order. It needs a unit that only reads."""
+) -> list[BudgetForecast | None]:
+    """What becomes of budgets, in their order; None where the tenant's cell could not be asked.
+
+    It needs a unit that only reads.
+    """
     if not questions:
         return []
     days = [
@@ -135,18 +142,28 @@ async def forecast_budgets(
     kinds = sorted({asked.kind for asked in questions})
     subjects = sorted({asked.subject for asked in questions})
     by_model = any(asked.model is not None for asked in questions)
-    rows = await _read(unit, (tenant, first, kinds, subjects, by_model, MOST_BUDGETS), zones)
-    wanted = (tenant, _hourly_from(now_ns), kinds, subjects, by_model, MOST_BUDGETS)
-    pasts = _pasts(rows, await _read(unit, wanted, zones, store.HOURLY))
-    grouped: dict[tuple[str, str, str], list[tuple[str | None, _Past]]] = {}
+    reading, reached = Reading(unit, tenant, zones), set()
+
+    async def ask() -> tuple[list[Any], list[Any]]:
+        daily = await reading.read(Wanted(tenant, first, kinds, subjects, by_model), store.DAILY)
+        wanted = Wanted(tenant, _hourly_from(now_ns), kinds, subjects, by_model)
+        found = daily, await reading.read(wanted, store.HOURLY)
+        reached.add(unit.current)
+        return found
+
+    cells = await ask_cells(unit, tenant, ask)
+    pasts = pasts_of([row for rows, _ in cells for row in rows], [row for _, rows in cells for row in rows])
+    grouped: dict[tuple[str, str, str], list[tuple[str | None, Past]]] = {}
     for (owner, kind, subject, model), past in pasts.items():
         grouped.setdefault((owner, kind, subject), []).append((model, past))
-    return await asyncio.to_thread(_work_out_budgets, questions, grouped, now_ns, zones)
+    known = [question for question in questions if tenant is not None or unit.places(question.tenant)[0] in reached]
+    found = iter(await asyncio.to_thread(_work_out_budgets, known, grouped, now_ns, zones))
+    return [next(found) if question in known else None for question in questions]
 
 
 def _work_out_budgets(
     questions: Sequence[BudgetQuestion],
-    grouped: Mapping[tuple[str, str, str], list[tuple[str | None, _Past]]],
+    grouped: Mapping[tuple[str, str, str], list[tuple[str | None, Past]]],
     now_ns: int,
     zones: Mapping[str, str],
 ) -> list[BudgetForecast]:
@@ -158,12 +175,12 @@ def _work_out_budgets(
         if (zone, end_ns) not in slots:
             slots[zone, end_ns] = slots_left(now_ns, end_ns, zone)
         parts = grouped.get((asked.tenant, asked.kind, asked.subject), [])
-        past = _sum([past for model, past in parts if asked.model is None or fnmatchcase(model or "", asked.model)])
+        past = sum_of([past for model, past in parts if asked.model is None or fnmatchcase(model or "", asked.model)])
         found.append(_budget(asked, past, slots[zone, end_ns], now_ns, zone))
     return found
 
 
-def _budget(asked: BudgetQuestion, past: _Past, slots: Sequence[Slot], now_ns: int, zone: str) -> BudgetForecast:
+def _budget(asked: BudgetQuestion, past: Past, slots: Sequence[Slot], now_ns: int, zone: str) -> BudgetForecast:
     is_endless = _is_endless(asked.window)
     spent = asked.spent if is_endless else _spent_since(past, asked.window, zone)
     history = history_of(past, now_ns, zone)
@@ -188,7 +205,7 @@ def budget_window(period: str, now_ns: int, calendar: Calendar) -> Window | None
     return None if period in TOO_SHORT else window_at(period, now_ns, *calendar)
 
 
-def history_of(past: _Past, now_ns: int, time_zone: str) -> History | None:
+def history_of(past: Past, now_ns: int, time_zone: str) -> History | None:
     """The whole days since a scope began to spend; the day on which it began is none, unless there is no other."""
     today = _local_day(now_ns, time_zone)
     spending = [day for day, cost in past.days.items() if cost > 0 and day < today]
@@ -202,16 +219,7 @@ def history_of(past: _Past, now_ns: int, time_zone: str) -> History | None:
     return History(days, yesterday, past.hours)
 
 
-def _sum(pasts: Sequence[_Past]) -> _Past:
-    total = _Past()
-    for past in pasts:
-        for day, cost in past.days.items():
-            total.days[day] = total.days.get(day, 0) + cost
-        total.hours = [one + other for one, other in zip(total.hours, past.hours, strict=True)]
-    return total
-
-
-def _spent_since(past: _Past, window: Window, zone: str) -> int:
+def _spent_since(past: Past, window: Window, zone: str) -> int:
     start = _local_day(window.start_ns, zone)
     return sum(cost for day, cost in past.days.items() if day >= start)
 
@@ -231,37 +239,3 @@ def _first_day(now_ns: int) -> date:
 
 def _hourly_from(now_ns: int) -> date:
     return to_datetime(now_ns).date() - timedelta(days=HOURLY_DAYS)
-
-
-async def _read(
-    unit: UnitOfWork,
-    wanted: tuple[str | None, date, list[str], list[str] | None, bool, int],
-    zones: Mapping[str, str],
-    statement: str = store.DAILY,
-) -> list[Any]:
-    tenant, first, kinds, subjects, by_model, limit = wanted
-    state = await unit.fetch_row(WATERMARK)
-    assert state is not None
-    since = datetime.combine(first, time(), UTC) - timedelta(days=1)
-    return await unit.fetch(
-        statement,
-        *(state["watermark"], tenant, first, since, kinds, subjects, by_model, limit),
-        *(list(zones), list(zones.values())),
-    )
-
-
-def _pasts(daily: Sequence[Any], hourly: Sequence[Any]) -> dict[tuple[str, str, str, str | None], _Past]:
-    found: dict[tuple[str, str, str, str | None], _Past] = {}
-    for row in daily:
-        past = found[_key(row)] = _Past()
-        past.days = dict(zip(row["days"], row["costs"], strict=True))
-    for row in hourly:
-        known = found.get(_key(row))
-        if known is not None:
-            for place, cost in zip(row["places"], row["costs"], strict=True):
-                known.hours[place] += cost
-    return found
-
-
-def _key(row: Any) -> tuple[str, str, str, str | None]:
-    return str(row["tenant_id"]), row["kind"], row["subject"], row["model"]

@@ -9,7 +9,7 @@ from enfilade.costs.errors import InvalidRule
 from enfilade.costs.holds.windows import Calendar, Window, window_at, window_before
 from enfilade.costs.outlook.hours import HOUR, same_time, zone_of
 from enfilade.costs.spend.measures import Sums
-from enfilade.costs.spend.report import Question, SpendGroup, report_spend
+from enfilade.costs.spend.report import Question, SpendGroup, report_all
 from enfilade.storage.unit_of_work import UnitOfWork
 
 PERIODS = ("day", "week", "month", "quarter")
@@ -77,10 +77,10 @@ async def compare(
         raise InvalidRule(message, param="by")
     before, after = spans(period, now_ns, zones.get(tenant, "UTC") if tenant else "UTC")
     grouping = (dimension,) if dimension == "model" else (dimension, "model")
-    reports = [
-        await report_spend(unit, Question(*span, tenant=tenant, group_by=grouping, limit=MOST_CELLS, zones=zones))
-        for span in (before, after)
+    questions = [
+        Question(*span, tenant=tenant, group_by=grouping, limit=MOST_CELLS, zones=zones) for span in (before, after)
     ]
+    reports = await report_all(unit, questions)
     movers = moved(reports[0].groups, reports[1].groups)
     totals = [report.total.nano for report in reports]
     told = sum(mover.difference for mover in movers)

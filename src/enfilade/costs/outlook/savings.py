@@ -1,11 +1,11 @@
 """What caches saved, and what they could save."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from enfilade.costs.spend.measures import Sums
-from enfilade.costs.spend.report import Question, report_spend
+from enfilade.costs.spend.report import Question, report_all
 from enfilade.storage.unit_of_work import UnitOfWork
 
 MOST = 1_000
@@ -57,14 +57,8 @@ async def report_savings(
 ) -> Savings:
     """What was saved in a period, by application and model. It needs a unit that only reads. Raises InvalidRule."""
     question = Question(start, end, tenant=tenant, group_by=("application", "model"), limit=MOST, zones=zones)
-    everything = await report_spend(unit, question)
     # What our own cache answers is of no deployment.
-    kept = await report_spend(
-        unit,
-        Question(
-            start, end, tenant=tenant, group_by=question.group_by, limit=MOST, zones=zones, where={"deployment": ""}
-        ),
-    )
+    everything, kept = await report_all(unit, [question, replace(question, where={"deployment": ""})])
     by_replies = {(group.tenant, group.keys): group.sums.saved_nano for group in kept.groups}
     items = [
         saving(group.tenant, group.keys, group.sums, by_replies.get((group.tenant, group.keys), 0))

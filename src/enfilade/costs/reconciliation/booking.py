@@ -16,6 +16,7 @@ from enfilade.costs.reconciliation.causes import CAUSES, ROUNDING
 from enfilade.costs.reconciliation.matching import Group, LedgerNames
 from enfilade.costs.reconciliation.records import Record, Report, midnight
 from enfilade.costs.reconciliation.service import Reconciliations, names_of
+from enfilade.storage.rounds import ask_cells
 from enfilade.storage.unit_of_work import UnitOfWork
 
 MAX_CORRECTIONS = 20_000
@@ -84,10 +85,11 @@ class Bookings:
     async def book(self, unit: UnitOfWork, identifier: str, order: BookingOrder) -> Booked:
         """Book what is open of a reconciliation; what was booked before is not booked again.
 
-        The unit is the platform's. Raises UnknownReconciliation, NotBookable, InvalidCorrection.
+        The unit is the platform's. Raises UnknownReconciliation, NotBookable, InvalidCorrection, and DatabaseUnavailable
+        while a cell cannot be asked: its tenants' part would be booked to the others.
         """
         await unit.execute(store.LOCK_BOOKINGS)
-        report = await self._reconciliations.report(unit, identifier)
+        report = await self._reconciliations.report(unit, identifier, whole=True)
         self._check(report.record)
         owners = await self._owners(unit, report)
         booked = Booked()
@@ -124,7 +126,9 @@ class Bookings:
             (group.day, names): _place(group) for group in report.groups for names in group.names
         }
         found: dict[tuple[date, str, str], list[Owner]] = {}
-        for row in await unit.fetch(store.OWNERS, *record.span, record.providers, record.source):
+        values = (*record.span, record.providers, record.source)
+        cells = await ask_cells(unit, None, lambda: unit.fetch(store.OWNERS, *values), whole=True)
+        for row in sorted((row for rows in cells for row in rows), key=_in_order):
             # What came in between the two statements waits for the next booking.
             if (place := places.get((row["day"], names_of(row)))) is not None:
                 found.setdefault(place, []).append(_owner(row))
@@ -223,6 +227,10 @@ def _by_default(group: Group, cause: str) -> bool:
 
 def _place(group: Group) -> tuple[date, str, str]:
     return group.day, group.provider, group.key
+
+
+def _in_order(row: Any) -> tuple[object, ...]:
+    return tuple(row[name] for name in ("day", "provider", "tenant_id", "started_at", "call_id", "line"))
 
 
 def _owner(row: Any) -> Owner:

@@ -79,6 +79,8 @@ class Report:
     groups: list[Group]
     booked: Mapping[Difference, int] = field(default_factory=dict)
     """What was booked of each difference, in the provider's nano-dollars."""
+    is_whole: bool = True
+    """Whether all cells could be asked: of one that could not, the ledger's side lacks everything."""
 
     @property
     def differing(self) -> list[Group]:

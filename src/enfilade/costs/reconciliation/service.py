@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -17,6 +18,7 @@ from enfilade.costs.reconciliation.matching import LedgerKind, LedgerNames, Ledg
 from enfilade.costs.reconciliation.reading import ReadingOptions
 from enfilade.costs.reconciliation.records import Record, Report, record_of
 from enfilade.costs.reconciliation.types import Entry, Reading
+from enfilade.storage.rounds import ask_cells
 from enfilade.storage.unit_of_work import UnitOfWork
 
 
@@ -60,34 +62,34 @@ class Reconciliations:
         self._tell(unit, report, superseded)
         return Imported(report, is_new=True, superseded=superseded)
 
-    async def report(self, unit: UnitOfWork, identifier: str) -> Report:
-        """An export beside the ledger as it is now. Raises UnknownReconciliation."""
+    async def report(self, unit: UnitOfWork, identifier: str, *, whole: bool = False) -> Report:
+        """An export beside the ledger as it is now, wherever tenants live. The unit is the platform's.
+
+        Raises UnknownReconciliation; if it has to be `whole`, DatabaseUnavailable for a cell that cannot be asked.
+        """
         record = await self.get(unit, identifier)
         entries = [
             Entry(*(row[name] for name in ("day", "model", "provider", "kind", "quantity", "amount_nano", "rows")))
             for row in await unit.fetch(store.ITEMS, record.id)
         ]
         values = (*record.span, record.providers, record.source)
-        totals = [
-            LedgerTotal(
-                row["day"],
-                names_of(row),
-                row["entries"],
-                row["nano"],
-                row["estimated_nano"],
-                row["estimated_entries"],
-            )
-            for row in await unit.fetch(store.LEDGER_TOTALS, *values)
-        ]
+
+        async def ask() -> tuple[list[Any], list[Any]]:
+            return await unit.fetch(store.LEDGER_TOTALS, *values), await unit.fetch(store.LEDGER_KINDS, *values)
+
+        cells = await ask_cells(unit, None, ask, whole=whole)
+        totals = [_total(row) for rows, _ in cells for row in rows]
         kinds = [
             LedgerKind(row["day"], names_of(row), row["kind"], row["quantity"], row["share"])
-            for row in await unit.fetch(store.LEDGER_KINDS, *values)
+            for _, rows in cells
+            for row in rows
         ]
         booked = {
             (row["day"], row["provider"], row["model_key"], row["cause"]): row["provider_nano"]
             for row in await unit.fetch(store.BOOKED, record.id)
         }
-        return Report(record, match(entries, totals, kinds, record.tolerance), booked)
+        is_whole = len(cells) == len(unit.places(None))
+        return Report(record, match(entries, totals, kinds, record.tolerance), booked, is_whole=is_whole)
 
     async def get(self, unit: UnitOfWork, identifier: str) -> Record:
         """What was imported. Raises UnknownReconciliation."""
@@ -160,7 +162,8 @@ class Reconciliations:
             digest=record.digest.hex(),
             supersedes=superseded,
         )
-        if differing := report.differing:
+        # What stands in a cell that is away looks as if it were missing here: no reason to alert anybody.
+        if report.is_whole and (differing := report.differing):
             unit.record(
                 "ReconciliationDifference",
                 **about,
@@ -168,6 +171,12 @@ class Reconciliations:
                 difference_usd=format_usd(sum(group.verdict.difference_nano for group in differing)),
                 causes={cause: format_usd(nano) for cause, nano in report.by_cause().items()},
             )
+
+
+def _total(row: Any) -> LedgerTotal:
+    return LedgerTotal(
+        row["day"], names_of(row), row["entries"], row["nano"], row["estimated_nano"], row["estimated_entries"]
+    )
 
 
 def unit_nano(reading: Reading) -> int:

@@ -1,6 +1,6 @@
 """Who spent what: sums over the roll-ups and over what is not rolled up yet, which is the ledger up to this moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from enfilade.costs.errors import InvalidRule
 from enfilade.costs.holds.windows import window_at
 from enfilade.costs.spend import store
 from enfilade.costs.spend.measures import Sums, added, sums_of
-from enfilade.storage.rounds import rounds
+from enfilade.storage.rounds import ask_cells, by_cell
 from enfilade.storage.unit_of_work import UnitOfWork
 
 METADATA = "metadata:"
@@ -24,9 +24,6 @@ FINEST = {"hour": "hour", "day": "day", "week": "day"}
 """Of which parts a period must be put together; of whole months for every other grouping."""
 MOMENTS = {"hour": "%Y-%m-%dT%H:%M:%SZ", "day": "%Y-%m-%d"}
 """What the moments of pages look like that need not read the whole period."""
-
-WATERMARK_AT = 3
-"""Which of the statement's values says how far the roll-ups of a cell are."""
 
 Cursor = tuple[str, int, str]
 """What a page ended with: its moment, its amount, and which group it was."""
@@ -77,55 +74,68 @@ async def report_spend(unit: UnitOfWork, question: Question) -> SpendReport:
     It needs a unit that only reads: that one sees a single moment. Raises InvalidRule for a grouping that there is not, or
     an empty period.
     """
+    return (await report_all(unit, [question]))[0]
+
+
+async def report_all(unit: UnitOfWork, questions: Sequence[Question]) -> list[SpendReport]:
+    """Several reports on the same tenant, or on all: a cell that cannot be asked is in none of them. See `report_spend`."""
+    asked = [(question, *_statement(question)) for question in questions]
+    tenant, zones = questions[0].tenant, questions[0].zones
+    zones_in = by_cell(unit, zones) if tenant is None else {}
+
+    async def ask() -> list[list[Any]]:
+        state = await unit.fetch_row(store.WATERMARK)
+        assert state is not None
+        here = zones if tenant is not None else zones_in.get(unit.current, {})
+        known = (state["watermark"], list(here), list(here.values()))
+        return [
+            await unit.fetch(statement, question.start, question.end, tenant, *known, *values)
+            for question, statement, values in asked
+        ]
+
+    cells = await ask_cells(unit, tenant, ask)
+    return [_put_together(question, [cell[place] for cell in cells]) for place, question in enumerate(questions)]
+
+
+def _statement(question: Question) -> tuple[str, list[object]]:
+    """What the database is asked, and its values after those that depend on the cell."""
     check(question)
-    name = next((by.removeprefix(METADATA) for by in question.group_by if by.startswith(METADATA)), None)
+    name = _tag(question)
     grain = "month" if name is None else "day"
     for by in question.group_by:
         grain = min(grain, FINEST.get(by, "month"), key=("hour", "day", "month").index)
     keys = [store.KEYS.index("value" if by.startswith(METADATA) else by) for by in question.group_by]
     keys += [0] * (2 - len(keys))
     values: list[object] = [
-        *(question.start, question.end, question.tenant, None),
-        *(list(question.zones), list(question.zones.values())),
         *(*keys, _ordering(question)),
         *(question.after or (None, None, None)),
         *(question.limit + 1 if question.group_by else 0, grain, _since(question)),
     ]
     if name is None:
-        values += [question.where.get(dimension) for dimension in store.DIMENSIONS]
-        statement = store.REPORT
-    else:
-        values += [question.where.get("application"), question.where.get("model"), name]
-        statement = store.METADATA_REPORT
-    total, groups = await _of_all_cells(unit, question, statement, values)
+        return store.REPORT, values + [question.where.get(dimension) for dimension in store.DIMENSIONS]
+    return store.METADATA_REPORT, [*values, question.where.get("application"), question.where.get("model"), name]
+
+
+def _put_together(question: Question, cells: Sequence[list[Any]]) -> SpendReport:
+    """The sums of all, and the first groups of each cell: a tenant lives in one, so that no group is in two."""
+    groups = [row for rows in cells for row in rows[1:]]
+    groups.sort(key=lambda row: (row["moment"], -row["nano"], row["id"]))
     more = len(groups) > question.limit
     groups = groups[: question.limit]
     last = groups[-1] if more else None
-    start, end = widened(question, "hour" if name is None else "day")
+    start, end = widened(question, "hour" if _tag(question) is None else "day")
     return SpendReport(
         start,
         end,
-        total,
+        sums_of(added([rows[0] for rows in cells])),
         [_group(row, question.group_by) for row in groups],
         (last["moment"], last["nano"], last["id"]) if last else None,
     )
 
 
-async def _of_all_cells(
-    unit: UnitOfWork, question: Question, statement: str, values: list[object]
-) -> tuple[Sums, list[Any]]:
-    """The sums of all, and the first groups of each cell: a tenant lives in one, so that no group is in two."""
-    totals: list[Mapping[str, Any]] = []
-    groups: list[Any] = []
-    async for _ in rounds(unit, question.tenant):
-        state = await unit.fetch_row(store.WATERMARK)
-        assert state is not None
-        values[WATERMARK_AT] = state["watermark"]
-        rows = await unit.fetch(statement, *values)
-        totals.append(rows[0])
-        groups += rows[1:]
-    groups.sort(key=lambda row: (row["moment"], -row["nano"], row["id"]))
-    return sums_of(added(totals)), groups
+def _tag(question: Question) -> str | None:
+    """The name of metadata that is grouped by, if one is."""
+    return next((by.removeprefix(METADATA) for by in question.group_by if by.startswith(METADATA)), None)
 
 
 def check(question: Question) -> None:

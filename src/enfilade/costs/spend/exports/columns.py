@@ -49,7 +49,7 @@ class Table:
     meaning: str
     columns: tuple[Column, ...]
     statements: Mapping[str, str]
-    """By granularity. Parameters: start, end, the tenant or null, the time zone."""
+    """By granularity. Parameters: start, end, the tenant or null, the time zone, who issues invoices."""
     rows: Expand
     metadata: Mapping[str, str] = field(default_factory=dict)
     """What a file says of itself, where its format has a place for it."""

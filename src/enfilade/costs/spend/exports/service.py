@@ -1,16 +1,19 @@
-"""Exports: a period of the ledger, streamed out of one snapshot of it."""
+"""Exports: a period of the ledger, streamed out of one snapshot of it; of several cells, out of one snapshot of each."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from enfilade.core.families import members
 from enfilade.core.scope import Scope
-from enfilade.costs.errors import InvalidRule, TooManyExports, UnknownExport
+from enfilade.costs.errors import ExportBroken, InvalidRule, TooManyExports, UnknownExport
 from enfilade.costs.spend.exports import formats, store, tables
 from enfilade.costs.spend.exports.columns import Batches, Format, Row, Table
+from enfilade.storage.cells import Cell
+from enfilade.storage.errors import DatabaseUnavailable
+from enfilade.storage.rounds import leave_out
 from enfilade.storage.unit_of_work import Storage, UnitOfWork
 
 MOST_AT_ONCE = 3
@@ -72,12 +75,14 @@ def plan(order: ExportOrder) -> Plan:
 class Export:
     """A running export. Whoever has it takes `chunks` to their end, or closes it."""
 
-    def __init__(self, plan: Plan, chunks: AsyncGenerator[bytes, None], first: bytes, *, is_empty: bool) -> None:
+    def __init__(self, run: "_Run", chunks: AsyncGenerator[bytes, None], first: bytes) -> None:
         """Use `Exports.open` instead."""
-        self.media_type = plan.format.media_type
-        self.suffix = plan.format.suffix
-        self.is_empty = is_empty
+        self.media_type = run.plan.format.media_type
+        self.suffix = run.plan.format.suffix
+        self.is_empty = run.is_empty
         """Whether the period has nothing: the file is valid and has no rows."""
+        self.incomplete = run.left_out
+        """Cells that could not be asked, so that their tenants are not in the file."""
         self._chunks = chunks
         self._first = first
 
@@ -110,7 +115,7 @@ class Exports:
         run = _Run(plan(order), scope)
         chunks = self._chunks(run)
         first = await anext(chunks, b"")
-        return Export(run.plan, chunks, first, is_empty=run.is_empty)
+        return Export(run, chunks, first)
 
     async def _chunks(self, run: "_Run") -> AsyncGenerator[bytes, None]:
         if self.running >= self._most:
@@ -118,12 +123,7 @@ class Exports:
             raise TooManyExports(message, retry_after=5)
         self.running += 1
         try:
-            # Read-only: one snapshot of the ledger, and no lock that anybody waits for.
-            async with (
-                self._storage.unit_of_work(run.scope, readonly=True) as unit,
-                aclosing(run.batches(unit)) as batches,
-            ):
-                await unit.execute(store.PATIENCE)
+            async with aclosing(self._batches(run)) as batches:
                 first = await anext(batches, None)
                 run.is_empty = first is None
                 async with aclosing(run.plan.format.encode(run.plan.table, _with(first, batches))) as chunks:
@@ -132,21 +132,74 @@ class Exports:
         finally:
             self.running -= 1
 
+    async def _batches(self, run: "_Run") -> AsyncGenerator[list[Row], None]:
+        """The rows of one cell after the other: transactions that wait for their turn would be ended by the server."""
+        cells = self._storage.cells
+        async with self._storage.unit_of_work(run.scope, readonly=True) as unit:
+            issuer = await unit.fetch_row_at_home(store.FIND_ISSUER)
+        run.issuer = issuer["name"] if issuer is not None else None
+        placements = cells.placements()
+        homes = {tenant: cells.of(tenant) for tenant in placements}
+        for cell in await self._reached(run):
+            # Read-only: one snapshot of the cell's ledger, and no lock that anybody waits for.
+            async with (
+                self._storage.unit_of_work(run.scope, readonly=True, cell=cell) as unit,
+                aclosing(run.batches(unit, cell, homes)) as batches,
+            ):
+                await unit.execute(store.PATIENCE)
+                async for batch in batches:
+                    yield batch
+        now = cells.placements()
+        if run.is_of_all and any(now.get(tenant, placement) != placement for tenant, placement in placements.items()):
+            message = "A tenant has moved to another cell meanwhile, so that the file may lack it."
+            raise ExportBroken(message)
+
+    async def _reached(self, run: "_Run") -> list[Cell]:
+        """The cells that can be asked now, before the first byte says of which there is nothing. Raises DatabaseUnavailable."""
+        cells, order = self._storage.cells, run.plan.order
+        if not run.is_of_all:
+            return [cells.of(order.tenant or run.scope.tenant)]
+        reached = []
+        for cell in cells.all():
+            try:
+                if len(cells.all()) > 1:
+                    async with self._storage.unit_of_work(run.scope, readonly=True, cell=cell):
+                        pass
+                reached.append(cell)
+            except DatabaseUnavailable as error:
+                if cell is cells.shared:
+                    raise
+                leave_out(cell, error)
+                run.left_out.append(cell.name)
+        return reached
+
 
 @dataclass(slots=True)
 class _Run:
     plan: Plan
     scope: Scope
     is_empty: bool = False
+    issuer: str | None = None
+    left_out: list[str] = field(default_factory=list)
 
-    async def batches(self, unit: UnitOfWork) -> AsyncGenerator[list[Row], None]:
-        """The table's rows, never more than a batch of records at a time."""
+    @property
+    def is_of_all(self) -> bool:
+        """Whether it is the platform's, of all tenants."""
+        return self.scope.is_platform and self.plan.order.tenant is None
+
+    async def batches(self, unit: UnitOfWork, cell: Cell, homes: Mapping[str, Cell]) -> AsyncGenerator[list[Row], None]:
+        """The rows of those who live in the cell, never more than a batch of records at a time.
+
+        What is here already, or still, of somebody who moves does not count.
+        """
         order, table, is_platform = self.plan.order, self.plan.table, self.scope.is_platform
         batch: list[Row] = []
-        values = (order.start, order.end, order.tenant, order.time_zone)
+        values = (order.start, order.end, order.tenant, order.time_zone, self.issuer)
         records: Any = unit.rows(self.plan.statement, *values, chunk=BATCH_ROWS)
         async with aclosing(records):
             async for record in records:
+                if homes.get(str(record["tenant_id"]), cell) is not cell:
+                    continue
                 batch += table.rows(record, is_platform=is_platform)
                 if len(batch) >= BATCH_ROWS:
                     yield batch

@@ -9,7 +9,8 @@ _PEOPLE = """
 LEFT JOIN users u ON u.tenant_id = x.tenant_id AND u.id = x.user_id
 LEFT JOIN keys k ON k.tenant_id = x.tenant_id AND k.id = x.key_id
 """
-_PERIOD = "l.started_at >= $1 AND l.started_at < $2 AND ($3::uuid IS NULL OR l.tenant_id = $3) AND $4::text IS NOT NULL"
+# $4 is the time zone, $5 who issues the invoices: not every statement asks for both.
+_PERIOD = "l.started_at >= $1 AND l.started_at < $2 AND ($3::uuid IS NULL OR l.tenant_id = $3) AND coalesce($4::text, $5::text) IS NOT NULL"
 
 # A year of sums takes longer than a request's statements may.
 PATIENCE = "SELECT set_config('statement_timeout', '900000', true)"
@@ -49,12 +50,14 @@ def _shared(whole: str) -> str:
                        FILTER (WHERE l.{whole} <> l.amount_nano), 0)"""
 
 
+# The installation's own, wherever the ledger is.
+FIND_ISSUER = "SELECT profile ->> 'name' AS name FROM enfilade.billing_issuer"
+
 # Charges for FOCUS. What an entry charges without saying for which kind (what is corrected as a whole, what earlier
 # versions posted) is a charge of its own, so that all charges add up to the ledger. An entry knows its list price and
 # the provider's price as a whole: its kinds share them as they share the amount.
 _CHARGES = f"""
-SELECT x.*, t.name AS tenant, d.name AS department, a.name AS application,
-    (SELECT i.profile ->> 'name' FROM enfilade.billing_issuer i) AS issuer
+SELECT x.*, t.name AS tenant, d.name AS department, a.name AS application, $5::text AS issuer
 FROM (
     SELECT l.tenant_id, l.department_id, l.application_id, l.model, l.provider, l.deployment, l.region, l.use_case,
         l.prompt, l.price, l.estimated, l.source IS NOT NULL AS corrects, c.kind, c.rate,
@@ -99,3 +102,6 @@ FROM (
 {_NAMES}
 ORDER BY x.posted_xact, x.call_id, x.line
 """
+# Tenants that are on their way to this cell, or have gone from it.
+ABSENT = "SELECT tenant_id FROM departures WHERE returned_at IS NULL AND tenant_id = ANY ($1::uuid[])"
+HAS_ARRIVALS = "SELECT EXISTS (SELECT FROM ledger_bases)"
