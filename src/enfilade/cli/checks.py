@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from enfilade.bootstrap.up import cells_of, database
+from enfilade.cli.key_checks import KeyChecks, key_checks
 from enfilade.core.clock import SystemClock, to_datetime
 from enfilade.core.errors import EnfiladeError
 from enfilade.settings import Settings
@@ -42,8 +43,14 @@ class Finding:
 async def examine(settings: Settings, *, quick: bool) -> list[Finding]:
     """All examinations, those of the database last."""
     findings = [_python(), _handles(), _disk(settings), _port(settings), _processor(), *_embedded(settings)]
-    if not quick and not any(finding.level == "fault" for finding in findings):
-        findings += [finding async for finding in _database(settings)]
+    if quick or any(finding.level == "fault" for finding in findings):
+        return findings
+    try:
+        async with key_checks(settings) as keys:
+            findings += [Finding(*row) async for row in keys.services()]
+            findings += [finding async for finding in _database(settings, keys)]
+    except EnfiladeError as error:
+        findings.append(Finding("fault", "settings", error.message, error.remedy))
     return findings
 
 
@@ -116,7 +123,7 @@ def _embedded(settings: Settings) -> list[Finding]:
     return findings
 
 
-async def _database(settings: Settings) -> AsyncIterator[Finding]:
+async def _database(settings: Settings, keys: KeyChecks) -> AsyncIterator[Finding]:
     clock = SystemClock()
     try:
         async with database(settings, lambda _text: None) as address:
@@ -134,6 +141,8 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
                 async with cells_of(settings, address) as fleet:
                     for level, subject, text, remedy in await diagnose_cells(fleet):
                         yield Finding(level, subject, text, remedy)
+                async for row in keys.secrets(Database(address)):
+                    yield Finding(*row)
     except EnfiladeError as error:
         yield Finding("fault", "database", error.message, _remedy(error, settings))
 

@@ -54,7 +54,7 @@ class Registry:
             _require_all(used, [key for key in (current, previous) if key is not None])
             for key in (current, previous):
                 if key is not None and (row := known.get(key.name)) is not None:
-                    await _check(key, row["check_value"])
+                    await check_value(key, row["check_value"])
             if current.name not in known:
                 await self.register(connection, current, None)
             names = [key.name for key in (current, previous) if key is not None]
@@ -63,7 +63,7 @@ class Registry:
     async def register(self, connection: Any, key: MasterKey, tenant: str | None) -> str:
         """Note a master key and return its id. It wraps and unwraps a known value first, so it works."""
         wrapped = await key.wrap(KNOWN_VALUE, _context(key))
-        await _check(key, wrapped)
+        await check_value(key, wrapped)
         await connection.execute(store.REGISTER_MASTER_KEY, self._ids.new_id(), key.name, tenant, wrapped)
         return str(await connection.fetchval(store.FIND_MASTER_KEY, key.name, tenant))
 
@@ -87,7 +87,8 @@ class Registry:
             raise MasterKeyFault(message) from None
 
 
-async def _check(key: MasterKey, wrapped: bytes) -> None:
+async def check_value(key: MasterKey, wrapped: bytes) -> None:
+    """Have a master key open its check value. Raises MasterKeyFault, MasterKeyUnavailable."""
     try:
         value = await key.unwrap(wrapped, _context(key))
     except MasterKeyRefused as error:

@@ -9,6 +9,7 @@ import asyncpg
 from enfilade.core.errors import EnfiladeError
 from enfilade.storage.address import LOGIN_ROLES
 from enfilade.storage.database import Database, is_connection_fault
+from enfilade.storage.isolation.reasons import READ_BY_TENANTS
 from enfilade.storage.migrations import PLATFORM_SCHEMA, SHARED_SCHEMA, pending
 from enfilade.storage.partitions import PARTITIONED
 from enfilade.storage.replicas import COUNT_REPLICAS, COUNTED_APART
@@ -19,7 +20,7 @@ Row = tuple[str, str, str, str | None]
 UNGUARDED = """
 SELECT n.nspname || '.' || c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
-    AND c.relname <> 'revision_counter'
+    AND NOT c.relname = ANY ($2)
 """
 POWERFUL = "SELECT rolname FROM pg_roles WHERE rolname = ANY ($1) AND (rolsuper OR rolbypassrls)"
 PARTITIONS = """
@@ -71,7 +72,7 @@ async def diagnose(database: Database) -> Diagnosis:
 
 
 async def _guards(connection: Any, database: Database, diagnosis: Diagnosis) -> None:
-    unguarded = [row["name"] for row in await connection.fetch(UNGUARDED, SHARED_SCHEMA)]
+    unguarded = [row["name"] for row in await connection.fetch(UNGUARDED, SHARED_SCHEMA, list(READ_BY_TENANTS))]
     if unguarded:
         diagnosis.note(
             "fault",

@@ -27,7 +27,7 @@ def doctor(
     context: typer.Context,
     data: Data = None,
     as_json: AsJson = False,
-    quick: Annotated[bool, typer.Option("--quick", help="Leave out what needs the database.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out what needs the database or the network.")] = False,
 ) -> None:
     """Find out what is wrong, and how to mend it. It changes nothing; a fault makes it exit with 7."""
     if context.invoked_subcommand is not None:
