@@ -1,5 +1,6 @@
 """Versions of a tenant's policies: drafts, their approval, what is in force and what was."""
 
+import asyncio
 import difflib
 from typing import Annotated
 
@@ -128,7 +129,9 @@ async def diff(context: Context, number: Number, actor: Reader, against: Against
         policies = context.rooms.policies
         version = await policies.get(unit, number)
         other = await policies.published(unit) if against is None else await policies.get(unit, against)
-    return _difference(version.content, number, content_in_force(other), 0 if other is None else other.number)
+    # Thousands of policies are compared beside the event loop.
+    before, against = content_in_force(other), 0 if other is None else other.number
+    return await asyncio.to_thread(_difference, version.content, number, before, against)
 
 
 def _difference(new: Content, number: int, old: Content, against: int) -> DiffView:
