@@ -74,4 +74,7 @@ class SecondPersonNeeded(Forbidden):
     """The tenant wants somebody other than the author to approve policies."""
 
     code = "second_person_needed"
-    remedy = "Have somebody else with `access:approve` approve the version; its author cannot."
+    remedy = (
+        "Have somebody else with `access:approve` approve the version, in a session or by a key that stands for them; its "
+        "author cannot."
+    )

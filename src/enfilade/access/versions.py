@@ -144,13 +144,19 @@ class Versions:
         return msgspec.structs.replace(await self.get(unit, number), problems=problems)
 
     async def approve(self, unit: UnitOfWork, number: int, expected: int | None = None) -> Version:
-        """Say as a second person that the version may be published. Raises SecondPersonNeeded for its author."""
+        """Say as a second person that the version may be published.
+
+        Raises SecondPersonNeeded for its author, and for a credential of nobody's: its author could have made that.
+        """
         present = await self._open(unit, number, expected)
         if present.state != "draft":
             message = f"Version {number} was approved before."
             raise VersionNotOpen(message)
         scope = unit.scope
-        if present.author == scope.actor or (scope.user is not None and scope.user == present.author_user):
+        if scope.user is None:
+            message = f"Version {number} is approved by a person: this credential stands for nobody."
+            raise SecondPersonNeeded(message)
+        if present.author == scope.actor or scope.user == present.author_user:
             message = f"You wrote version {number}; somebody else must approve it."
             raise SecondPersonNeeded(message)
         await unit.execute(store.APPROVE_VERSION, unit.tenant, number, scope.actor, self._now())

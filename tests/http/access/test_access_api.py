@@ -18,8 +18,12 @@ def admin(house: House) -> httpx2.AsyncClient:
     return house.client(ACME_ADMIN_KEY)
 
 
-async def second(house: House) -> httpx2.AsyncClient:
-    made = await admin(house).post("/api/v1/keys", json={"name": "second", "roles": ["admin"]})
+async def person(house: House, name: str) -> httpx2.AsyncClient:
+    """Somebody who administers."""
+    email, tenant = f"{name}@acme.example", {"tenant": "acme"}
+    await house.admin().post("/api/v1/users", json={"email": email, "roles": ["admin"]}, params=tenant)
+    body = {"name": name, "user": email, "roles": ["admin"]}
+    made = await house.admin().post("/api/v1/keys", json=body, params=tenant)
     return house.client(made.json()["secret"])
 
 
@@ -58,7 +62,9 @@ async def test_versions_are_drafted_published_compared_and_gone_back_to(house: H
 
 
 async def test_nobody_approves_their_own_policies(house: House) -> None:
-    api, other = admin(house), await second(house)
+    api, other, third = admin(house), await person(house, "other"), await person(house, "third")
+    again = await admin(house).post("/api/v1/keys", json={"name": "another", "roles": ["admin"]})
+    own_other_key = house.client(again.json()["secret"])
     assert (await api.put("/api/v1/access", json={"content": {"second_person": True}})).json()["state"] == "published"
     waiting = await api.put("/api/v1/access", json={"content": {"matrix": [SALES], "second_person": True}})
     assert (waiting.json()["version"], waiting.json()["state"]) == (2, "draft")
@@ -67,11 +73,13 @@ async def test_nobody_approves_their_own_policies(house: House) -> None:
     for address in ("approve", "publish"):
         reply = await api.post(f"/api/v1/access/versions/2/{address}")
         assert (reply.status_code, reply.json()["code"]) == (403, "second_person_needed"), address
+    refused = await own_other_key.post("/api/v1/access/versions/2/approve")
+    assert (refused.status_code, refused.json()["code"]) == (403, "second_person_needed"), "a key is no person"
     assert (await other.post("/api/v1/access/versions/2/approve")).json()["state"] == "approved"
     changed = await other.put("/api/v1/access/versions/2", json={"content": {"matrix": [SALES]}})
     assert changed.json()["state"] == "draft", "what is changed has to be approved again"
     assert (await other.post("/api/v1/access/versions/2/approve")).status_code == 403, "who changed it is its author"
-    assert (await api.post("/api/v1/access/versions/2/approve")).json()["state"] == "approved"
+    assert (await third.post("/api/v1/access/versions/2/approve")).json()["state"] == "approved"
     assert (await api.post("/api/v1/access/versions/2/publish")).json()["state"] == "published"
     draft = await api.post("/api/v1/access/versions", json={"content": {}})
     assert (await api.delete(f"/api/v1/access/versions/{draft.json()['version']}")).status_code == 204

@@ -49,6 +49,14 @@ async def test_nobody_gives_roles_that_only_policies_speak_of(roles: Roles) -> N
     assert own.status_code == 201, own.text
 
 
+async def test_nobody_makes_rules_by_which_keys_come_by_more_than_they_have_themselves(roles: Roles) -> None:
+    """A key may have an owner's rights, of which its scopes leave little."""
+    rule = {"name": "keys", "kinds": ["key_scope"], "stages": [{"reviewers": ["user:ana@acme.example"]}]}
+    refused = await roles.admin.post(f"{API}/approval-rules", json=rule)
+    assert (refused.status_code, refused.json()["code"]) == (403, "rights_exceeded")
+    assert (await roles.owner.post(f"{API}/approval-rules", json=rule)).status_code == 201
+
+
 async def test_administrators_do_not_provision_themselves_into_owners(roles: Roles) -> None:
     """SCIM changes who is in groups without asking what these may do: that is for owners to entrust."""
     await roles.owner.post(f"{API}/groups", json={"name": "board", "members": []})

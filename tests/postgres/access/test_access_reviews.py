@@ -28,7 +28,7 @@ from enfilade.access.reviews.service import Reviews
 from enfilade.access.reviews.types import Item, Review, ReviewSettings
 from enfilade.core.clock import to_datetime
 from enfilade.identity.roles.types import AssignmentSpec
-from enfilade.identity.types import KeySpec
+from enfilade.identity.types import GroupSpec, KeySpec
 from enfilade.storage.address import Address
 from tests.postgres.access.approving import DAY, HOUR, Office, address_of, open_office, rule
 from tests.support.parts import NOON, call_event, new_ids, unit_in
@@ -161,6 +161,29 @@ async def test_nobody_answers_about_themselves_or_for_others(database: Address) 
                 await answers.reassign(unit, running.review.id, asked.id, [address_of("ana")])
             await answers.reassign(unit, running.review.id, asked.id, [address_of("dan")])
         assert (await running.answer("dan", items["ana", "key"], "keep")).outcome == "kept"
+
+
+async def test_nobody_answers_about_what_their_group_has(database: Address) -> None:
+    async with campaign(database) as running:
+        identity = running.office.parts.identity
+        async with unit_in(running.office.parts, running.office.tenant) as unit:
+            await identity.groups.put(unit, GroupSpec("crew", (address_of("dan"), address_of("ben"))))
+            await identity.assignments.put(unit, AssignmentSpec("operator", group="crew"))
+        async with running.office.unit("owner") as unit:
+            running.review = await running.reviews.campaigns.start(unit, "summer", SETTINGS)
+            found = await running.reviews.answers.page(unit, running.review, None, 500)
+        asked = next(item for item in found if item.subject == "group crew")
+        assert set(asked.reviewers).isdisjoint({running.office.ids["dan"], running.office.ids["ben"]})
+        answers = running.reviews.answers
+        async with running.office.unit() as unit:
+            with pytest.raises(NotItemReviewer):
+                await answers.reassign(unit, running.review.id, asked.id, [address_of("dan")])
+            await answers.reassign(unit, running.review.id, asked.id, [address_of("cleo")])
+        # Who comes into the group meanwhile is concerned too.
+        async with unit_in(running.office.parts, running.office.tenant) as unit:
+            await identity.groups.put(unit, GroupSpec("crew", (address_of("dan"), address_of("cleo"))))
+        with pytest.raises(NotItemReviewer):
+            await running.answer("cleo", asked, "keep")
 
 
 async def test_what_went_before_and_what_cannot_be_done_are_outcomes_too(database: Address) -> None:

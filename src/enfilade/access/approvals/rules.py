@@ -11,7 +11,7 @@ from enfilade.access.approvals.people import Reviewers
 from enfilade.access.approvals.rows import rule_of, text_of
 from enfilade.access.approvals.types import (
     DEFAULT_RULE,
-    DEFAULT_RULE_FOR_ROLES,
+    DEFAULT_RULE_FOR_RIGHTS,
     KINDS,
     Asked,
     Person,
@@ -130,8 +130,9 @@ class RuleBook:
         return RuleRecord(record.id, record.tenant, rule, record.version)
 
     async def _check_rights(self, unit: UnitOfWork, rule: Rule) -> None:
-        """Who makes a rule by which roles are given gives them, though others say when."""
-        if rule.kinds and "role" not in rule.kinds:
+        """Who makes a rule by which roles or keys' scopes are given gives them, though others say when."""
+        gives_scopes = "key_scope" in rule.kinds and not rule.roles
+        if rule.kinds and "role" not in rule.kinds and not gives_scopes:
             return
         table = role_table(
             unit.tenant,
@@ -141,6 +142,7 @@ class RuleBook:
             if role not in table:
                 message = f"{role!r} is no role; the roles are {', '.join(table)}"
                 raise InvalidApprovalRule(message, param=f"roles[{position}]")
+        # A key may have any roles, of which its scopes leave little.
         granted = permissions_in(table, rule.roles) if rule.roles else TENANT_PERMISSIONS
         if not granted <= unit.scope.permissions:
             message = (
@@ -169,7 +171,8 @@ def covering(rules: Sequence[Rule], asked: Asked, department: str | None) -> Rul
             message = f"The rule {rule.name!r} covers only a part of what this asks for: name the model or use case."
             raise InvalidAccessRequest(message, param="model" if reach[0] == "part" else "use_case")
         return rule
-    return DEFAULT_RULE_FOR_ROLES if asked.kind == "role" else DEFAULT_RULE
+    gives_rights = asked.kind == "role" or not TENANT_PERMISSIONS.isdisjoint(asked.scopes)
+    return DEFAULT_RULE_FOR_RIGHTS if gives_rights else DEFAULT_RULE
 
 
 def _models(asked: Asked) -> str | None:

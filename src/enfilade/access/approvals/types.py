@@ -66,8 +66,8 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
 
 DEFAULT_RULE = Rule("default", (Stage(("manager",), fallback=("role:owner", "role:admin")),))
-"""For tenants whose rules do not cover a request, except those for a role."""
-DEFAULT_RULE_FOR_ROLES = Rule("default", (Stage(("role:owner",)),))
+"""For tenants whose rules do not cover a request, except those for a role, or for scopes that let a key administer."""
+DEFAULT_RULE_FOR_RIGHTS = Rule("default", (Stage(("role:owner",)),))
 """Only who may grant every role of a tenant."""
 
 

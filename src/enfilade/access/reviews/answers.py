@@ -86,7 +86,7 @@ class Answers:
         person = await self._reviewers.require_person(unit, reviewer)
         campaign = await self._campaigns.get(unit, review)
         item = await self.get(unit, review, identifier)
-        if person.id not in item.reviewers or person.id == item.subject_id:
+        if person.id not in item.reviewers or person.id in await concerned_by(unit, item):
             message = "Somebody else answers this."
             raise NotItemReviewer(message)
         now = to_datetime(self._clock.now_ns())
@@ -121,7 +121,7 @@ class Answers:
         item = await self.get(unit, review, identifier)
         words = await self._reviewers.stored_words(unit, [f"user:{email}" for email in emails], "reviewers")
         people = sorted({word.partition(":")[2] for word in words})
-        if not people or item.subject_id in people:
+        if not people or not (await concerned_by(unit, item)).isdisjoint(people):
             message = "Somebody other than whose access it is has to answer."
             raise NotItemReviewer(message)
         if not await unit.fetch_value(store.ASSIGN_REVIEWERS, unit.tenant, review, identifier, people):
@@ -204,6 +204,14 @@ class Answers:
                 report_sha256=digest,
             )
         return await self._campaigns.get(unit, identifier)
+
+
+async def concerned_by(unit: UnitOfWork, item: Item) -> frozenset[str]:
+    """Whose access an item is: a user's, or that of everybody who is in a group at this moment."""
+    if item.evidence.get("group") is None:
+        return frozenset({item.subject_id} if item.subject_id else ())
+    rows = await unit.fetch(store.GROUP_MEMBERS, unit.tenant, item.evidence["group"])
+    return frozenset(str(row["id"]) for row in rows)
 
 
 def _scope(tenant: str) -> Scope:

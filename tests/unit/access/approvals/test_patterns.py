@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from enfilade.access.approvals.errors import InvalidAccessRequest
 from enfilade.access.approvals.patterns import contains, matches, overlap
 from enfilade.access.approvals.rules import covering
-from enfilade.access.approvals.types import DEFAULT_RULE, DEFAULT_RULE_FOR_ROLES, Asked, Rule, Stage
+from enfilade.access.approvals.types import DEFAULT_RULE, DEFAULT_RULE_FOR_RIGHTS, Asked, Rule, Stage
 
 PATTERNS = st.text("ab*", max_size=4)
 NAMES = ["".join(letters) for length in range(7) for letters in itertools.product("ab", repeat=length)]
@@ -52,8 +52,10 @@ ROLES = Rule("roles", STAGES, kinds=("role",), roles=("operator",), position=4)
         (Asked("model", model="gpt", use_case="it"), "sales", SALES),
         (Asked("model", model="gpt", use_case="it"), "legal", DEFAULT_RULE),
         (Asked("role", role="operator"), None, ROLES),
-        (Asked("role", role="admin"), None, DEFAULT_RULE_FOR_ROLES),
+        (Asked("role", role="admin"), None, DEFAULT_RULE_FOR_RIGHTS),
         (Asked("role", role="admin"), "sales", SALES),
+        (Asked("key_scope", scopes=("calls:chat", "model:gpt-*")), None, DEFAULT_RULE),
+        (Asked("key_scope", scopes=("calls:chat", "keys:write")), None, DEFAULT_RULE_FOR_RIGHTS),
     ],
 )
 def test_the_first_rule_that_covers_a_request_decides(asked: Asked, department: str | None, expected: Rule) -> None:
