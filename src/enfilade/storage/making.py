@@ -1,16 +1,21 @@
 """Making cells of tenants' own, and unmaking them."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import asyncpg
 import structlog
 
 from enfilade.core.clock import Clock, to_datetime
+from enfilade.storage.address import LOGIN_ROLES
 from enfilade.storage.cells import DATABASE, HOME, ROW, SCHEMA, Cell, CellDirectory, Placement, own_name
 from enfilade.storage.database import Database, translated_faults
 from enfilade.storage.errors import CellUnavailable, StorageFault
 from enfilade.storage.migrations import SHARED_SCHEMA, migrate, migrate_cell
 from enfilade.storage.partitions import ensure_partitions
+from enfilade.storage.roles import FIND_ROLES
+
+IS_SUPERUSER = "SELECT current_setting('is_superuser')::boolean"
 
 log = structlog.get_logger("enfilade.storage.making")
 
@@ -83,12 +88,20 @@ class CellMaker:
         else:
             await self.cells.forget(cell)
             async with translated_faults(), self._host_of(cell).owner() as connection:
-                await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-                for role in ("app", "writer", "operator"):
-                    user = cell.database.address.login(role)[0]
-                    await connection.execute(f'DROP ROLE IF EXISTS "{user}"')
+                await _drop_database(connection, name, [cell.database.address.login(role)[0] for role in LOGIN_ROLES])
 
     def _host_of(self, cell: Cell) -> Database:
         host = self.cells.host(cell.host)
         assert host is not None, "a cell is always on a known host"
         return host.database
+
+
+async def _drop_database(connection: asyncpg.Connection, name: str, users: Sequence[str]) -> None:
+    """Drop a database and the sign-in roles that were made for it."""
+    if not await connection.fetchval(IS_SUPERUSER):
+        # Other processes may be connected, and only a member of their roles may end that. The membership goes with the roles.
+        for row in await connection.fetch(FIND_ROLES, users):
+            await connection.execute(f'GRANT "{row["rolname"]}" TO CURRENT_USER')
+    await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    for user in users:
+        await connection.execute(f'DROP ROLE IF EXISTS "{user}"')

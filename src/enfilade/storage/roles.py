@@ -63,8 +63,16 @@ async def ensure_roles(connection: asyncpg.Connection, address: Address) -> None
             )
             raise StorageFault(message)
         return
-    for statement in role_statements(address, present):
-        await connection.execute(statement)
+    try:
+        for statement in role_statements(address, present):
+            await connection.execute(statement)
+    except asyncpg.InsufficientPrivilegeError as error:
+        message = (
+            f"The database user may not administer Enfilade's roles, which somebody else made on this server: {error}. "
+            f"Have an administrator run: GRANT {', '.join(sorted(wanted & present))} TO CURRENT_USER WITH ADMIN OPTION, "
+            "with the user's name in place of CURRENT_USER."
+        )
+        raise StorageFault(message) from error
 
 
 def role_statements(address: Address, present: set[str] | frozenset[str] = frozenset()) -> list[str]:

@@ -35,6 +35,7 @@ SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": "60",
     "shared_buffers": "128MB",
+    "max_locks_per_transaction": "256",  # making a schema takes nine hundred, and several are made at once
     "dynamic_shared_memory_type": "mmap",  # containers often have a tiny /dev/shm
     "max_parallel_workers_per_gather": "0",
     "max_wal_size": "2GB",
