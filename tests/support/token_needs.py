@@ -20,10 +20,11 @@ def needs_of(
     secrets: Mapping[str, str] | None = None,
     directory: Path | None = None,
     inside: bool = True,
+    environment: Mapping[str, str] | None = None,
     **options: Any,
 ) -> AuthorityNeeds:
     """The needs of a provider whose `api_key` is `key`; files may be read below `directory`."""
-    sources = SecretSources({}, (), () if directory is None else (directory,))
+    sources = SecretSources(environment or {}, (), () if directory is None else (directory,))
     reference = None if key is None else SecretReference(sealed="provider:up")
 
     def held(value: str) -> Credential:

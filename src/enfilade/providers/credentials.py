@@ -239,6 +239,10 @@ class Credential:
         """The content of another file, within the same bounds and as fresh."""
         return Credential(SecretReference(file=path), self._sources, self._clock)
 
+    def variable(self, name: str) -> str | None:
+        """What a cloud's platform put into the environment, under a name that no administrator chose."""
+        return self._sources.environment.get(name) or None
+
     def __repr__(self) -> str:
         """Never the key."""
         return f"Credential({self._reference!r})"

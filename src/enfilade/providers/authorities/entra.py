@@ -1,13 +1,15 @@
 """Microsoft Entra ID: access tokens for Azure's AI services, or a plain key.
 
 Sources: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow,
-https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token.
+https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token,
+https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference.
 """
 
 import re
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode, urlsplit
 
+from enfilade.core.clock import NANOSECONDS
 from enfilade.providers.authorities.oauth import (
     TokenAddress,
     bearer,
@@ -37,6 +39,9 @@ SCOPES = {
 """The public cloud, and the two that are apart from it."""
 IMDS_ADDRESS = "http://169.254.169.254"
 IMDS_VERSION = "2018-02-01"
+ENDPOINT, ENDPOINT_HEADER = "IDENTITY_ENDPOINT", "IDENTITY_HEADER"
+"""What App Service, Functions and Container Apps put into the environment: where to ask, and what shows that one may."""
+ENDPOINT_VERSION = "2019-08-01"
 KEY_HEADER = b"api-key"
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,127}")
@@ -170,21 +175,59 @@ def _client_proof(needs: AuthorityNeeds) -> Callable[[], dict[str, str]]:
 
 
 def _managed_identity_token(needs: AuthorityNeeds) -> Fetch:
-    """The service beside each machine in Azure (IMDS). An administrator chose it; its address is fixed."""
-    who = "Azure's instance metadata service"
-    origin = parse_origin(IMDS_ADDRESS, tls=needs.tls, allow_private=True)
-    asked = {"api-version": IMDS_VERSION, "resource": _scope(needs.spec).removesuffix("/.default")}
+    """The service beside each machine in Azure (IMDS), or the end point that its platforms give to an application.
+
+    An administrator chose it; its address is fixed, or the environment's.
+    """
+    asked = {"resource": _scope(needs.spec).removesuffix("/.default")}
     if (client := needs.spec.options.get("client_id")) is not None:
         asked["client_id"] = str(client)
-    path = f"/metadata/identity/oauth2/token?{urlencode(asked)}"
 
     async def fetch() -> Loan[bytes]:
-        status, body = await ask(needs.client, origin, path, method=b"GET", headers=((b"metadata", b"true"),))
-        if status == 400 and b"invalid_request" in body:
-            message = "The machine on which Enfilade runs has no such managed identity; see the option `client_id`."
-            raise CredentialMissing(message)
-        if status != 200:
-            refuse(who, status, body)
-        return loan_of(read_object(body, who), who)
+        # Looked up each time: the platform may give others when it restarts what stands beside us.
+        endpoint, header = needs.key.variable(ENDPOINT), needs.key.variable(ENDPOINT_HEADER)
+        if endpoint is None or header is None:
+            who = "Azure's instance metadata service"
+            address = f"{IMDS_ADDRESS}/metadata/identity/oauth2/token"
+            return await _identity_token(needs, who, address, (b"metadata", b"true"), asked, IMDS_VERSION)
+        if not (header.isascii() and header.isprintable()):
+            raise CredentialMissing(f"{ENDPOINT_HEADER} holds characters that no header can carry.")
+        who = f"the end point of {ENDPOINT}"
+        proof = (b"x-identity-header", header.encode())
+        return await _identity_token(needs, who, endpoint, proof, asked, ENDPOINT_VERSION)
 
     return fetch
+
+
+async def _identity_token(
+    needs: AuthorityNeeds,
+    who: str,
+    address: str,
+    header: tuple[bytes, bytes],
+    asked: dict[str, str],
+    version: str,
+) -> Loan[bytes]:
+    try:
+        parts = urlsplit(address)
+        origin = parse_origin(f"{parts.scheme}://{parts.netloc}", tls=needs.tls, allow_private=True)
+    except (ValueError, InvalidProvider):
+        raise CredentialMissing(f"{ENDPOINT} holds no address of a service.") from None
+    path = f"{parts.path}?{urlencode({'api-version': version} | asked)}"
+    status, body = await ask(needs.client, origin, path, method=b"GET", headers=(header,))
+    if status in {400, 404} and (b"invalid_request" in body or b"dentity not found" in body):
+        message = "Where Enfilade runs there is no such managed identity; see the option `client_id`."
+        raise CredentialMissing(message)
+    if status != 200:
+        refuse(who, status, body)
+    reply = read_object(body, who)
+    if "expires_in" not in reply:
+        # App Service tells the moment only, in seconds since 1970.
+        reply = reply | {"expires_in": _left(reply.get("expires_on"), needs.clock.now_ns() / NANOSECONDS)}
+    return loan_of(reply, who)
+
+
+def _left(moment: object, now: float) -> float | None:
+    try:
+        return float(moment) - now if isinstance(moment, int | float | str) else None
+    except ValueError:
+        return None

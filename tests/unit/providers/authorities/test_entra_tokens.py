@@ -125,6 +125,58 @@ async def test_a_machines_identity_is_asked_for_beside_it(
         assert len(upstream.seen) == 1
 
 
+@pytest.mark.parametrize("client", [None, CLIENT])
+async def test_an_application_asks_where_its_platform_says(outbound: Outbound, client: str | None) -> None:
+    now = outbound.clock.now_ns() // 10**9
+    replies = [reply({"access_token": name, "expires_on": str(now + 3600), "token_type": "Bearer"}) for name in "ab"]
+    async with open_upstream(*replies) as upstream:
+        environment = {
+            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{upstream.port}/msi/token",
+            "IDENTITY_HEADER": "853b9a84",
+        }
+        options: dict[str, Any] = {"credentials": "managed_identity"} | ({"client_id": client} if client else {})
+        needs = needs_of(outbound, "azure_openai", inside=False, environment=environment, **options)
+        authority = entra.authority(needs)
+        assert await shown(authority) == {"authorization": "Bearer a"}
+        seen = await upstream.was_asked()
+        asked = urlsplit(seen.path)
+        assert (seen.method, asked.path, seen.header("x-identity-header")) == ("GET", "/msi/token", "853b9a84")
+        assert seen.header("metadata") is None
+        expected = {"api-version": ["2019-08-01"], "resource": ["https://cognitiveservices.azure.com"]}
+        assert parse_qs(asked.query) == expected | ({"client_id": [client]} if client else {})
+        outbound.pass_time(1800)
+        assert await shown(authority) == {"authorization": "Bearer a"}
+        # The platform restarted what stands beside us: it gives another header.
+        environment["IDENTITY_HEADER"] = "another"
+        outbound.pass_time(1790)
+        assert await shown(authority) == {"authorization": "Bearer b"}
+        assert upstream.seen[1].header("x-identity-header") == "another"
+
+
+@pytest.mark.parametrize("header", ["", "line\nbreak", "é"])
+async def test_a_platform_that_gives_no_usable_header_leads_nowhere_else(
+    outbound: Outbound, monkeypatch: pytest.MonkeyPatch, header: str
+) -> None:
+    async with open_upstream(token("t1")) as upstream:
+        monkeypatch.setattr(entra, "IMDS_ADDRESS", f"http://127.0.0.1:{upstream.port}")
+        environment = {"IDENTITY_ENDPOINT": "http://127.0.0.1:1/msi/token", "IDENTITY_HEADER": header}
+        needs = needs_of(outbound, "azure_openai", environment=environment, credentials="managed_identity")
+        if header:
+            with pytest.raises(CredentialMissing, match="IDENTITY_HEADER"):
+                await shown(entra.authority(needs))
+        else:  # Half of the pair is none: machines have the service beside them.
+            assert await shown(entra.authority(needs)) == {"authorization": "Bearer t1"}
+
+
+@pytest.mark.parametrize("endpoint", ["nowhere", "ftp://127.0.0.1/x", "http://[/msi", "http://user:pw@127.0.0.1/x"])
+async def test_an_end_point_that_is_none_is_told_without_its_content(outbound: Outbound, endpoint: str) -> None:
+    environment = {"IDENTITY_ENDPOINT": endpoint, "IDENTITY_HEADER": "853b9a84"}
+    needs = needs_of(outbound, "azure_openai", environment=environment, credentials="managed_identity")
+    with pytest.raises(CredentialMissing, match="IDENTITY_ENDPOINT") as failure:
+        await shown(entra.authority(needs))
+    assert "pw" not in failure.value.message
+
+
 async def test_a_machine_without_an_identity_is_told(outbound: Outbound, monkeypatch: pytest.MonkeyPatch) -> None:
     said = {"error": "invalid_request", "error_description": "Identity not found"}
     async with open_upstream(reply(said, 400)) as upstream:
