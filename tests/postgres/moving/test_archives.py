@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
 from enfilade.bootstrap.compose import Parts
-from enfilade.core.errors import EnfiladeError
+from enfilade.core.errors import Conflict, EnfiladeError
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.identity import tenant_imports
 from enfilade.identity.archive_trust import Trust
@@ -25,8 +26,11 @@ from enfilade.identity.scopes import system_scope, tenant_scope
 from enfilade.identity.tenant_imports import Imported, ImportOrder
 from enfilade.sealing import carrying
 from enfilade.sealing.errors import WrongPassphrase
+from enfilade.storage import migrations
 from enfilade.storage.cells import Placement
 from enfilade.storage.errors import ArchiveFault
+from enfilade.storage.migrations import Migration
+from enfilade.storage.moving import archive, erasing, unpacking
 from enfilade.storage.moving import imports as imports_under_way
 from enfilade.storage.moving.archive import SIGNATURE
 from tests.support.archives import altered_manifest, files_of, packed, rewritten
@@ -43,6 +47,18 @@ OWN_CELLS = """
 SELECT nspname FROM pg_namespace WHERE nspname LIKE 'enf\\_%'
 UNION ALL SELECT schema_name FROM enfilade.migrations WHERE schema_name LIKE 'enf\\_%'
 UNION ALL SELECT datname FROM pg_database WHERE datname LIKE 'enf\\_%'
+"""
+
+
+LATER = """
+ALTER TABLE users ADD COLUMN folded text;
+ALTER TABLE users NO FORCE ROW LEVEL SECURITY;
+UPDATE users SET folded = upper(email);
+ALTER TABLE users FORCE ROW LEVEL SECURITY;
+CREATE TABLE later (tenant_id uuid NOT NULL, id uuid NOT NULL, PRIMARY KEY (tenant_id, id));
+ALTER TABLE later ENABLE ROW LEVEL SECURITY;
+ALTER TABLE later FORCE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON later TO enfilade_app USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());
 """
 
 
@@ -281,3 +297,46 @@ async def test_only_a_few_archives_are_worked_on_at_a_time(source: Source, other
     found = await furnished(other, "ours")
     with pytest.raises(TooManyArchives):
         await written(other, found, source.path.with_name("never.tar"))
+
+
+async def test_a_tenant_that_came_back_can_be_erased_once_more(source: Source, other: Parts) -> None:
+    imported = (await restored(other, source.path)).tenant
+    erasures = other.identity.erasures
+    async with unit_in(other) as unit:
+        first = await erasures.start(unit, imported, force=True)
+        await unit.execute(erasing.END_ERASURE, first.id, "{}", None, first.started_at)
+    async with unit_in(other) as unit:
+        again = await erasures.start(unit, imported, force=True)
+    assert (again.step, again.erased) == ("closing", source.tenant)
+    with pytest.raises(Conflict):
+        async with unit_in(other) as unit:
+            await erasures.start(unit, imported, force=True)
+
+
+async def test_an_archive_of_an_older_version_is_brought_up_to_date(
+    source: Source, server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later version gives users another column, from what they have, and tenants a table of their own."""
+    later = Migration(migrations.load_set("cell")[-1].number + 1, "later", LATER)
+    carried = migrations.load_set
+
+    def load_set(name: str) -> list[Migration]:
+        return [*carried(name), later] if name == "cell" else carried(name)
+
+    for module in (migrations, archive, unpacking):
+        monkeypatch.setattr(module, "load_set", load_set)
+    async with server.database() as address:
+        connection = await asyncpg.connect(address.url)
+        await migrations.migrate(connection, address)
+        await connection.close()
+        async with open_parts(address) as parts:
+            assert (await restored(parts, source.path, isolation="row")).tenant.id == source.tenant
+            async with unit_in(parts, source.tenant) as unit:
+                users = await unit.fetch("SELECT email, folded FROM users WHERE tenant_id = $1", source.tenant)
+                assert [row["folded"] for row in users] == [row["email"].upper() for row in users]
+                assert users
+                sealed = await unit.fetch_value("SELECT sum(calls) FROM spend_days WHERE tenant_id = $1", source.tenant)
+                assert sealed == len(source.before.calls)
+            log_is_gapless(await contents(parts, source.tenant))
+            async with parts.database.owner() as owner:
+                assert not [row[0] for row in await owner.fetch(OWN_CELLS) if row[0].endswith("_import")]
