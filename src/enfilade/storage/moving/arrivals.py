@@ -46,6 +46,5 @@ async def clear_arrival(cells: CellDirectory, maker: CellMaker, tenant: str, pla
         if placement.isolation == ROW:
             await patiently(place.connection, partial(place.connection.execute, ADMIT_OWNER))
             await clear_rows(place, await read_tables(place.connection, cell.schema))
-        if not cells.is_at_home(cell):
-            await forget_mirror(place)
     await maker.drop(tenant, placement)
+    await forget_mirror(cells, tenant, placement)

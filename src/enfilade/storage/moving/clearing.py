@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from enfilade.storage.moving.places import Place
+from enfilade.storage.cells import DATABASE, HOME, CellDirectory, Placement
+from enfilade.storage.moving.places import Place, place_in
 from enfilade.storage.moving.tables import Table
 
 SPEND_IS_OURS = "SELECT pg_advisory_xact_lock(hashtextextended('enfilade.spend', 0))"
@@ -28,6 +29,11 @@ async def clear_rows(place: Place, tables: Sequence[Table]) -> dict[str, int]:
     return removed
 
 
-async def forget_mirror(place: Place) -> None:
-    """Remove the copy of the tenant's row from a database that is not the installation's own."""
-    await place.connection.execute(FORGET_MIRROR, place.tenant)
+async def forget_mirror(cells: CellDirectory, tenant: str, origin: Placement, goal: Placement | None = None) -> None:
+    """Remove the copy of the tenant's row from a database that is not the installation's own, unless the tenant stays there."""
+    stays = goal is not None and goal.host == origin.host and goal.isolation != DATABASE
+    host = cells.host(origin.host)
+    if origin.host == HOME or origin.isolation == DATABASE or stays or host is None:
+        return
+    async with place_in(host.shared, tenant) as place:
+        await place.connection.execute(FORGET_MIRROR, tenant)

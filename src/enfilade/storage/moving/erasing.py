@@ -131,10 +131,9 @@ class Eraser:
             async with place_in(cell, tenant) as place:
                 await clear_rows(place, await read_tables(place.connection, cell.schema))
                 await place.connection.execute(FORGET_DEPARTURE, tenant)
-                if not self._cells.is_at_home(cell):
-                    await forget_mirror(place)
-            return
-        await self._maker.drop(tenant, placement)
+        else:
+            await self._maker.drop(tenant, placement)
+        await forget_mirror(self._cells, tenant, placement)
 
     async def _free(self, tenant: str, home: Any) -> None:
         """Let the installation forget the tenant, and its name be free."""

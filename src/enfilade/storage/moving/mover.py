@@ -155,6 +155,7 @@ class Mover:
         except asyncpg.InvalidCatalogNameError:
             log.info("cell_gone_already", tenant=move.tenant)
         await self._maker.drop(move.tenant, move.origin)
+        await forget_mirror(self._cells, move.tenant, move.origin, move.goal)
         await self.mark("cleared")
 
     async def _empty(self, move: Move, source: Place) -> None:
@@ -165,8 +166,6 @@ class Mover:
             return
         await stop_capture(source)
         await clear_rows(source, await read_tables(source.connection, source.cell.schema))
-        if not self._cells.is_at_home(source.cell) and move.origin.host != move.goal.host:
-            await forget_mirror(source)
 
     async def _wait_for_everybody(self, move: Move, home: Any) -> None:
         row = await home.fetchrow(registry.FIND_MOVE, move.id)
