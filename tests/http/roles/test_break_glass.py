@@ -94,6 +94,10 @@ async def test_somebody_else_reviews_it_once_it_is_over(roles: Roles, glass: Asy
     reviewed = await roles.owner.post(address, json=note)
     assert (reviewed.status_code, reviewed.json()["state"]) == (200, "reviewed")
     assert (await roles.owner.get(f"{API}/break-glass?unreviewed=true")).json()["items"] == []
+    again = await roles.platform.post(address, json={"note": "Nothing to see here"})
+    assert (again.status_code, again.json()["code"]) == (409, "already_exists")
+    (kept,) = (await roles.owner.get(f"{API}/break-glass")).json()["items"]
+    assert kept["review_note"] == note["note"], "the platform's people do not replace what a tenant's owner found"
     own = (await roles.platform.post(f"{API}/break-glass", json={"tenant": "acme", "reason": REASON})).json()
     await roles.platform.post(f"{API}/break-glass/{own['id']}/end")
     refused = await roles.platform.post(f"{API}/break-glass/{own['id']}/review", json=note)

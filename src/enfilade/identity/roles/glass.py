@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from enfilade.core.clock import Clock, to_datetime
 from enfilade.core.ids import PLATFORM_ID, IdFactory
-from enfilade.identity.errors import InvalidSpecification, NotYetOver, RightsExceeded, UnknownBreakGlass
+from enfilade.identity.errors import AlreadyExists, InvalidSpecification, NotYetOver, RightsExceeded, UnknownBreakGlass
 from enfilade.identity.roles import store
 from enfilade.identity.roles.standing import glass_of
 from enfilade.identity.roles.types import BrokenGlass
@@ -78,15 +78,18 @@ class GlassBook:
         return await self.get(unit, identifier)
 
     async def review(self, unit: UnitOfWork, identifier: str, by: str, note: str) -> BrokenGlass:
-        """Say what came of it: somebody else than who opened it, once it is over.
+        """Say what came of it: somebody else than who opened it, once it is over, and once for all.
 
-        Raises UnknownBreakGlass, NotYetOver, RightsExceeded, InvalidSpecification.
+        Raises UnknownBreakGlass, NotYetOver, AlreadyExists, RightsExceeded, InvalidSpecification.
         """
         note = _text(note, "note")
         present = await self.get(unit, identifier)
         if present.is_open(self.now()):
             message = "The glass is still open."
             raise NotYetOver(message)
+        if present.reviewed_at is not None:
+            message = f"It was reviewed already, by {present.reviewed_by}: what they found stays."
+            raise AlreadyExists(message)
         if by == present.actor:
             raise _own()
         await unit.execute(store.REVIEW_GLASS, unit.tenant, present.id, self.now(), by, note)
