@@ -15,6 +15,7 @@ import hmac
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
@@ -99,6 +100,19 @@ def role_statements(address: Address, present: set[str] | frozenset[str] = froze
         timeout = "120s" if role == OPERATOR else "30s"
         statements.append(f"ALTER ROLE {_quoted(user)} SET statement_timeout = '{timeout}'")
     return statements
+
+
+def administrator_statements(address: Address, present: set[str] | frozenset[str] = frozenset()) -> list[str]:
+    """The SQL for an administrator to run where the owner may not make roles: they are made, and it may migrate."""
+    owner = unquote(urlsplit(address.url).username or "")
+    # As PostgreSQL 16 does for whoever makes a role: to administer it, which is not to act as it.
+    grants = {"<": "WITH ADMIN OPTION", ">=": "WITH ADMIN TRUE, INHERIT FALSE, SET FALSE"}
+    branches = [
+        f"IF current_setting('server_version_num')::int {when} 160000 THEN "
+        f"EXECUTE $grant$GRANT {SETTLER} TO {_quoted(owner)} {how}$grant$; END IF;"
+        for when, how in grants.items()
+    ]
+    return [*role_statements(address, present), f"DO $$ BEGIN {' '.join(branches)} END $$"]
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from enfilade.core.clock import ManualClock, to_datetime
 from enfilade.storage.address import Address
 from enfilade.storage.errors import StorageFault
 from enfilade.storage.migrations import migrate
-from enfilade.storage.roles import GROUPS, SETTLER, role_statements
+from enfilade.storage.roles import GROUPS, SETTLER, administrator_statements, role_statements
 from tests.support.ledger import log_is_whole, settled
 from tests.support.parts import call_event, make_tenant, new_ids, open_parts
 from tests.support.postgres import TestServer
@@ -91,6 +91,21 @@ async def test_an_owner_who_may_make_no_roles_is_told_which_are_missing(server: 
     connection = await asyncpg.connect(plain.url)
     with pytest.raises(StorageFault, match=r"postgres_app_login.*CREATEROLE.*--roles-sql"):
         await migrate(connection, fresh)
+    await connection.close()
+
+
+async def test_an_owner_who_may_make_no_roles_migrates_when_an_administrator_made_them(
+    server: TestServer, plain: Address
+) -> None:
+    async with server.maintenance() as admin:
+        roles = await _roles_of(admin, plain)
+        await admin.execute(f"ALTER ROLE {OWNER} NOCREATEROLE")
+        await admin.execute(f"REVOKE {', '.join(roles)} FROM {OWNER}")
+        for statement in administrator_statements(plain, set(roles)):
+            await admin.execute(statement)
+    connection = await asyncpg.connect(plain.url)
+    assert await migrate(connection, plain)
+    assert not await connection.fetchval("SELECT pg_has_role(current_user, $1, 'SET')", SETTLER)
     await connection.close()
 
 

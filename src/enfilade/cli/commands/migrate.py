@@ -13,7 +13,7 @@ from enfilade.settings import Settings
 from enfilade.storage.database import Database
 from enfilade.storage.fleet import AT_ONCE, CellState, kind_of
 from enfilade.storage.migrations import migrate
-from enfilade.storage.roles import role_statements
+from enfilade.storage.roles import administrator_statements
 
 APP = typer.Typer(add_completion=False)
 SHOWN_FAULTS = 20
@@ -127,5 +127,5 @@ def _described(state: CellState) -> dict[str, object]:
 
 async def _print_roles(settings: Settings) -> None:
     async with database(settings, note) as address:
-        for statement in role_statements(address):
+        for statement in administrator_statements(address):
             CONSOLE.print(f"{statement};", soft_wrap=True)
