@@ -1,5 +1,6 @@
 """Ways in which somebody with some rights could come by more, and by which the platform could look in unseen."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from httpx2 import AsyncClient
@@ -86,6 +87,24 @@ async def test_nobody_reviews_their_own_broken_glass_by_another_credential(roles
     assert (reviewed.status_code, reviewed.json()["code"]) == (403, "rights_exceeded")
     someone_else = await roles.platform.post(f"{API}/break-glass/{opened['id']}/review", json={"note": "It was fine"})
     assert someone_else.status_code == 200, someone_else.text
+
+
+async def test_whoever_is_not_known_does_not_have_much_read(roles: Roles) -> None:
+    """Routes are asked who may call them after the body was read as JSON."""
+    large = b'{"name": [' + b'"x",' * 30_000 + b'"x"]}'
+    json = {"content-type": "application/json"}
+
+    async def in_pieces() -> AsyncIterator[bytes]:
+        yield large
+
+    for client in (roles.house.client(None), roles.house.client("enf_nobody")):
+        for body in (large, in_pieces()):
+            reply = await client.post(f"{API}/roles", content=body, headers=json)
+            assert (reply.status_code, reply.headers["content-type"]) == (401, "application/problem+json")
+        for body in (large, in_pieces()):
+            reply = await client.post("/auth/local/sign-in", content=body, headers=json)
+            assert (reply.status_code, reply.json()["code"]) == (413, "body_too_large")
+    assert (await roles.owner.post(f"{API}/roles", content=large, headers=json)).status_code == 422
 
 
 LISTS = [

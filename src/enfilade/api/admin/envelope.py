@@ -21,6 +21,10 @@ from enfilade.storage import idempotency
 from enfilade.storage.rounds import collect_left_out
 
 MAX_BODY_BYTES = 8_000_000
+MAX_STRANGERS_BYTES = 64_000
+"""So much is read of whoever is not known: reading a body as JSON takes the time of all others."""
+STRANGERS = "/auth/"
+"""The addresses of those who are not known yet."""
 STREAMED = frozenset({"/api/v1/reconciliations", "/api/v1/tenant-archives"})
 """Where a body is read as it arrives, and bounded, by the route itself."""
 DECISIONS = "/access/v1/"
@@ -133,12 +137,24 @@ class Envelope:
                 else self._once(scope, arriving, send, _checked_key(key))
             )
             return
-        body = await read_body(receive, headers.get(b"content-length"), MAX_BODY_BYTES)
+        body = await read_body(receive, headers.get(b"content-length"), await self._most_bytes(scope, headers))
         replay = _Replay(body, receive)
         if key is None:
             await self._app(scope, replay, send)
         else:
             await self._once(scope, replay, send, _checked_key(key))
+
+    async def _most_bytes(self, scope: Scope, headers: dict[bytes, bytes]) -> int:
+        """How large a body may be; who sends a large one, or does not say how large, is known first.
+
+        Raises what `authenticate` raises.
+        """
+        if scope["path"].startswith(STRANGERS):
+            return MAX_STRANGERS_BYTES
+        declared = headers.get(b"content-length", b"")
+        if not declared.isdigit() or int(declared) > MAX_STRANGERS_BYTES:
+            await authenticate(self._context, scope)
+        return MAX_BODY_BYTES
 
     async def _once(self, scope: Scope, replay: "_Replay | _Arriving", send: Send, key: str) -> None:
         """Work on a request unless one with the same key was answered; then give the same reply."""
