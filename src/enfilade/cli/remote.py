@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx2
 import typer
 
-from enfilade.cli.output import Exit, fail
+from enfilade.cli.output import Exit, fail, note
 from enfilade.cli.sessions_file import kept_token
 from enfilade.settings import Settings
 
@@ -22,6 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 TenantOption = Annotated[
     str | None, typer.Option("--tenant", "-t", help="The tenant's name, where the key is the platform's.")
 ]
+INCOMPLETE = "x-enfilade-incomplete"
 TIMEOUT_S = 60.0
 FIRST_BYTE_S = 600.0
 """A year is summed up before the first byte of its export is sent."""
@@ -35,6 +36,7 @@ class Remote:
     def __init__(self, client: httpx2.Client) -> None:
         """Use `remote` instead."""
         self._client = client
+        self._missing: list[str] = []
 
     def request(
         self,
@@ -55,7 +57,10 @@ class Remote:
             if explain is None or reply.status_code != 422 or not explain(reply):
                 _tell(reply)
             raise typer.Exit(Exit.of_status(reply.status_code))
-        return reply.json() if reply.content else None
+        found = reply.json() if reply.content else None
+        if isinstance(found, dict) and isinstance(names := found.get("incomplete"), list):
+            self._tell_incomplete(names)
+        return found
 
     def get(self, path: str, **params: Any) -> Any:
         """GET."""
@@ -95,11 +100,19 @@ class Remote:
                     raise typer.Exit(Exit.of_status(reply.status_code))
                 began = True
                 yield reply
+                if names := reply.headers.get(INCOMPLETE):
+                    self._tell_incomplete(names.split(","))
         except httpx2.TransportError as error:
             if began:
                 fail(f"What the server sent broke off: {error}", "Nothing of it can be relied on; try again.")
                 raise typer.Exit(Exit.UNAVAILABLE) from None
             raise self._no_answer(error) from None
+
+    def _tell_incomplete(self, cells: list[str]) -> None:
+        """Once for each cell, however many pages it is missing from."""
+        if new := [cell for cell in cells if cell not in self._missing]:
+            self._missing += new
+            note(f"These cells could not be asked, so that their tenants are missing: {', '.join(new)}")
 
     def _no_answer(self, error: httpx2.TransportError) -> typer.Exit:
         address = str(self._client.base_url).rstrip("/")
