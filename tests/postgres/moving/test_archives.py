@@ -23,16 +23,19 @@ from enfilade.identity.errors import (
     UntrustedArchive,
 )
 from enfilade.identity.scopes import system_scope, tenant_scope
+from enfilade.identity.store import INSERT_CELL_HOST
 from enfilade.identity.tenant_imports import Imported, ImportOrder
 from enfilade.sealing import carrying
 from enfilade.sealing.errors import WrongPassphrase
 from enfilade.storage import migrations
 from enfilade.storage.cells import Placement
+from enfilade.storage.database import Database
 from enfilade.storage.errors import ArchiveFault
 from enfilade.storage.migrations import Migration
 from enfilade.storage.moving import archive, erasing, unpacking
 from enfilade.storage.moving import imports as imports_under_way
 from enfilade.storage.moving.archive import SIGNATURE
+from tests.postgres.moving.conftest import plainly_owned
 from tests.support.archives import altered_manifest, files_of, packed, rewritten
 from tests.support.moves import Contents, contents, differing, furnished, log_is_gapless
 from tests.support.parts import call_event, new_ids, open_parts, unit_in
@@ -340,3 +343,29 @@ async def test_an_archive_of_an_older_version_is_brought_up_to_date(
             log_is_gapless(await contents(parts, source.tenant))
             async with parts.database.owner() as owner:
                 assert not [row[0] for row in await owner.fetch(OWN_CELLS) if row[0].endswith("_import")]
+
+
+@pytest.mark.parametrize("isolation", ["row", "schema"])
+async def test_a_tenant_comes_to_another_server_whose_owner_is_no_superuser(
+    source: Source, elsewhere: TestServer, isolation: str, tmp_path: Path
+) -> None:
+    home = await plainly_owned(elsewhere, f"plain_{isolation}")
+    host = await plainly_owned(elsewhere, f"host_{isolation}")
+    async with Database(home).owner() as owner:
+        await migrations.migrate(owner, home)
+    async with open_parts(home) as parts:
+        async with unit_in(parts) as unit:
+            await unit.execute(INSERT_CELL_HOST, parts.ids.new_id(), "zurich", '{"name":"zurich"}')
+        await parts.cells.put_host("zurich", host)
+        imported = await restored(parts, source.path, isolation=isolation, cell="zurich")
+        assert (imported.tenant.spec.isolation, imported.tenant.cell) == (isolation, "zurich")
+        after = await contents(parts, source.tenant)
+        assert not differing(source.before, after, grown=("events",))
+        log_is_gapless(after)
+        # From there it can leave again, and what an owner may not see is not missing.
+        path = await written(parts, source.tenant, tmp_path / "again.tar")
+        with path.open("rb") as file:
+            again = unpacking.open_archive(file)
+            assert again.manifest.tables["ledger"] == len(after.tables["ledger"])
+            assert again.manifest.next_seq == len(after.tables["events"]) + 1
+        await parts.cell_maker.drop(source.tenant, Placement(isolation, "zurich"))
