@@ -89,6 +89,26 @@ async def test_nobody_reviews_their_own_broken_glass_by_another_credential(roles
     assert someone_else.status_code == 200, someone_else.text
 
 
+async def test_a_key_with_scopes_does_not_act_as_its_person(roles: Roles) -> None:
+    """Its scopes name what is left of it, and deciding about requests is none of them."""
+    await roles.owner.post(f"{API}/users", json={"email": "boss@acme.example", "roles": ["owner"]})
+    whole = await roles.key_of("ana@acme.example", roles=[])
+    asked = await whole.post(f"{API}/approval-requests", json=WISH)
+    assert asked.status_code == 201, asked.text
+    boss = await roles.key_of("boss@acme.example", scopes=["calls:chat", "approvals:review"])
+    acts = (
+        ("POST", "approval-requests", WISH),
+        ("POST", f"approval-requests/{asked.json()['id']}/approve", {}),
+        ("POST", "emergency-access", WISH),
+        ("PUT", "approval-delegations/ana@acme.example", {"ends_at": "2099-01-01T00:00:00Z"}),
+        ("DELETE", "sessions/mine", None),
+    )
+    for method, path, body in acts:
+        reply = await boss.request(method, f"{API}/{path}", json=body)
+        assert (reply.status_code, reply.json()["code"]) == (403, "permission_missing"), path
+    assert (await boss.get(f"{API}/whoami")).status_code == 200
+
+
 async def test_whoever_is_not_known_does_not_have_much_read(roles: Roles) -> None:
     """Routes are asked who may call them after the body was read as JSON."""
     large = b'{"name": [' + b'"x",' * 30_000 + b'"x"]}'

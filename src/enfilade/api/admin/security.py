@@ -22,6 +22,7 @@ from enfilade.identity.errors import PermissionMissing, UnknownTenant
 from enfilade.identity.permissions import AUDIT_READ, CALLS_READ, STANDING_RIGHTS
 from enfilade.identity.principal import Principal
 from enfilade.identity.roles.granting import require_standing
+from enfilade.identity.roles.narrowing import UNBOUND
 from enfilade.identity.scopes import narrowed_to
 from enfilade.identity.sign_in.errors import CsrfRefused
 from enfilade.identity.sign_in.sessions import csrf_of
@@ -108,6 +109,10 @@ class Needs:
         principal, session = await authenticate(context, request.scope)
         scope = principal.scope
         hide_tenants(frozenset())
+        if self.permission is None and request.method not in SAFE and principal.narrowing is not UNBOUND:
+            # What people do as themselves (ask, decide, end sessions) is in no scope.
+            message = "The key's scopes leave nothing of this: use a session, or a key without scopes."
+            raise PermissionMissing(message)
         if not scope.is_platform:
             within = self.require(scope)
             if self.reach == "platform":
