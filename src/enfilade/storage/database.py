@@ -11,6 +11,8 @@ from enfilade.storage.watching import watched
 
 CONNECT_TIMEOUT_S = 10.0
 POOL_SIZES = {APP: 8, OPERATOR: 6}
+SCHEMAS_A_CONNECTION = 32
+"""A server process keeps what it has seen of each schema, and that is megabytes: after so many, another one goes on."""
 SESSION_SETTINGS = {
     "application_name": "enfilade",
     "timezone": "UTC",
@@ -63,6 +65,8 @@ class Database:
         self._sizes = pool_sizes
         self._opens_itself = opens_itself
         self._pools: dict[str, asyncpg.Pool] = {}
+        self._schemas: dict[int, set[str]] = {}
+        """The schemas of tenants' own that connections have seen, by their server processes."""
         self._keeps_owner = False
         self._spare_owner: asyncpg.Connection | None = None
 
@@ -98,13 +102,22 @@ class Database:
             message = "The database is not open."
             raise DatabaseUnavailable(message, retry_after=1)
         isolation = "repeatable_read" if readonly else None
-        async with (
-            translated_faults(),
-            pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection,
-            connection.transaction(isolation=isolation, readonly=readonly),
-        ):
-            with watched(connection):
-                yield connection
+        async with translated_faults(), pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+            async with connection.transaction(isolation=isolation, readonly=readonly):
+                with watched(connection):
+                    yield connection
+            await self._renew(connection)
+
+    def goes_to(self, connection: asyncpg.Connection, schema: str) -> None:
+        """Note that a transaction's connection works in a schema of a tenant's own."""
+        self._schemas.setdefault(connection.get_server_pid(), set()).add(schema)
+
+    async def _renew(self, connection: asyncpg.Connection) -> None:
+        """Let go of a connection that has seen many schemas; the pool makes another."""
+        process = connection.get_server_pid()
+        if len(self._schemas.get(process, ())) >= SCHEMAS_A_CONNECTION:
+            del self._schemas[process]
+            await connection.close()
 
     async def connect(self, role: str) -> asyncpg.Connection:
         """A connection of one's own as one of the sign-in roles. Raises what the driver raises."""

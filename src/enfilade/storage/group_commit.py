@@ -25,6 +25,8 @@ INTENT_DELAY_S = 0.02
 """A call that settles within this time needs no intent: there is nothing left to recover."""
 NO_LOG = "a settlement names a tenant that has no log"
 MAX_BATCH = 2000
+SCHEMAS_A_CONNECTION = 250
+"""The writer's server process keeps a megabyte of each schema in which it settled: after so many, another one goes on."""
 PATIENCE_S = 30.0
 """How long a caller waits for its record while the database is away."""
 RETRY_DELAYS_S = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -59,6 +61,8 @@ class GroupCommit:
         self._clock = clock
         self._reroute = reroute
         self._connection: asyncpg.Connection | None = None
+        self._schemas: set[str] = set()
+        """Where this connection has settled."""
         self._settlements: list[Settlement] = []
         self._facts: list[Fact] = []
         self._intents: dict[str, tuple[Callable[[], str], str, str]] = {}
@@ -173,9 +177,17 @@ class GroupCommit:
 
     async def _commit(self, batch: Batch) -> int:
         connection = self._connection
+        schemas = batch.schemas()
+        if (
+            connection is not None
+            and len(self._schemas) >= SCHEMAS_A_CONNECTION
+            and not self._schemas.issuperset(schemas)
+        ):
+            connection.terminate()
         if connection is None or connection.is_closed():
             connection = self._connection = await self._cell.database.connect(WRITER)
-        schemas = batch.schemas()
+            self._schemas.clear()
+        self._schemas.update(schemas)
         if len(schemas) == 1:
             return await self._settle(connection, schemas[0], batch)
         async with connection.transaction():

@@ -12,7 +12,7 @@ from enfilade.core.errors import Conflict
 from enfilade.storage.cells import Cell, CellDirectory
 from enfilade.storage.database import Database, translated_faults
 from enfilade.storage.errors import CellUnavailable, DatabaseUnavailable, UnstorableText
-from enfilade.storage.migrations import PLATFORM_SCHEMA
+from enfilade.storage.migrations import PLATFORM_SCHEMA, SHARED_SCHEMA
 
 UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 MISSING = (
@@ -26,7 +26,6 @@ LOOKS_FOR_TENANT = 40
 LOOK_AGAIN_S = 0.05
 """A tenant that is being moved is nowhere for a moment."""
 
-SET_PLACE = "SELECT set_config('enfilade.tenant', $1, true), set_config('search_path', $2, true)"
 # The place comes first: what `enter` looks into is found by it.
 ENTER = f"""
 SELECT set_config('enfilade.tenant', $1, true), set_config('search_path', $2, true),
@@ -58,6 +57,8 @@ class Transactions:
     async def is_let_in(self, connection: asyncpg.Connection, tenant: str, cell: Cell, *, alone: bool) -> bool:
         """Set the tenant and go to the cell; whether the tenant lives there."""
         writes = not self.readonly
+        if cell.schema != SHARED_SCHEMA:
+            cell.database.goes_to(connection, cell.schema)
         row = await connection.fetchrow(ENTER, tenant, search_path(cell), writes, writes and alone)
         return row is not None and bool(row["is_here"])
 

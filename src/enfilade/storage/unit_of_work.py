@@ -10,13 +10,19 @@ from enfilade.core.clock import Clock, to_datetime
 from enfilade.core.events import Event
 from enfilade.core.scope import Scope
 from enfilade.storage.address import APP, OPERATOR
-from enfilade.storage.announcing import BUMP_REVISION, MARK_TENANT, NOTIFY_REVISION, REVISION_CHANNEL, Announcer
+from enfilade.storage.announcing import (
+    BUMP_REVISION,
+    MARK_TENANT,
+    NOTIFY_REVISION,
+    REVISION_CHANNEL,
+    SET_PLACE,
+    Announcer,
+)
 from enfilade.storage.cells import Cell, CellDirectory
 from enfilade.storage.errors import CellUnavailable
 from enfilade.storage.rounds import fetch_listed
 from enfilade.storage.shares import ConnectionShares
 from enfilade.storage.transactions import (
-    SET_PLACE,
     TenantFinder,
     Transactions,
     search_path,
