@@ -2,7 +2,7 @@
 
 import enum
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -94,6 +94,26 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     for row in filled:
         table.add_row(*row)
     _print_whole(table)
+
+
+Column = str | Callable[[Any], object]
+"""A member of each item, or what is made of the item."""
+
+
+def print_list(items: Sequence[Any], columns: Mapping[str, Column], *, empty: str, as_json: bool) -> None:
+    """What a list has, for programs or as a table with these headings."""
+    if as_json:
+        print_json(items)
+        return
+    rows = (
+        [item[column] if isinstance(column, str) else column(item) for column in columns.values()] for item in items
+    )
+    print_table(tuple(columns), rows, empty=empty)
+
+
+def print_one(found: dict[str, Any], *, as_json: bool) -> None:
+    """One thing, for programs or for people."""
+    print_json(found) if as_json else print_fields(found)
 
 
 def print_fields(fields: dict[str, Any]) -> None:

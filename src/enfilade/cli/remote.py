@@ -22,6 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 TenantOption = Annotated[
     str | None, typer.Option("--tenant", "-t", help="The tenant's name, where the key is the platform's.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 INCOMPLETE = "x-enfilade-incomplete"
 TIMEOUT_S = 60.0
 FIRST_BYTE_S = 600.0

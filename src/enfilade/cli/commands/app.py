@@ -4,33 +4,27 @@ from typing import Annotated
 
 import typer
 
-from enfilade.cli.output import done, print_fields, print_json, print_table
-from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
+from enfilade.cli.nouns import add_list, add_remove, add_show
+from enfilade.cli.output import done, print_json
+from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Applications.")
 
 
-@APP.command(name="list")
-def list_(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
-    """List applications."""
-    items = remote(url, key).pages("/applications", tenant=tenant)
-    if as_json:
-        print_json(items)
-        return
-    rows = (
-        (a["tenant"], a["name"], a["department"], a["allowed_models"], a["cache"]["ttl"] if a["cache"] else None)
-        for a in items
-    )
-    print_table(("tenant", "name", "department", "models", "cache"), rows, empty="There is no application yet.")
-
-
-@APP.command()
-def show(
-    name: str, tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None
-) -> None:
-    """Show an application."""
-    application = remote(url, key).get(f"/applications/{segment(name)}", tenant=tenant)
-    print_json(application) if as_json else print_fields(application)
+add_list(
+    APP,
+    "/applications",
+    "List applications.",
+    {
+        "tenant": "tenant",
+        "name": "name",
+        "department": "department",
+        "models": "allowed_models",
+        "cache": lambda application: application["cache"] and application["cache"]["ttl"],
+    },
+    empty="There is no application yet.",
+)
+add_show(APP, "/applications", "Show an application.")
 
 
 @APP.command()
@@ -58,15 +52,10 @@ def create(
         done(f"Application {name} created. A key for it: enfilade key create NAME --app {name}")
 
 
-@APP.command()
-def remove(
-    name: str,
-    tenant: TenantOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    url: Url = None,
-    key: KeyOption = None,
-) -> None:
-    """Remove an application and revoke its keys."""
-    confirm(f"Remove the application {name} and revoke its keys?", yes=yes)
-    remote(url, key).request("DELETE", f"/applications/{segment(name)}", params={"tenant": tenant})
-    done(f"Application {name} removed.")
+add_remove(
+    APP,
+    "/applications",
+    "Remove an application and revoke its keys.",
+    question="Remove the application {name} and revoke its keys?",
+    answer="Application {name} removed.",
+)

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from enfilade.cli.output import done, money, print_json, print_table
-from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote
+from enfilade.cli.nouns import add_list
+from enfilade.cli.output import done, money, print_json
+from enfilade.cli.remote import AsJson, KeyOption, Url, remote
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Credits: what later invoices are lessened by.")
 
@@ -29,24 +30,18 @@ def grant(
         done(f"Credit granted: {credit['id']}")
 
 
-@APP.command(name="list")
-def list_(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
-    """List credits, with what is left of each."""
-    items = remote(url, key).pages("/credits", tenant=tenant)
-    if as_json:
-        print_json(items)
-        return
-    rows = (
-        (
-            item["tenant"],
-            item["reason"],
-            money(item["amount_usd"]),
-            money(item["left_usd"]),
-            item["granted_at"][:10],
-            (item["expires_at"] or "never")[:10],
-            item["id"],
-        )
-        for item in items
-    )
-    columns = ("tenant", "reason", "granted#", "left#", "on", "expires", "id")
-    print_table(columns, rows, empty="There is no credit yet.")
+add_list(
+    APP,
+    "/credits",
+    "List credits, with what is left of each.",
+    {
+        "tenant": "tenant",
+        "reason": "reason",
+        "granted#": lambda credit: money(credit["amount_usd"]),
+        "left#": lambda credit: money(credit["left_usd"]),
+        "on": lambda credit: credit["granted_at"][:10],
+        "expires": lambda credit: (credit["expires_at"] or "never")[:10],
+        "id": "id",
+    },
+    empty="There is no credit yet.",
+)

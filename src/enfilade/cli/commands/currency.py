@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from enfilade.cli.output import done, print_json, print_table
+from enfilade.cli.output import Column, done, print_list
 from enfilade.cli.remote import AsJson, KeyOption, Url, remote, segment
 
 APP = typer.Typer(
@@ -15,12 +15,14 @@ APP = typer.Typer(
 @APP.command(name="list")
 def list_(as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
     """Every rate that was ever declared, by currency and day."""
-    items = remote(url, key).get("/currencies")
-    if as_json:
-        print_json(items)
-        return
-    rows = ((i["currency"], i["rate"], i["effective_from"], i["source"], i["set_by"]) for i in items)
-    print_table(("currency", "for 1 USD#", "from", "source", "set by"), rows, empty="There is no exchange rate yet.")
+    columns: dict[str, Column] = {
+        "currency": "currency",
+        "for 1 USD#": "rate",
+        "from": "effective_from",
+        "source": "source",
+        "set by": "set_by",
+    }
+    print_list(remote(url, key).get("/currencies"), columns, empty="There is no exchange rate yet.", as_json=as_json)
 
 
 @APP.command(name="set")

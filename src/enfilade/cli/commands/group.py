@@ -4,31 +4,22 @@ from typing import Annotated
 
 import typer
 
-from enfilade.cli.output import done, print_fields, print_json, print_table
-from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
+from enfilade.cli.nouns import add_list, add_remove, add_show
+from enfilade.cli.output import done, print_json
+from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote, segment
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Groups.")
 Members = Annotated[list[str] | None, typer.Option("--member", help="An e-mail address. Repeat for several.")]
 
 
-@APP.command(name="list")
-def list_(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
-    """List groups."""
-    items = remote(url, key).pages("/groups", tenant=tenant)
-    if as_json:
-        print_json(items)
-        return
-    rows = ((group["tenant"], group["name"], len(group["members"]), group["source"]) for group in items)
-    print_table(("tenant", "name", "members#", "source"), rows, empty="There is no group yet.")
-
-
-@APP.command()
-def show(
-    name: str, tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None
-) -> None:
-    """Show a group."""
-    group = remote(url, key).get(f"/groups/{segment(name)}", tenant=tenant)
-    print_json(group) if as_json else print_fields(group)
+add_list(
+    APP,
+    "/groups",
+    "List groups.",
+    {"tenant": "tenant", "name": "name", "members#": lambda group: len(group["members"]), "source": "source"},
+    empty="There is no group yet.",
+)
+add_show(APP, "/groups", "Show a group.")
 
 
 @APP.command()
@@ -71,15 +62,10 @@ def change(
     print_json(changed) if as_json else done(f"Group {changed['name']} changed.")
 
 
-@APP.command()
-def remove(
-    name: str,
-    tenant: TenantOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    url: Url = None,
-    key: KeyOption = None,
-) -> None:
-    """Remove a group; its members stay."""
-    confirm(f"Remove the group {name}?", yes=yes)
-    remote(url, key).request("DELETE", f"/groups/{segment(name)}", params={"tenant": tenant})
-    done(f"Group {name} removed.")
+add_remove(
+    APP,
+    "/groups",
+    "Remove a group; its members stay.",
+    question="Remove the group {name}?",
+    answer="Group {name} removed.",
+)

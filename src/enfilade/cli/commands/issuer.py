@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from enfilade.cli.output import Exit, done, fail, print_fields, print_json, print_table
-from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
+from enfilade.cli.nouns import add_list, add_remove, add_show
+from enfilade.cli.output import Exit, done, fail, print_one
+from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote, segment
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Issuers: who says who people and programs are.")
 IssuerUrl = Annotated[str | None, typer.Option("--issuer-url", help="What its tokens say in `iss`.")]
@@ -28,24 +29,14 @@ Private = Annotated[
 ]
 
 
-@APP.command(name="list")
-def list_(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
-    """List issuers."""
-    items = remote(url, key).pages("/issuers", tenant=tenant)
-    if as_json:
-        print_json(items)
-        return
-    rows = ((i["tenant"], i["name"], i["url"], i["audiences"], i["client_id"]) for i in items)
-    print_table(("tenant", "name", "address", "audiences", "client id"), rows, empty="There is no issuer yet.")
-
-
-@APP.command()
-def show(
-    name: str, tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None
-) -> None:
-    """Show an issuer."""
-    issuer = remote(url, key).get(f"/issuers/{segment(name)}", tenant=tenant)
-    print_json(issuer) if as_json else print_fields(issuer)
+add_list(
+    APP,
+    "/issuers",
+    "List issuers.",
+    {"tenant": "tenant", "name": "name", "address": "url", "audiences": "audiences", "client id": "client_id"},
+    empty="There is no issuer yet.",
+)
+add_show(APP, "/issuers", "Show an issuer.")
 
 
 @APP.command()
@@ -109,18 +100,13 @@ def change(
     done(f"Issuer {name} changed.")
 
 
-@APP.command()
-def remove(
-    name: str,
-    tenant: TenantOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    url: Url = None,
-    key: KeyOption = None,
-) -> None:
-    """Remove an issuer: its tokens are refused, and the sessions that it vouched for end."""
-    confirm(f"Remove the issuer {name}? Whoever came in by it has to sign in otherwise.", yes=yes)
-    remote(url, key).request("DELETE", f"/issuers/{segment(name)}", params={"tenant": tenant})
-    done(f"Issuer {name} removed.")
+add_remove(
+    APP,
+    "/issuers",
+    "Remove an issuer: its tokens are refused, and the sessions that it vouched for end.",
+    question="Remove the issuer {name}? Whoever came in by it has to sign in otherwise.",
+    answer="Issuer {name} removed.",
+)
 
 
 @APP.command(name="test")
@@ -129,7 +115,7 @@ def ask(
 ) -> None:
     """Ask an issuer for its documents now, and tell what is wrong with them."""
     found = remote(url, key).request("POST", f"/issuers/{segment(name)}/test", params={"tenant": tenant})
-    print_json(found) if as_json else print_fields(found)
+    print_one(found, as_json=as_json)
     if not found["reachable"]:
         raise typer.Exit(Exit.UNHEALTHY)
 

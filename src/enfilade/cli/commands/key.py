@@ -7,44 +7,31 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from enfilade.cli.output import CONSOLE, Exit, done, fail, note, print_fields, print_json, print_table
-from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
+from enfilade.cli.nouns import add_list, add_show
+from enfilade.cli.output import CONSOLE, Column, Exit, done, fail, note, print_json, print_list
+from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, Yes, confirm, remote, segment
 from enfilade.identity.secrets import SECRET, has_checksum, hint_in
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Keys.")
 
 
-@APP.command(name="list")
-def list_(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
-    """List keys that are not revoked."""
-    items = remote(url, key).pages("/keys", tenant=tenant)
-    if as_json:
-        print_json(items)
-        return
-    rows = (
-        (
-            k["tenant"],
-            k["name"],
-            k["application"] or k["user"],
-            k["roles"],
-            (k["expires"] or "never")[:10],
-            k["allowed_ips"],
-            k["scopes"],
-            (k["last_used_at"] or "never")[:16],
-        )
-        for k in items
-    )
-    headings = ("tenant", "name", "for", "roles", "expires", "networks", "scopes", "last used")
-    print_table(headings, rows, empty="There is no key yet.")
-
-
-@APP.command()
-def show(
-    name: str, tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None
-) -> None:
-    """Show a key; never its secret."""
-    found = remote(url, key).get(f"/keys/{segment(name)}", tenant=tenant)
-    print_json(found) if as_json else print_fields(found)
+add_list(
+    APP,
+    "/keys",
+    "List keys that are not revoked.",
+    {
+        "tenant": "tenant",
+        "name": "name",
+        "for": lambda found: found["application"] or found["user"],
+        "roles": "roles",
+        "expires": lambda found: (found["expires"] or "never")[:10],
+        "networks": "allowed_ips",
+        "scopes": "scopes",
+        "last used": lambda found: (found["last_used_at"] or "never")[:16],
+    },
+    empty="There is no key yet.",
+)
+add_show(APP, "/keys", "Show a key; never its secret.")
 
 
 @APP.command()
@@ -103,7 +90,7 @@ def rotate(
 def revoke(
     name: str,
     tenant: TenantOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = None,
     key: KeyOption = None,
 ) -> None:
@@ -132,12 +119,16 @@ def identify(
             if has_checksum(secret)
             else "The checksum does not fit: this was never a secret of ours."
         )
+    columns: dict[str, Column] = {
+        "tenant": "tenant",
+        "name": "name",
+        "for": lambda found: found["application"] or found["user"],
+        "roles": "roles",
+        "state": _state,
+        "id": "id",
+    }
     items = remote(url, key).pages("/keys", tenant=tenant, hint=hint)
-    if as_json:
-        print_json(items)
-        return
-    rows = ((k["tenant"], k["name"], k["application"] or k["user"], k["roles"], _state(k), k["id"]) for k in items)
-    print_table(("tenant", "name", "for", "roles", "state", "id"), rows, empty="No key that you may see begins so.")
+    print_list(items, columns, empty="No key that you may see begins so.", as_json=as_json)
 
 
 @APP.command()

@@ -1,30 +1,36 @@
 """`enfilade limit`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from enfilade.cli.output import done, print_json, print_table
-from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote
+from enfilade.cli.nouns import add_list
+from enfilade.cli.output import done, print_json
+from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, Yes, confirm, remote
 
 Window = Literal["second", "minute", "hour", "day"]
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Limits of requests, tokens and concurrency.")
 
 
-@APP.command(name="list")
-def list_(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
-    """List limits."""
-    items = remote(url, key).pages("/limits", tenant=tenant)
-    if as_json:
-        print_json(items)
-        return
-    rows = []
-    for limit in items:
-        measure = next(name for name in ("requests", "tokens", "concurrency") if limit.get(name) is not None)
-        rows.append(
-            (limit["tenant"], limit["scope"], limit["model"], measure, limit[measure], limit["per"], limit["id"])
-        )
-    print_table(("tenant", "scope", "model", "of", "amount#", "per", "id"), rows, empty="There is no limit yet.")
+def _measure(limit: dict[str, Any]) -> str:
+    return next(name for name in ("requests", "tokens", "concurrency") if limit.get(name) is not None)
+
+
+add_list(
+    APP,
+    "/limits",
+    "List limits.",
+    {
+        "tenant": "tenant",
+        "scope": "scope",
+        "model": "model",
+        "of": _measure,
+        "amount#": lambda limit: limit[_measure(limit)],
+        "per": "per",
+        "id": "id",
+    },
+    empty="There is no limit yet.",
+)
 
 
 @APP.command(name="set")
@@ -73,7 +79,7 @@ def change(
 def remove(
     identifier: Annotated[str, typer.Argument(metavar="ID")],
     tenant: TenantOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = None,
     key: KeyOption = None,
 ) -> None:

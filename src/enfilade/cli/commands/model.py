@@ -1,12 +1,10 @@
 """`enfilade model`."""
 
-from typing import Annotated
-
 import typer
 from rich.text import Text
 
-from enfilade.cli.output import done, print_fields, print_json, print_table
-from enfilade.cli.remote import AsJson, KeyOption, Url, confirm, remote, segment
+from enfilade.cli.output import done, print_json, print_one, print_table
+from enfilade.cli.remote import AsJson, KeyOption, Url, Yes, confirm, remote, segment
 
 APP = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +34,7 @@ def list_(as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> No
 def show(name: str, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
     """Show a model."""
     model = remote(url, key).get(f"/models/{segment(name)}")
-    print_json(model) if as_json else print_fields(model)
+    print_one(model, as_json=as_json)
 
 
 @APP.command()
@@ -53,7 +51,7 @@ def health(as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> N
 @APP.command()
 def remove(
     name: str,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = None,
     key: KeyOption = None,
 ) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from enfilade.cli.output import done, print_fields, print_json, print_table
-from enfilade.cli.remote import AsJson, KeyOption, Url, confirm, remote, segment
+from enfilade.cli.output import Column, done, print_json, print_list, print_one
+from enfilade.cli.remote import AsJson, KeyOption, Url, Yes, confirm, remote, segment
 
 APP = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Providers. New ones are declared in a file: `enfilade apply`."
@@ -17,12 +17,16 @@ APP = typer.Typer(
 @APP.command(name="list")
 def list_(as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
     """List providers."""
+    columns: dict[str, Column] = {
+        "name": "name",
+        "kind": "kind",
+        "address": "base_url",
+        "region": "region",
+        "zone": "zone",
+        "key": lambda provider: _reference(provider["api_key"]),
+    }
     items = remote(url, key).pages("/providers")
-    if as_json:
-        print_json(items)
-        return
-    rows = ((p["name"], p["kind"], p["base_url"], p["region"], p["zone"], _reference(p["api_key"])) for p in items)
-    print_table(("name", "kind", "address", "region", "zone", "key"), rows, empty="There is no provider yet.")
+    print_list(items, columns, empty="There is no provider yet.", as_json=as_json)
 
 
 def _reference(secret: dict[str, str | None] | None) -> str | None:
@@ -35,7 +39,7 @@ def _reference(secret: dict[str, str | None] | None) -> str | None:
 def show(name: str, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
     """Show a provider."""
     provider = remote(url, key).get(f"/providers/{segment(name)}")
-    print_json(provider) if as_json else print_fields(provider)
+    print_one(provider, as_json=as_json)
 
 
 @APP.command("rotate-key")
@@ -85,7 +89,7 @@ def _typed() -> str:
 @APP.command()
 def remove(
     name: str,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = None,
     key: KeyOption = None,
 ) -> None:

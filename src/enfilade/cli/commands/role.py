@@ -4,18 +4,41 @@ from typing import Annotated, Any
 
 import typer
 
-from enfilade.cli.output import done, print_fields, print_json, print_table
-from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
+from enfilade.cli.nouns import add_remove, add_show
+from enfilade.cli.output import Column, done, print_json, print_list
+from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote, segment
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Roles and who has them.")
 Permissions = Annotated[
     list[str] | None, typer.Option("--permission", "-p", help="e.g. applications:read; repeat for several.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 User = Annotated[str | None, typer.Option(help="A user's e-mail address.")]
 Group = Annotated[str | None, typer.Option(help="A group.")]
 Department = Annotated[str | None, typer.Option(help="Only in this department, with what belongs to it.")]
 AppOption = Annotated[str | None, typer.Option("--app", help="Only in this application.")]
+
+
+def _where(assignment: dict[str, Any]) -> str:
+    if assignment["department"]:
+        return f"department {assignment['department']}"
+    return f"application {assignment['application']}" if assignment["application"] else "the tenant"
+
+
+ROLE: dict[str, Column] = {
+    "tenant": "tenant",
+    "role": "name",
+    "kind": lambda role: "built in" if role["built_in"] else "own",
+    "permissions#": lambda role: len(role["permissions"]),
+    "description": "description",
+}
+ASSIGNMENT: dict[str, Column] = {
+    "tenant": "tenant",
+    "role": "role",
+    "for": lambda assignment: assignment["user"] or assignment["group"],
+    "where": _where,
+    "source": "source",
+    "id": "id",
+}
 
 
 @APP.command(name="list")
@@ -27,27 +50,14 @@ def list_(
     key: KeyOption = None,
 ) -> None:
     """List roles, or who has which."""
-    items = remote(url, key).pages("/role-assignments" if assignments else "/roles", tenant=tenant)
-    if as_json:
-        print_json(items)
-    elif assignments:
-        rows = ((a["tenant"], a["role"], a["user"] or a["group"], _where(a), a["source"], a["id"]) for a in items)
-        print_table(("tenant", "role", "for", "where", "source", "id"), rows, empty="No role is assigned yet.")
+    if assignments:
+        items = remote(url, key).pages("/role-assignments", tenant=tenant)
+        print_list(items, ASSIGNMENT, empty="No role is assigned yet.", as_json=as_json)
     else:
-        roles = (
-            (r["tenant"], r["name"], "built in" if r["built_in"] else "own", len(r["permissions"]), r["description"])
-            for r in items
-        )
-        print_table(("tenant", "role", "kind", "permissions#", "description"), roles, empty="There is no role.")
+        print_list(remote(url, key).pages("/roles", tenant=tenant), ROLE, empty="There is no role.", as_json=as_json)
 
 
-@APP.command()
-def show(
-    name: str, tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None
-) -> None:
-    """Show what a role includes."""
-    found = remote(url, key).get(f"/roles/{segment(name)}", tenant=tenant)
-    print_json(found) if as_json else print_fields(found)
+add_show(APP, "/roles", "Show what a role includes.")
 
 
 @APP.command()
@@ -86,12 +96,13 @@ def change(
     done(f"Role {name} changed.")
 
 
-@APP.command()
-def remove(name: str, tenant: TenantOption = None, yes: Yes = False, url: Url = None, key: KeyOption = None) -> None:
-    """Remove a role that nobody has."""
-    confirm(f"Remove the role {name}?", yes=yes)
-    remote(url, key).request("DELETE", f"/roles/{segment(name)}", params={"tenant": tenant})
-    done(f"Role {name} removed.")
+add_remove(
+    APP,
+    "/roles",
+    "Remove a role that nobody has.",
+    question="Remove the role {name}?",
+    answer="Role {name} removed.",
+)
 
 
 @APP.command()
@@ -122,9 +133,3 @@ def unassign(
     """Take a role back."""
     remote(url, key).request("DELETE", f"/role-assignments/{segment(identifier)}", params={"tenant": tenant})
     done("The role was taken back.")
-
-
-def _where(assignment: dict[str, Any]) -> str:
-    if assignment["department"]:
-        return f"department {assignment['department']}"
-    return f"application {assignment['application']}" if assignment["application"] else "the tenant"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from enfilade.cli.output import done, print_json, print_table
+from enfilade.cli.output import Column, done, print_list
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote, segment
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Sessions of people who signed in.")
@@ -23,12 +23,15 @@ def list_(
     """List live sessions."""
     server = remote(url, key)
     items = server.pages("/sessions/mine") if mine else server.pages("/sessions", tenant=tenant, user=user)
-    if as_json:
-        print_json(items)
-        return
-    rows = ((s["id"], s["user"], s["methods"], s["address"], s["used_at"], s["expires_at"]) for s in items)
-    columns = ("id", "user", "by", "address", "last used", "ends")
-    print_table(columns, rows, empty="Nobody is signed in.")
+    columns: dict[str, Column] = {
+        "id": "id",
+        "user": "user",
+        "by": "methods",
+        "address": "address",
+        "last used": "used_at",
+        "ends": "expires_at",
+    }
+    print_list(items, columns, empty="Nobody is signed in.", as_json=as_json)
 
 
 @APP.command()

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,7 +39,14 @@ def export(
     if output is None and "parquet" in form and sys.stdout.isatty():
         fail("Parquet is no text for a terminal.", "Name a file with --output, or redirect the output.")
         raise typer.Exit(Exit.USAGE)
-    params = {"format": form, "table": table, "granularity": granularity, "from": start, "to": to, "tenant": tenant}
+    params: dict[str, Any] = {
+        "format": form,
+        "table": table,
+        "granularity": granularity,
+        "from": start,
+        "to": to,
+        "tenant": tenant,
+    }
     with remote(url, key).download("/exports/spend", **params) as reply:
         if output is None:
             for chunk in reply.iter_bytes():

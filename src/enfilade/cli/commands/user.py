@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from enfilade.cli.output import Exit, done, fail, note, print_fields, print_json, print_table
+from enfilade.cli.nouns import add_list
+from enfilade.cli.output import Exit, done, fail, note, print_json, print_one
 from enfilade.cli.password_sign_in import new_password
-from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
+from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, Yes, confirm, remote, segment
 
 Name = Annotated[str | None, typer.Option("--name", help="What people call them.")]
 Manager = Annotated[str | None, typer.Option("--manager", help="The e-mail address of whom they answer to.")]
@@ -22,19 +23,21 @@ NONE = "-"
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Users.")
 
 
-@APP.command(name="list")
-def list_(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
-    """List users."""
-    items = remote(url, key).pages("/users", tenant=tenant)
-    if as_json:
-        print_json(items)
-        return
-    rows = (
-        (u["tenant"], u["email"], u["display_name"], u["department"], u["roles"], u["active"], u["source"])
-        for u in items
-    )
-    columns = ("tenant", "e-mail", "name", "department", "roles", "active", "source")
-    print_table(columns, rows, empty="There is no user yet.")
+add_list(
+    APP,
+    "/users",
+    "List users.",
+    {
+        "tenant": "tenant",
+        "e-mail": "email",
+        "name": "display_name",
+        "department": "department",
+        "roles": "roles",
+        "active": "active",
+        "source": "source",
+    },
+    empty="There is no user yet.",
+)
 
 
 @APP.command()
@@ -43,7 +46,7 @@ def show(
 ) -> None:
     """Show a user."""
     user = remote(url, key).get(f"/users/{segment(email)}", tenant=tenant)
-    print_json(user) if as_json else print_fields(user)
+    print_one(user, as_json=as_json)
 
 
 @APP.command()
@@ -147,7 +150,7 @@ def set_password(
 def reset_factors(
     email: str,
     tenant: TenantOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = None,
     key: KeyOption = None,
 ) -> None:
@@ -161,7 +164,7 @@ def reset_factors(
 def remove(
     email: str,
     tenant: TenantOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = None,
     key: KeyOption = None,
 ) -> None:
@@ -175,7 +178,7 @@ def remove(
 def erase(
     email: str,
     tenant: TenantOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     url: Url = None,
     key: KeyOption = None,
 ) -> None:
