@@ -42,6 +42,19 @@ DAMAGES = {
         "enfilade_shared.settle",
         "not fixed",
     ),
+    "CREATE TABLE enfilade_shared.unguarded (n int); GRANT SELECT ON enfilade_shared.unguarded TO enfilade_app": (
+        "enfilade_shared.unguarded",
+        "may SELECT without",
+    ),
+    "CREATE FUNCTION enfilade_shared.all_keys() RETURNS SETOF enfilade_shared.keys LANGUAGE sql SECURITY DEFINER"
+    " AS 'SELECT * FROM enfilade_shared.keys'; GRANT EXECUTE ON FUNCTION enfilade_shared.all_keys() TO enfilade_app": (
+        "enfilade_shared.all_keys",
+        "its owner's rights",
+    ),
+    "CREATE VIEW enfilade_shared.all_users AS SELECT * FROM enfilade_shared.users;"
+    " GRANT SELECT ON enfilade_shared.all_users TO enfilade_app": ("enfilade_shared.all_users", "its owner's rights"),
+    "CREATE MATERIALIZED VIEW enfilade_shared.all_limits AS SELECT * FROM enfilade_shared.limits;"
+    " GRANT SELECT ON enfilade_shared.all_limits TO enfilade_app": ("enfilade_shared.all_limits", "its owner's rights"),
     "CREATE UNIQUE INDEX by_email ON enfilade_shared.users (email)": ("enfilade_shared.by_email", "all tenants meet"),
 }
 """What somebody did to a database, and the finding that tells of it."""

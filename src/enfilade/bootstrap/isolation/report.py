@@ -86,7 +86,6 @@ async def examine_isolation(
 
 async def _try(scratch: Scratch, place: str) -> list[Guarded]:
     ours, theirs = scratch.askers(OURS), scratch.askers(THEIRS)
-    walk = Walk(scratch.application.addresses(), ours, theirs)
-    await walk.prepare()
+    walk = await Walk.between(scratch.application.addresses(), ours, theirs)
     found = [item async for item in walk.go(place)]
     return found + [item async for item in probe_answers(walk, ours, theirs, place)]

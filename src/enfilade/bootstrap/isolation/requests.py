@@ -180,7 +180,6 @@ REASONS: Final[dict[str, str]] = {
     "GET /healthz": EVERYBODY,
     "GET /readyz": EVERYBODY,
     "GET /api/openapi.json": EVERYBODY,
-    "HEAD /api/openapi.json": EVERYBODY,
     "GET /api/static/{file}": EVERYBODY,
     "GET /api/docs": EVERYBODY,
     "GET /api/docs/oauth2-redirect": EVERYBODY,

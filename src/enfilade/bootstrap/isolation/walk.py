@@ -6,17 +6,17 @@ statements must have been run for both: then not even a clock can tell them apar
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
 import httpx2
 
 from enfilade.api.served import Served
-from enfilade.bootstrap.isolation.asking import UUID, Asker, Askers, Reply, Request
+from enfilade.bootstrap.isolation.asking import Asker, Askers, Reply, Request
 from enfilade.bootstrap.isolation.pairs import Pair, Pairing
 from enfilade.bootstrap.isolation.requests import ANSWERED, BODIES, DOES_MORE, REASONS
-from enfilade.bootstrap.isolation.things import OURS, PLACEHOLDER, Things, noun_of, things_of, without
+from enfilade.bootstrap.isolation.things import OURS, PLACEHOLDER, Things, is_id, noun_of, things_of, without
 from enfilade.storage.isolation.types import Guarded
 
 AT_ONCE = 8
@@ -44,26 +44,29 @@ class Tried:
         return ", ".join([*parts, *["a list"] * bool(self.lists), *self.notes])
 
 
+@dataclass(frozen=True, slots=True)
 class Walk:
     """Goes to every address."""
 
-    def __init__(self, served: Iterable[Served], ours: Askers, theirs: Askers) -> None:
-        """Ask as `theirs` for what is of `ours`."""
-        self.served = list(served)
-        self._ours, self._theirs = ours, theirs
-        self.things: Things = {}
-        """What there is to ask for."""
-        self._pairing = Pairing({}, {})
-        self._secrets: frozenset[str] = frozenset()
+    served: Sequence[Served]
+    asker: Askers
+    """Who comes from elsewhere."""
+    things: Things
+    """What there is to ask for."""
+    own: Things
+    """What the asker's own tenant has."""
 
-    async def prepare(self) -> None:
-        """Find what both have."""
-        both = [things_of(one.person, one.application, self.served) for one in (self._ours, self._theirs)]
-        ours, theirs = await asyncio.gather(*both)
-        self.things = without(ours, theirs)
-        self._pairing = Pairing(self.things, theirs)
-        values = {value for found in self.things.values() for value in found}
-        self._secrets = frozenset(value for value in values if value != OURS and (UUID.search(value) or OURS in value))
+    @classmethod
+    async def between(cls, served: Iterable[Served], ours: Askers, theirs: Askers) -> "Walk":
+        """Find what both have, and ask as `theirs` for what is of `ours`."""
+        served = list(served)
+        both = [things_of(one.person, one.application, served) for one in (ours, theirs)]
+        found, own = await asyncio.gather(*both)
+        return cls(served, theirs, without(found, own), own)
+
+    @property
+    def _pairing(self) -> Pairing:
+        return Pairing(self.things, self.own)
 
     async def go(self, place: str) -> AsyncIterator[Guarded]:
         """Every address, in the order in which they are served."""
@@ -92,7 +95,7 @@ class Walk:
                 if noun != OF_THE_PLATFORM and not any(self._pairing.fitting((name, noun)))
             }
             tried.faults += [f"there is nothing of {noun} to ask for: it was not tried" for noun in sorted(missing)]
-        asker = self._theirs.for_address(served.path)
+        asker = self.asker.for_address(served.path)
         for pair in self._pairing.of(served):
             tried.faults += await self._pair(asker, served, pair)
             tried.pairs += 1
@@ -140,7 +143,9 @@ class Walk:
 
     def leaked(self, reply: Reply) -> str | None:
         """Something of the other tenant's that a reply names."""
-        return min((secret for secret in self._secrets if secret in reply.text), default=None)
+        values = {value for found in self.things.values() for value in found}
+        telling = (value for value in values if is_id(value) or OURS in value)
+        return min((value for value in telling if value in reply.text), default=None)
 
 
 def _is_understood(reply: Reply, request: Request) -> bool:
