@@ -3,6 +3,7 @@
 import hashlib
 
 from enfilade.core.clock import Clock, to_ns
+from enfilade.core.ids import PLATFORM_ID
 from enfilade.identity.accounts.rules import AccountRuleBook
 from enfilade.identity.accounts.types import SECOND_FACTORS
 from enfilade.identity.errors import TenantSuspended
@@ -92,9 +93,12 @@ class Entrance:
         return principal, session
 
     def _needs_more(self, session: Session, principal: Principal) -> bool:
-        """Whether a second factor is demanded by now that was not when the person signed in."""
-        shown = session.issuer is not None or not SECOND_FACTORS.isdisjoint(session.methods)
-        return not shown and self._rules.demands_second_factor(principal.scope)
+        """Whether more is demanded by now than when the person signed in: an issuer's word, or a second factor."""
+        if session.issuer is not None:
+            return False
+        if session.tenant != PLATFORM_ID and not self._rules.of(session.tenant).local_accounts:
+            return True
+        return SECOND_FACTORS.isdisjoint(session.methods) and self._rules.demands_second_factor(principal.scope)
 
     async def end(self, session: Session, because: str) -> None:
         """End a session, in a unit of work of its own."""

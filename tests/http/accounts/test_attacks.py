@@ -66,6 +66,16 @@ async def test_a_session_ends_when_more_is_demanded_than_was_shown(place: Place)
     assert (await place.house.client(entered["session"]["token"]).get(f"{API}/users")).status_code == 200
 
 
+async def test_sessions_of_accounts_that_are_no_more_end(place: Place) -> None:
+    await place.set_password()
+    ana = await place.session()
+    assert (await ana.get(f"{API}/me")).status_code == 200
+    body = {"require_second_factor": "never", "local_accounts": False}
+    set_ = await place.house.admin().put(f"{API}/account-rules", params={"tenant": "acme"}, json=body)
+    assert set_.status_code == 200, set_.text
+    assert (await ana.get(f"{API}/me")).status_code == 401
+
+
 async def test_a_first_factor_is_set_up_once(place: Place) -> None:
     """Whoever knows a password cannot put a factor of their own beside the one that its owner set up meanwhile."""
     await place.require_second_factor("everyone")
