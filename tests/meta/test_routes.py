@@ -1,13 +1,10 @@
 """The admin API as a whole."""
 
-from typing import cast
-
 import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from enfilade.api import admin_app
-from enfilade.api.admin.context import AdminContext
 from enfilade.api.admin_app import admin_routers, build_fastapi
 from enfilade.core.errors import InternalError
 
@@ -15,7 +12,7 @@ OPERATIONS = {"get", "put", "post", "patch", "delete"}
 
 
 def operations() -> list[dict[str, object]]:
-    paths = build_fastapi(cast("AdminContext", None)).openapi()["paths"]
+    paths = build_fastapi().openapi()["paths"]
     return [operation for path in paths.values() for method, operation in path.items() if method in OPERATIONS]
 
 
@@ -28,7 +25,7 @@ def test_a_route_without_a_permission_keeps_the_server_from_starting(monkeypatch
 
     monkeypatch.setattr(admin_app, "members", lambda *_: {"open": router})
     with pytest.raises(InternalError, match="/open declares no permission"):
-        build_fastapi(cast("AdminContext", None))
+        build_fastapi()
 
 
 def test_every_operation_that_is_served_was_checked() -> None:

@@ -1,6 +1,9 @@
 """The admin API as one application: FastAPI with routes found in their folder."""
 
+import asyncio
 import inspect
+from collections.abc import MutableMapping
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -43,7 +46,7 @@ problem details (RFC 9457) with a stable `code`.
 """
 
 
-def build_fastapi(context: AdminContext) -> FastAPI:
+def build_fastapi() -> FastAPI:
     """The application without its envelope. Raises what `admin_routers` raises."""
     app: FastAPI = FastAPIOffline(
         title="Enfilade admin API",
@@ -57,7 +60,6 @@ def build_fastapi(context: AdminContext) -> FastAPI:
         responses=RESPONSES,
         swagger_ui_oauth2_redirect_url="/api/docs/oauth2-redirect",
     )
-    app.state.context = context
     install_problems(app)
     for router in admin_routers():
         app.include_router(router, prefix=PREFIX)
@@ -120,6 +122,34 @@ def _checked(routers: dict[str, APIRouter]) -> list[APIRouter]:
     return [routers[name] for name in sorted(routers)]
 
 
+@cache
+def application() -> FastAPI:
+    """The application of this process, made once: what belongs to an installation comes with each request."""
+    return build_fastapi()
+
+
 def build_admin(context: AdminContext) -> Envelope:
     """The admin API, ready to be served."""
-    return Envelope(build_fastapi(context), context)
+    return Envelope(application(), context)
+
+
+def resolve_routes() -> None:
+    """Let FastAPI look into every route now, for a second or so, rather than while the first request waits.
+
+    It does so when it looks for a route's address. Meant for a thread.
+    """
+    asyncio.run(_ask_for_nothing(application()))
+
+
+async def _ask_for_nothing(app: FastAPI) -> None:
+    path = f"{PREFIX}/nothing"
+    request = {"type": "http", "http_version": "1.1", "method": "GET", "scheme": "http", "root_path": ""}
+    await app({**request, "path": path, "raw_path": path.encode(), "query_string": b"", "headers": []}, _empty, _drop)
+
+
+async def _empty() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _drop(message: MutableMapping[str, Any]) -> None:
+    del message

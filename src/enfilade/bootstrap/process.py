@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from enfilade.api.admin_app import resolve_routes
 from enfilade.api.server import HttpServer
 from enfilade.bootstrap.compose import Parts
 from enfilade.bootstrap.memory import tune
@@ -134,10 +135,13 @@ async def serving(parts: Parts, listener: socket.socket, tls: ssl.SSLContext | N
     server = HttpServer(parts.application(), parts.sweeper)
     host, port = listener.getsockname()[:2]
     await server.start(listener, tls)
+    # Nobody's first request has to wait for this, and no call beside it.
+    resolving = asyncio.get_running_loop().run_in_executor(None, resolve_routes)
     try:
         yield Listening(host, port, secure=tls is not None)
     finally:
         await server.stop()
+        resolving.cancel()
 
 
 @dataclass(frozen=True, slots=True)

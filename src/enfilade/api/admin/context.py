@@ -34,6 +34,9 @@ from enfilade.sealing.service import Encryption
 from enfilade.storage.database import Database
 from enfilade.storage.unit_of_work import Storage
 
+IN_SCOPE = "enfilade.context"
+"""Where a request's ASGI scope has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class AdminContext:

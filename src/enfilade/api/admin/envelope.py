@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from enfilade.api.admin.addresses import admin_addresses
-from enfilade.api.admin.context import AdminContext
+from enfilade.api.admin.context import IN_SCOPE, AdminContext
 from enfilade.api.admin.problems import error_reply
 from enfilade.api.admin.security import authenticate
 from enfilade.api.asgi import CallerLeft, Message, Receive, Scope, Send, read_body
@@ -80,6 +80,7 @@ class Envelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
+        scope[IN_SCOPE] = self._context
         asks_only = scope["path"].startswith(DECISIONS)
         collect_left_out()
         request_id = (_given_id(scope) if asks_only else None) or self._context.ids.new_id().encode()

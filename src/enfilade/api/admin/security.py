@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from enfilade.api.admin.context import AdminContext
+from enfilade.api.admin.context import IN_SCOPE, AdminContext
 from enfilade.api.admin.cookies import read_cookie
 from enfilade.api.admin.glass import glass_of
 from enfilade.api.admin.views import hide_tenants
@@ -105,7 +105,7 @@ class Needs:
         ] = None,
     ) -> Actor:
         """Authenticate and authorise. Raises Unauthenticated, Forbidden, UnknownTenant, TenantRequired."""
-        context: AdminContext = request.app.state.context
+        context: AdminContext = request.scope[IN_SCOPE]
         principal, session = await authenticate(context, request.scope)
         scope = principal.scope
         hide_tenants(frozenset())
@@ -168,7 +168,7 @@ class Needs:
 
 
 def _context(request: Request) -> AdminContext:
-    context: AdminContext = request.app.state.context
+    context: AdminContext = request.scope[IN_SCOPE]
     return context
 
 
