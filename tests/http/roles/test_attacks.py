@@ -96,7 +96,7 @@ async def test_a_key_with_scopes_does_not_act_as_its_person(roles: Roles) -> Non
     asked = await whole.post(f"{API}/approval-requests", json=WISH)
     assert asked.status_code == 201, asked.text
     boss = await roles.key_of("boss@acme.example", scopes=["calls:chat", "approvals:review"])
-    acts = (
+    acts: tuple[tuple[str, str, Any], ...] = (
         ("POST", "approval-requests", WISH),
         ("POST", f"approval-requests/{asked.json()['id']}/approve", {}),
         ("POST", "emergency-access", WISH),
