@@ -9,6 +9,7 @@ import pytest
 from enfilade.costs.billing.register import own_series
 from enfilade.storage.cells import own_name
 from enfilade.storage.migrations import SHARED_SCHEMA
+from tests.support.cells_away import schema_away
 from tests.support.house import House, HouseOptions, open_house
 from tests.support.two_tenants import bill
 from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, GLOBEX_KEY, world
@@ -110,14 +111,12 @@ async def test_the_platform_lists_whoever_lives_anywhere(cells: House) -> None:
 
 
 async def test_a_cell_that_is_gone_stops_its_own_tenant_and_nobody_else(cells: House) -> None:
-    connection = await asyncpg.connect(cells.address.url)
-    await connection.execute(f'DROP SCHEMA "{own_name(cells.tenant_id("acme"))}" CASCADE')
-    await connection.close()
-    refused = await cells.admin(ACME_ADMIN_KEY).get("/api/v1/users")
-    assert (refused.status_code, refused.json()["code"]) == (503, "cell_unavailable")
-    assert (await cells.parts.roll_ups.catch_up()) == 0
-    assert (await cells.client(GLOBEX_KEY).post("/v1/chat/completions", json=QUESTION)).status_code == 200
-    assert (await cells.admin(GLOBEX_ADMIN_KEY).get("/api/v1/users")).status_code == 200
+    async with schema_away(cells, "acme"):
+        refused = await cells.admin(ACME_ADMIN_KEY).get("/api/v1/users")
+        assert (refused.status_code, refused.json()["code"]) == (503, "cell_unavailable")
+        assert (await cells.parts.roll_ups.catch_up()) == 0
+        assert (await cells.client(GLOBEX_KEY).post("/v1/chat/completions", json=QUESTION)).status_code == 200
+        assert (await cells.admin(GLOBEX_ADMIN_KEY).get("/api/v1/users")).status_code == 200
 
 
 async def test_a_key_that_is_revoked_in_another_database_is_dead_at_once(cells: House) -> None:

@@ -95,6 +95,8 @@ async def test_lists_and_reports_of_all_tenants_have_everybody(house: House) -> 
     assert sum(float(group["cost_usd"]) for group in report["groups"]) == pytest.approx(float(report["total_usd"]))
     assert {group["keys"][0]["name"] for group in report["groups"]} == {"copilot", "notebook"}
     assert report["total"]["latency_p99_ms"] > 0
+    metrics = (await house.client(None).get("/metrics")).text
+    assert "\nenfilade_writer_settled_total 3.0\n" in metrics, "of the writers of both databases"
     page = await get(house, "/spend", group_by="application", limit=1)
     other = await get(house, "/spend", group_by="application", limit=1, cursor=page["next"])
     assert {page["groups"][0]["tenant"], other["groups"][0]["tenant"]} == {"acme", "globex"}

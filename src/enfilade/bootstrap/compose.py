@@ -180,14 +180,14 @@ class Parts(MiddleRooms):
         ]
 
     def _watch(self) -> None:
-        metrics, statistics = self.metrics, self.writer.statistics
+        metrics, writers = self.metrics, self.writers
         self.secrets.watch(metrics)
         metrics.watch(names.RUNNING, lambda: len(self.meter_book.holds))
         metrics.watch(names.HELD, lambda: sum(hold.nano for hold in self.meter_book.holds.values()) / NANO_PER_USD)
-        metrics.watch(names.BACKLOG, lambda: self.writers.backlog)
-        metrics.watch(names.COMMITS, lambda: statistics.transactions)
-        metrics.watch(names.COMMIT_SECONDS, lambda: statistics.seconds)
-        metrics.watch(names.SETTLED, lambda: statistics.settled)
+        metrics.watch(names.BACKLOG, lambda: writers.backlog)
+        metrics.watch(names.COMMITS, lambda: sum(writer.statistics.transactions for writer in writers.all()))
+        metrics.watch(names.COMMIT_SECONDS, lambda: sum(writer.statistics.seconds for writer in writers.all()))
+        metrics.watch(names.SETTLED, lambda: sum(writer.statistics.settled for writer in writers.all()))
         metrics.watch_many(
             names.RECORDS_LOST, lambda: [((reason,), float(n)) for reason, n in self.writers.lost().items()]
         )

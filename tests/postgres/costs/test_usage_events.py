@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from enfilade.core.cursors import read_cursor, write_cursor
 from enfilade.core.scope import Scope
 from enfilade.costs.spend import usage_events
-from enfilade.costs.spend.usage_events import Position, UsagePage, cloud_event, read_usage
+from enfilade.costs.spend.usage_events import NOBODY, Position, UsagePage, cloud_event, read_usage
+from enfilade.costs.spend.usage_of_all import Positions, has_one_order, read_usage_of_all
 from enfilade.identity.scopes import system_scope, tenant_scope
 from tests.postgres.costs.conftest import Company, make_company
 from tests.support.entries import POST_CORRECTION, lines, post_call, post_correction
@@ -103,6 +105,68 @@ async def test_a_cursor_from_a_ledger_that_has_come_further_is_refused(company: 
     _, position = await everything(company, Position())
     with pytest.raises(ValueError, match="ahead of the ledger"):
         await page(company, Position(position.xact + 1_000_000))
+
+
+async def test_a_reader_of_all_goes_on_past_a_tenant_that_came_from_elsewhere(company: Company) -> None:
+    other = await make_company(company.parts, "globex")
+    tenants = [company.tenant, other.tenant]
+    calls = [await company.spend(1), await other.spend(1), await company.spend(1), await other.spend(1)]
+    async with company.parts.storage.unit_of_work(PLATFORM, readonly=True) as unit:
+        assert await has_one_order(unit)
+    found, position = await everything_of_all(company, Positions(), tenants)
+    assert sorted(found) == sorted(f"{call}:0" for call in calls)
+    # As a move brings it: its entries below all that this server posts, its places counted from its beginning.
+    async with company.parts.database.owner() as owner, owner.transaction():
+        await owner.execute("SELECT set_config('enfilade.tenant', $1, true)", other.tenant)
+        back = "UPDATE enfilade_shared.ledger SET posted_xact = posted_xact - (1::bigint << 48) WHERE tenant_id = $1"
+        await owner.execute(back, other.tenant)
+        await owner.execute("INSERT INTO enfilade_shared.ledger_bases (tenant_id, moves) VALUES ($1, 1)", other.tenant)
+    late = [await other.spend(1), await company.spend(1)]
+    async with company.parts.storage.unit_of_work(PLATFORM, readonly=True) as unit:
+        assert not await has_one_order(unit)
+    found, position = await everything_of_all(company, position, tenants)
+    assert sorted(found) == sorted(f"{call}:0" for call in late)
+    assert (await everything_of_all(company, position, tenants))[0] == []
+    again, _ = await everything_of_all(company, Positions(), tenants)
+    assert sorted(again) == sorted(f"{call}:0" for call in [*calls, *late])
+
+
+async def test_a_busy_tenant_does_not_keep_the_others_from_their_turn(company: Company) -> None:
+    other = await make_company(company.parts, "globex")
+    for _ in range(6):
+        await company.spend(1)
+    await other.spend(1)
+    position, seen = Positions(), set()
+    for _ in range(3):
+        async with company.parts.storage.unit_of_work(PLATFORM, readonly=True) as unit:
+            page = await read_usage_of_all(unit, position, 1, [company.tenant, other.tenant])
+        seen |= {str(entry["tenant_id"]) for entry in page.entries}
+        assert page.more
+        position = Positions.of_cursor(page.next.cursor()) or position
+    assert seen == {company.tenant, other.tenant}
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"x", lambda data: data[:10]])
+def test_a_cursor_of_all_that_was_not_given_out_is_refused(change: Any) -> None:
+    tenant = "01a19c21-7200-7000-8000-000000000001"
+    whole = Positions({tenant: Position(7), NOBODY: Position(2**62, tenant, 3)}, tenant)
+    assert Positions.of_cursor(whole.cursor()) == whole
+    assert Positions.of_cursor(Position(7).cursor()) is None
+    with pytest.raises(ValueError, match="no cursor of usage events"):
+        Positions.of_cursor(write_cursor(change(read_cursor(whole.cursor()))))
+
+
+async def everything_of_all(company: Company, after: Positions, tenants: list[str]) -> tuple[list[str], Positions]:
+    """What a reader of these tenants gets who goes on for as long as there is more."""
+    found: list[str] = []
+    while True:
+        async with company.parts.storage.unit_of_work(PLATFORM, readonly=True) as unit:
+            page = await read_usage_of_all(unit, after, 3, tenants)
+        found += [f"{entry['call_id']}:{entry['line']}" for entry in page.entries]
+        assert len(page.entries) <= 3
+        after = page.next
+        if not page.more:
+            return found, after
 
 
 async def test_events_are_cloudevents_with_a_name_for_good(company: Company) -> None:
