@@ -251,7 +251,8 @@ class GroupCommit:
             if _is_elsewhere(error) and self._reroute is not None and self._reroute(self, record):
                 continue
             self.statistics.refused += 1
-            log.critical("record_lost", record=record.describe(), reason="refused", error=str(error))
+            facts = {"tenant": record.tenant, "record": record.describe(), "reason": "refused", "body": record.body}
+            log.critical("record_lost", **facts, error=str(error))
             if isinstance(record, Settlement):
                 record.refuse("The call's record could not be stored.")
 
