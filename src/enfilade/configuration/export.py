@@ -10,6 +10,7 @@ from enfilade.configuration.anomalies import anomaly_fields
 from enfilade.configuration.approvals import rule_fields
 from enfilade.configuration.billing import issuer_fields, profile_fields
 from enfilade.configuration.cells import cell_fields
+from enfilade.configuration.closed import is_closed_to
 from enfilade.configuration.issuers import token_issuer_fields
 from enfilade.configuration.listing import everything
 from enfilade.configuration.people import account_rules_fields, user_fields
@@ -74,24 +75,37 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
     if unit.scope.is_platform:
         await unit.act_in(tenant.id)
     names = await subject_names(rooms, unit, tenant.id)
-    departments = await everything(lambda a, n: identity.departments.page(unit, a, n, tenant.id))
-    users = await everything(lambda a, n: identity.users.page(unit, a, n, tenant.id))
-    groups = await everything(lambda a, n: identity.groups.page(unit, a, n, tenant.id))
-    applications = await everything(lambda a, n: identity.applications.page(unit, a, n, tenant.id))
-    keys = await everything(lambda a, n: identity.keys.page(unit, a, n, tenant.id))
-    roles = await everything(lambda a, n: identity.roles.page(unit, a, n, tenant.id))
-    assignments = await everything(lambda a, n: identity.assignments.page(unit, a, n, tenant.id))
     security = await identity.security.get(unit, tenant.id)
     limits = await everything(lambda a, n: rooms.limits.page(unit, a, n, tenant.id))
     budgets = await everything(lambda a, n: rooms.budgets.page(unit, a, n, tenant.id))
     billing = await rooms.billing.find_profile(unit, tenant.id)
     anomalies = await rooms.anomalies.find(unit, tenant.id)
-    accounts = await rooms.account_rules.find(unit, tenant.id)
-    use_cases = await everything(lambda a, n: rooms.use_cases.page(unit, a, n, tenant.id))
-    issuers = await everything(lambda a, n: rooms.issuers.page(unit, a, n, tenant.id))
-    approval_rules = await everything(lambda a, n: rooms.approval_rules.page(unit, a, n, tenant.id))
-    policies = await rooms.policies.published(unit, tenant.id)
-    return specs.tenant_fields(tenant) | {
+    content = specs.tenant_fields(tenant) | {
+        "security": security_fields(security) if security.version else None,
+        "limits": [specs.limit_fields(rule, scope_text(rule.subject, names)) for rule in limits],
+        "budgets": [specs.budget_fields(rule, scope_text(rule.subject, names)) for rule in budgets],
+        "billing": None if billing is None else profile_fields(billing),
+        "anomalies": None if anomalies is None else anomaly_fields(anomalies),
+    }
+    return content if await is_closed_to(unit) else content | await _inside(rooms, unit, tenant.id)
+
+
+async def _inside(rooms: Rooms, unit: UnitOfWork, tenant: str) -> dict[str, Any]:
+    """What a tenant has that the platform need not know to run and bill it."""
+    identity = rooms.identity
+    departments = await everything(lambda a, n: identity.departments.page(unit, a, n, tenant))
+    users = await everything(lambda a, n: identity.users.page(unit, a, n, tenant))
+    groups = await everything(lambda a, n: identity.groups.page(unit, a, n, tenant))
+    applications = await everything(lambda a, n: identity.applications.page(unit, a, n, tenant))
+    keys = await everything(lambda a, n: identity.keys.page(unit, a, n, tenant))
+    roles = await everything(lambda a, n: identity.roles.page(unit, a, n, tenant))
+    assignments = await everything(lambda a, n: identity.assignments.page(unit, a, n, tenant))
+    accounts = await rooms.account_rules.find(unit, tenant)
+    use_cases = await everything(lambda a, n: rooms.use_cases.page(unit, a, n, tenant))
+    issuers = await everything(lambda a, n: rooms.issuers.page(unit, a, n, tenant))
+    approval_rules = await everything(lambda a, n: rooms.approval_rules.page(unit, a, n, tenant))
+    policies = await rooms.policies.published(unit, tenant)
+    return {
         "approval_rules": [rule_fields(record.rule) for record in approval_rules],
         "use_cases": [use_case_fields(use_case.spec) for use_case in use_cases],
         "access": None if policies is None or policies.content == EMPTY else access_fields(policies.content),
@@ -102,13 +116,8 @@ async def _tenant(rooms: Rooms, unit: UnitOfWork, tenant: Any) -> dict[str, Any]
         "applications": [specs.application_fields(application) for application in applications],
         "roles": [role_fields(role.spec) for role in roles],
         "role_assignments": [assignment_fields(entry) for entry in assignments if entry.source == LOCAL],
-        "security": security_fields(security) if security.version else None,
         "keys": [_key(key) for key in keys],
-        "limits": [specs.limit_fields(rule, scope_text(rule.subject, names)) for rule in limits],
-        "budgets": [specs.budget_fields(rule, scope_text(rule.subject, names)) for rule in budgets],
-        "billing": None if billing is None else profile_fields(billing),
         "accounts": None if accounts is None else account_rules_fields(accounts),
-        "anomalies": None if anomalies is None else anomaly_fields(anomalies),
     }
 
 

@@ -15,6 +15,7 @@ from enfilade.configuration.anomalies import anomaly_rules_of
 from enfilade.configuration.approvals import rule_of
 from enfilade.configuration.billing import issuer_of, profile_of
 from enfilade.configuration.cells import cell_spec
+from enfilade.configuration.closed import ClosedTenants
 from enfilade.configuration.errors import InvalidDocument
 from enfilade.configuration.faults import message_of, path_of
 from enfilade.configuration.issuers import client_secret_of, issuer_spec
@@ -68,6 +69,7 @@ class Application:
     changes: list[Change] = field(default_factory=list)
     keys: list[NewKey] = field(default_factory=list)
     revision: int | None = None
+    closed: ClosedTenants = field(default_factory=ClosedTenants, repr=False)
 
 
 PLATFORM = "platform"
@@ -144,6 +146,11 @@ class ConfigurationService:
             pruner = Pruner(self._rooms, unit)
             removed = await pruner.prune(document)
             result.changes += [Change("remove", kind, name, tenant) for kind, name, tenant in removed]
+        touched = {(change.kind, change.tenant) for change in result.changes}
+        for position, tenant in enumerate(document.tenants):
+            with _at(f"tenants[{position}]"):
+                await result.closed.check(unit, tenant.name, touched)
+        await unit.act_in(PLATFORM_ID)
         await self._check_references(unit, document)
         await unit.act_in(PLATFORM_ID)
 
@@ -182,6 +189,7 @@ class ConfigurationService:
             tenant, outcome = await identity.tenants.put(unit, specs.tenant_spec(part))
         _note(result, outcome, "tenant", part.name)
         await unit.act_in(tenant.id)
+        await result.closed.note(unit, part.name)
 
         async def each(
             kind: str,

@@ -137,6 +137,12 @@ AROUND: list[dict[str, Any]] = [
     {"roles": [{"name": "reader", "permissions": ["calls:read"]}]},
     {"role_assignments": [{"role": "admin", "user": "ana@acme.example"}]},
     {"security": {"operator_access": "standing"}},
+    {"issuers": [{"name": "mine", "url": "https://login.example.com", "client_id": "x", "roles": {"us": ["owner"]}}]},
+    {"groups": [{"name": "board", "members": ["ana@acme.example"]}]},
+    {"access": {"default": "allow"}},
+    {"approval_rules": [{"name": "ours", "kinds": ["model"], "stages": [{"reviewers": ["manager"]}]}]},
+    {"accounts": {"require_second_factor": "never"}},
+    {"departments": [{"name": "ours"}]},
 ]
 
 
@@ -151,6 +157,23 @@ async def test_a_document_is_no_way_around_the_glass(roles: Roles) -> None:
         with pytest.raises(InvalidDocument) as refusal:
             await roles.house.parts.configuration.apply(operator, read_document(content))
         assert refusal.value.details["cause"] == "break_glass_required"
+    # Nor is one that names less.
+    content = document()
+    content["tenants"][0]["keys"] = []
+    with pytest.raises(InvalidDocument) as refusal:
+        await roles.house.parts.configuration.apply(operator, read_document(content), prune=True)
+    assert refusal.value.details["cause"] == "break_glass_required"
+    # What the platform runs and bills it changes, and exports.
+    content = document()
+    content["tenants"][0]["limits"][0]["requests"] = 7
+    applied = await roles.house.parts.configuration.apply(operator, read_document(content))
+    assert [change.kind for change in applied.changes] == ["limit"]
+    exported = (await roles.platform.get(f"{API}/configuration")).json()["tenants"]
+    acme, globex = sorted(exported, key=lambda tenant: str(tenant["name"]))
+    assert {"limits", "budgets", "security"} <= acme.keys()
+    assert acme.keys().isdisjoint({"users", "keys", "applications", "departments"})
+    assert {"users", "keys", "applications"} <= globex.keys()
+    assert "users" in (await roles.owner.get(f"{API}/configuration")).json()["tenants"][0]
 
 
 async def _open(client: AsyncClient, **more: Any) -> dict[str, Any]:
