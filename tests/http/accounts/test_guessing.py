@@ -8,7 +8,7 @@ from httpx2 import AsyncClient, Response
 from enfilade.core.clock import ManualClock
 from enfilade.identity.accounts.totp import code_at
 from enfilade.storage.address import Address
-from tests.http.accounts.conftest import PASSWORD, Place
+from tests.http.accounts.conftest import PASSWORD, Place, quick
 from tests.support.house import HouseOptions, open_house
 
 OTHER = "nine brown horses under a bridge"
@@ -60,7 +60,7 @@ async def test_many_at_once_are_no_way_around(place: Place) -> None:
 async def test_an_attack_from_everywhere_does_not_keep_the_owner_out(database: Address) -> None:
     clock = ManualClock()
     async with open_house(database, HouseOptions(clock=clock, trusted_proxies=("127.0.0.1",))) as house:
-        place = Place(house, clock)
+        place = quick(house, clock)
         await place.set_password()
         client = place.anybody
         home = "203.0.113.7"
@@ -81,10 +81,11 @@ async def test_an_attack_from_everywhere_does_not_keep_the_owner_out(database: A
 async def test_slowing_survives_a_restart(database: Address) -> None:
     clock = ManualClock()
     async with open_house(database, HouseOptions(clock=clock)) as house:
+        place = quick(house, clock)
         for _ in range(6):
-            await guess(Place(house, clock).anybody)
+            await guess(place.anybody)
     async with open_house(database, HouseOptions(clock=clock)) as house:
-        assert (await guess(Place(house, clock).anybody)).status_code == 429
+        assert (await guess(quick(house, clock).anybody)).status_code == 429
 
 
 async def test_guessing_codes_is_slowed_however_often_the_password_is_right(place: Place) -> None:

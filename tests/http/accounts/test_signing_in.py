@@ -140,7 +140,7 @@ async def test_who_is_unknown_and_who_is_wrong_get_the_same_answer(place: Place)
 
 async def test_a_password_is_compared_even_where_there_is_none(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     await place.set_password()
-    passwords = place.house.parts.accounts.sign_in._rooms.passwords
+    passwords = place.house.parts.accounts.passwords
     compared: list[bool] = []
     original = passwords.matches
 
@@ -332,8 +332,8 @@ async def test_lost_factors_are_removed_by_an_administrator(place: Place) -> Non
 
 async def test_a_hash_of_weaker_parameters_is_renewed_on_the_way_in(place: Place) -> None:
     await place.set_password()
-    passwords = place.house.parts.accounts.sign_in._rooms.passwords
-    passwords._hasher = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)
+    passwords = place.house.parts.accounts.passwords
+    passwords.hasher = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)
     assert (await place.sign_in()).status_code == 200
     async with place.house.unit(place.house.tenant_id("acme")) as unit:
         hashed = await unit.fetch_value("SELECT hash FROM passwords")

@@ -58,7 +58,8 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None, waiting: int = MAX_WAITING) -> None:
         """Hash with these parameters; of more than `waiting` at once, the last are refused."""
-        self._hasher = hasher or PasswordHasher.from_parameters(profiles.RFC_9106_LOW_MEMORY)
+        self.hasher = hasher or PasswordHasher.from_parameters(profiles.RFC_9106_LOW_MEMORY)
+        """With which passwords are hashed from now on; hashes of other parameters go on being compared."""
         # One thread: hashing has lanes of its own, and a flood of passwords takes no more than this of the machine.
         self._pool = ThreadPoolExecutor(1, "passwords")
         self._waiting = 0
@@ -67,7 +68,7 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """The hash of a password that was checked. Raises SignInBusy."""
-        hashed: str = await self._run(self._hasher.hash, password)
+        hashed: str = await self._run(self.hasher.hash, password)
         return hashed
 
     async def matches(self, hashed: str | None, password: str) -> bool:
@@ -77,13 +78,13 @@ class Passwords:
 
     def is_weaker(self, hashed: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
-        return self._hasher.check_needs_rehash(hashed)
+        return self.hasher.check_needs_rehash(hashed)
 
     def _compare(self, hashed: str | None, password: str) -> bool:
         if self._decoy is None:
-            self._decoy = self._hasher.hash("nobody has this password")
+            self._decoy = self.hasher.hash("nobody has this password")
         try:
-            self._hasher.verify(hashed or self._decoy, password)
+            self.hasher.verify(hashed or self._decoy, password)
         except VerifyMismatchError:
             return False
         except (VerificationError, InvalidHashError):

@@ -35,6 +35,7 @@ class Accounts:
 
     def __init__(self, given: Foundations, public_url: str | None = None, passwords: Passwords | None = None) -> None:
         """Bind security keys to `public_url`."""
+        self.passwords = passwords or Passwords()
         self.rules = AccountRuleBook()
         self.challenges = Challenges(given.ids, given.clock)
         self.factors = Factors(given.ids, given.clock, given.sealer, RelyingParty.at(public_url))
@@ -42,7 +43,7 @@ class Accounts:
             given.storage,
             given.principals,
             given.sessions,
-            passwords or Passwords(),
+            self.passwords,
             Attempts(given.clock),
             self.challenges,
             self.factors,
