@@ -24,6 +24,15 @@ from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, GLOBEX_ADMIN_KEY, GLOB
 TENANTS = ("acme", "globex")
 KEYS = {"acme": ACME_KEY, "globex": GLOBEX_KEY}
 ADMINS = {"acme": ACME_ADMIN_KEY, "globex": GLOBEX_ADMIN_KEY}
+WALKERS = {
+    f"{name}-{part}": f"{name}-{part}-key-with-enough-characters-for-anybody"
+    for name in TENANTS
+    for part in ("person", "scim")
+} | {f"{name}-app": key for name, key in KEYS.items()}
+"""The keys of those who walk."""
+SECOND_KEY = "acme-second-application-key-with-enough-characters"
+USER_KEY = "acme-ana-personal-key-with-enough-characters-too"
+"""Other owners in the same tenant."""
 NEVER_ID = "01a19c21-7200-7000-8000-00000000dead"
 SHARED_KEY = "the-same-idempotency-key"
 NOUNS = ("departments", "users", "applications", "keys", "limits", "budgets", "calls", "use-cases")
@@ -39,6 +48,12 @@ def document() -> dict[str, Any]:
             "price": {"input": 1, "output": 2},
         }
     )
+    acme = content["tenants"][0]
+    acme["applications"].append({"name": "acme-second"})
+    acme["keys"] += [
+        {"name": "acme-second-key", "application": "acme-second", "secret": {"value": SECOND_KEY}},
+        {"name": "acme-ana-key", "user": "ana@acme.example", "secret": {"value": USER_KEY}},
+    ]
     content["tenants"][1]["allowed_models"] = ["simulated/*", "chat", "fast"]
     return content
 
@@ -47,11 +62,18 @@ def _tenant(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "departments": [{"name": f"{name}-sales"}],
-        "users": [{"email": f"ana@{name}.example", "department": f"{name}-sales", "roles": ["developer"]}],
+        "users": [{"email": f"ana@{name}.example", "department": f"{name}-sales", "roles": ["owner"]}],
         "applications": [{"name": f"{name}-app", "department": f"{name}-sales", "cache": {"ttl": "1h"}}],
         "keys": [
             {"name": f"{name}-key", "application": f"{name}-app", "secret": {"value": KEYS[name]}},
             {"name": f"{name}-admin", "roles": ["admin"], "secret": {"value": ADMINS[name]}},
+            {
+                "name": f"{name}-person",
+                "user": f"ana@{name}.example",
+                "roles": ["owner"],
+                "secret": {"value": WALKERS[f"{name}-person"]},
+            },
+            {"name": f"{name}-scim", "roles": ["provisioning"], "secret": {"value": WALKERS[f"{name}-scim"]}},
         ],
         "limits": [{"scope": f"application:{name}-app", "requests": 1000, "per": "minute"}],
         "budgets": [{"scope": f"user:ana@{name}.example", "window": "month", "limit_usd": 10}],
@@ -137,7 +159,7 @@ async def two_tenants(address: Address) -> AsyncIterator[TwoTenants]:
         both.ids["roles"] = [role["id"] for role in roles if role.get("id")]
         both.ids["tenants"] = [house.tenant_id("acme")]
         both.stored = await _store(house, "acme")
-        both.ids["stored"] = [_uuid(both.stored["response"]), _uuid(both.stored["conversation"])]
+        both.ids["stored"] = [_uuid(both.stored["responses"]), _uuid(both.stored["conversations"])]
         await _store(house, "globex")
         for tenant in TENANTS:
             await _correct(house, tenant)
@@ -183,9 +205,9 @@ async def _store(house: House, tenant: str) -> dict[str, str]:
     exchange = Exchange(call_id, "chat", house.parts.clock.now_ns(), (raw(item),), bytes(raw(reply)))
     await house.parts.stored.keep(principal, principal.scope, exchange)
     return {
-        "response": public_id(RESPONSE, call_id),
-        "conversation": made.json()["id"],
-        "item": item["id"],
+        "responses": public_id(RESPONSE, call_id),
+        "conversations": made.json()["id"],
+        "items": item["id"],
     }
 
 
@@ -196,7 +218,10 @@ def _uuid(name: str) -> str:
 async def _ask(house: House, tenant: str, model: str) -> httpx2.Response:
     body = {"model": model, "messages": [{"role": "user", "content": f"The plans of {tenant}"}], "max_tokens": 9}
     headers = {"x-enfilade-metadata": f'{{"team": "{tenant}-team"}}'}
-    reply: httpx2.Response = await house.client(KEYS[tenant]).post("/v1/chat/completions", json=body, headers=headers)
+    # One of these runs for as long as the tests do.
+    client = house.client(KEYS[tenant])
+    client.timeout = httpx2.Timeout(None)
+    reply: httpx2.Response = await client.post("/v1/chat/completions", json=body, headers=headers)
     return reply
 
 
