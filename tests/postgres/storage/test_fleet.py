@@ -11,18 +11,32 @@ from enfilade.storage import migrations
 from enfilade.storage.cells import own_name
 from enfilade.storage.fleet import CellState, kind_of
 from enfilade.storage.migrations import Migration, load_set
+from enfilade.storage.roles import ensure_roles
 from tests.support.parts import make_tenant, open_parts
+from tests.support.postgres import TEMPLATE, TestServer
 
+FOUR_SCHEMAS = "template_schemas"
 NEXT = Migration(9000, "next", "CREATE TABLE added (tenant_id uuid PRIMARY KEY)")
 
 
 @pytest.fixture
-async def parts(database: "object") -> AsyncIterator[Parts]:
-    """Four tenants in schemas of their own."""
-    async with open_parts(database) as running:  # type: ignore[arg-type]
-        for number in range(4):
-            await make_tenant(running, f"t{number}", isolation="schema")
+async def parts(server: TestServer) -> AsyncIterator[Parts]:
+    """Four tenants in schemas of their own, as they were made for the first test that asked for them."""
+    if FOUR_SCHEMAS not in server.furnished:
+        await _furnish(server)
+        server.furnished.add(FOUR_SCHEMAS)
+    async with server.database(FOUR_SCHEMAS) as address, open_parts(address) as running:
         yield running
+
+
+async def _furnish(server: TestServer) -> None:
+    address = server.at(FOUR_SCHEMAS)
+    async with server.maintenance() as connection:
+        await connection.execute(f'CREATE DATABASE "{FOUR_SCHEMAS}" TEMPLATE "{TEMPLATE}" STRATEGY FILE_COPY')
+        await ensure_roles(connection, address)
+    async with open_parts(address) as making:
+        for number in range(4):
+            await make_tenant(making, f"t{number}", isolation="schema")
 
 
 @pytest.fixture
