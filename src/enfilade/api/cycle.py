@@ -69,6 +69,7 @@ class Cycle:
         "disconnected",
         "expects_continue",
         "keep_alive",
+        "may_take_long",
         "more_body",
         "on_lost",
         "scope",
@@ -88,6 +89,8 @@ class Cycle:
         self.disconnected = False
         self.started = False
         self.complete = False
+        self.may_take_long = False
+        """Whether the body may take as long as it takes, while it goes on coming; for callers who are known."""
         self.on_lost: asyncio.Task[None] | None = None
         """A task to cancel when the caller leaves; the application sets it for as long as it wants that."""
         self._delivered = False

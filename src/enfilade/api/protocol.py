@@ -260,7 +260,8 @@ class HttpProtocol(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """See httptools."""
         if not self._refused and self._arriving is not None:
-            self.deadline = min(self._sweeper.now() + BODY_DEADLINE_S, self._body_until)
+            until = NEVER if self._arriving.may_take_long else self._body_until
+            self.deadline = min(self._sweeper.now() + BODY_DEADLINE_S, until)
             self._arriving.add(body)
 
     def on_message_complete(self) -> None:

@@ -1,5 +1,6 @@
 """Tenants leave a running installation as a file, and come to another one that runs."""
 
+import asyncio
 import base64
 import gzip
 from collections.abc import AsyncIterator, Iterator
@@ -7,16 +8,22 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from fastapi import Request
 from httpx2 import RemoteProtocolError
 
+from enfilade.api.admin.download import let_body_take_long
+from enfilade.api.protocol import BODY_DEADLINE_S
+from enfilade.api.routes import tenant_archives
 from enfilade.api.routes.tenant_archives import MEDIA_TYPE
+from enfilade.core.clock import ManualClock
 from enfilade.identity.roles.types import SecuritySettings
 from enfilade.sealing import carrying
 from tests.support.archives import files_of
 from tests.support.house import House, HouseOptions, furnished_template, open_house
 from tests.support.parts import unit_in
 from tests.support.postgres import TestServer
-from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, world
+from tests.support.raw_http import connected, request
+from tests.support.world import ACME_ADMIN_KEY, ACME_KEY, OWNER_KEY, world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -146,6 +153,39 @@ async def test_what_fails_in_the_middle_is_no_whole_archive(here: House, monkeyp
     with pytest.raises(RemoteProtocolError):
         await here.admin().get(ARCHIVE, headers=PASSPHRASE)
     assert here.parts.tenancy.archives.running == 0
+
+
+async def test_an_upload_may_take_as_long_as_it_takes(server: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five minutes are enough for a call, and not for a large archive; who stops sending is cut off all the same."""
+    reading = asyncio.Event()
+
+    def noted(asked: Request) -> None:
+        let_body_take_long(asked)
+        reading.set()
+
+    monkeypatch.setattr(tenant_archives, "let_body_take_long", noted)
+    clock = ManualClock()
+    headers = {"authorization": f"Bearer {OWNER_KEY}", **PASSPHRASE}
+    whole = request(IMPORTS, b"x" * 5000, headers=headers)
+    furnished = await furnished_template(server)
+    async with (
+        server.database(furnished) as address,
+        open_house(address, HouseOptions(document=None, clock=clock)) as house,
+        connected(house) as connection,
+    ):
+        await connection.send(whole[:-20])
+        await reading.wait()
+        for at in range(20, 0, -1):
+            clock.advance(BODY_DEADLINE_S - 1)
+            await connection.send(whole[-at : len(whole) - at + 1])
+            assert (await house.client(None).get("/healthz")).status_code == 200
+        assert (await connection.reply()).status == 422
+        reading.clear()
+        async with connected(house) as other:
+            await other.send(whole[:-20])
+            await reading.wait()
+            clock.advance(BODY_DEADLINE_S + 1)
+            assert (await other.reply()).status == 408
 
 
 async def _pieces(data: bytes) -> AsyncIterator[bytes]:

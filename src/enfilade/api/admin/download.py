@@ -1,4 +1,4 @@
-"""A reply that is made while it is sent, and that ends with whoever asked for it."""
+"""What takes long to send: a reply that is made while it is sent and ends with whoever asked for it, and large bodies."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -14,6 +14,13 @@ async def ends_with_caller(request: Request) -> None:
     cycle = request.scope.get("enfilade.cycle")
     if cycle is not None:
         cycle.on_lost = asyncio.current_task()
+
+
+def let_body_take_long(request: Request) -> None:
+    """Let a caller who is known send for as long as it takes, rather than for some minutes at most."""
+    cycle = request.scope.get("enfilade.cycle")
+    if cycle is not None:
+        cycle.may_take_long = True
 
 
 class Download(Response):

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import Receive, Scope, Send
 
 from enfilade.api.admin.context import AdminContext
-from enfilade.api.admin.download import ends_with_caller
+from enfilade.api.admin.download import ends_with_caller, let_body_take_long
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.views import View
 from enfilade.core.errors import InvalidRequest
@@ -150,6 +150,7 @@ async def restore(
     """
     trust = Trust(query.trusted_key, query.allow_unsigned)
     order = ImportOrder(_passphrase(passphrase), query.name, query.isolation, query.cell, trust)
+    let_body_take_long(request)
     with tempfile.TemporaryFile() as file:
         await _receive(request, file)
         return show(await context.imports.read(actor.scope, file, order))
