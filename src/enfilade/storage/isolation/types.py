@@ -16,9 +16,14 @@ class Guarded:
     guard: str
     """What keeps tenants apart."""
     probe: str = ""
-    """What was tried as a foreign tenant; empty where there is nothing to try."""
+    """What was tried as a foreign tenant; empty where there is nothing to try, `none: …` with the reason why not."""
     faults: tuple[str, ...] = ()
     """What is wrong. Empty is well."""
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether it was more than looked at."""
+        return bool(self.probe) and not self.probe.startswith("none: ") and "guard only" not in self.probe
 
     def shown(self) -> dict[str, Any]:
         """For programs."""
