@@ -7,7 +7,7 @@ class AccessDenied(Forbidden):
     """A policy of the tenant does not allow this."""
 
     code = "access_denied"
-    remedy = "The message says which rule decided and what would help; `enfilade access explain` says more."
+    remedy = "Who looks after policies sees more of it: `enfilade access explain`."
 
 
 class UseCaseRequired(InvalidRequest):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import cedarpy
 import msgspec
 
-from enfilade.access.content import Content, PolicySpec
+from enfilade.access.content import MATRIX, Content, PolicySpec
 from enfilade.access.problems import Problem
 from enfilade.access.reading import QUOTED, Reading
 from enfilade.access.schema import schema_of, words
@@ -132,11 +132,20 @@ class Examiner:
                 if self._warnings > MAX_WARNINGS:
                     continue
             meant = self._meant(text, there)
-            token = found.statement.find(text)
-            yield Problem(severity, spec.name, f"there is no {noun} {text!r}", token.line, token.column, meant)
+            yield self._at(spec, f"there is no {noun} {text!r}", found.statement.find(text), meant, severity)
 
-    def _at(self, spec: PolicySpec, message: str, place: Token, meant: str | None) -> Problem:
-        return Problem("error", spec.name, message, place.line, place.column, meant)
+    def _at(
+        self,
+        spec: PolicySpec,
+        message: str,
+        place: Token,
+        meant: str | None,
+        severity: Literal["error", "warning"] = "error",
+    ) -> Problem:
+        if spec.name.startswith(MATRIX):
+            # Nobody wrote the text that a row compiles to.
+            return Problem(severity, spec.name, message, meant=meant)
+        return Problem(severity, spec.name, message, place.line, place.column, meant)
 
     def _meant(self, word: str, there: Iterable[str]) -> str | None:
         nearest = get_close_matches(word, there, 1, 0.75) if len(word) < 100 else []

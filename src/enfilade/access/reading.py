@@ -15,6 +15,9 @@ from enfilade.access.source import Fault, Statement, read, unexpected
 AT_ONCE = 20
 """While the engine reads these, no other thread runs."""
 QUOTED = re.compile(r"`([^`]*)`")
+"""What the engine names in what it says of conditions."""
+_NAMED = re.compile(r"`([^`]*)`|'([^' ]*)'")
+"""The same of what it says of texts that do not parse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def _fault(statement: Statement) -> Fault | None:
     if complaint == "unexpected end of input":
         last = statement.tokens[-1]
         return Fault("something is missing after this, perhaps a `;`", last.line, last.column + len(last.text))
-    named = QUOTED.findall(complaint) or [complaint.rpartition(": ")[2]]
+    named = [one or other for one, other in _NAMED.findall(complaint)] or [complaint.rpartition(": ")[2]]
     token = (
         unexpected(statement, _complaint, named[0]) if complaint.startswith("unexpected") else statement.find(*named)
     )

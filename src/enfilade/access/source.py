@@ -69,7 +69,7 @@ class Statement:
     @property
     def effect(self) -> str:
         """permit or forbid, or what stands in its place."""
-        return self._after_annotations().text
+        return self.begins.text
 
     @property
     def annotations(self) -> dict[str, str]:
@@ -83,9 +83,11 @@ class Statement:
     @property
     def bare(self) -> str:
         """Without its annotations."""
-        return self.text[self._after_annotations().start - self.tokens[0].start :]
+        return self.text[self.begins.start - self.tokens[0].start :]
 
-    def _after_annotations(self) -> Token:
+    @property
+    def begins(self) -> Token:
+        """Where it begins, after its annotations."""
         at, tokens = 0, self.tokens
         while at + 2 < len(tokens) and tokens[at].text == "@":
             at += 2

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from enfilade.access.files import policies_of
+from enfilade.access.files import Places, policies_of
 from enfilade.cli.output import Exit, fail, print_table
 from enfilade.core.errors import EnfiladeError
 
@@ -17,15 +17,19 @@ FileArgument = Annotated[
 ]
 
 
-def read_access(path: Path) -> dict[str, Any]:
-    """What the file says, as the API takes it. Ends the program with a message where it cannot be read."""
+def read_access(path: Path) -> tuple[dict[str, Any], Places]:
+    """What the file says, as the API takes it, and where its policies stand, if it is one of policies.
+
+    Ends the program with a message where it cannot be read.
+    """
     if path.stat().st_size > MAX_BYTES:
         fail(f"{path} is larger than {MAX_BYTES} bytes.")
         raise typer.Exit(Exit.USAGE)
     try:
         text = path.read_text()
         if path.suffix == ".cedar":
-            return {"policies": policies_of(text)}
+            policies, places = policies_of(text)
+            return {"policies": policies}, places
         content = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         fail(f"{path}: {error}")
@@ -38,11 +42,21 @@ def read_access(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         fail(f"{path} holds no policies.", "Write what would stand under `access:` in a configuration file.")
         raise typer.Exit(Exit.USAGE)
-    return content
+    return content, {}
 
 
-def print_problems(problems: list[dict[str, Any]]) -> None:
+def in_file(problem: dict[str, Any], places: Places) -> dict[str, Any]:
+    """The problem with its place in the file: the server knows each policy by itself."""
+    if problem.get("line") is None or problem["policy"] not in places:
+        return problem
+    line, column = places[problem["policy"]]
+    before = column - 1 if problem["line"] == 1 else 0
+    return problem | {"line": line + problem["line"] - 1, "column": before + problem["column"]}
+
+
+def print_problems(problems: list[dict[str, Any]], places: Places) -> None:
     """Errors and warnings as a table; nothing where there are none."""
+    shown = [in_file(problem, places) for problem in problems]
     rows = (
         (
             problem["severity"],
@@ -50,7 +64,7 @@ def print_problems(problems: list[dict[str, Any]]) -> None:
             "" if problem.get("line") is None else f"{problem['line']}:{problem['column']}",
             problem["message"] + (f" (did you mean {problem['meant']!r}?)" if problem.get("meant") else ""),
         )
-        for problem in problems
+        for problem in shown
     )
-    if problems:
+    if shown:
         print_table(("severity", "policy", "place", "what"), rows, empty="")

@@ -27,11 +27,15 @@ async def test_policies_are_looked_after_at_the_command_line(house: House, tmp_p
     policies, matrix, wrong = tmp_path / "some.cedar", tmp_path / "matrix.yaml", tmp_path / "wrong.cedar"
     policies.write_text(CEDAR)
     matrix.write_text("access:\n  matrix: [{name: sales, departments: [sales], models: [chat]}]\n")
-    wrong.write_text('@id("bad") permit (principal, action, resource) when { context.ours > 1 };')
+    wrong.write_text(
+        '// Two.\n@id("far")\n  permit (principal in Role::"x",\n action, resource) when { context.ours > 1 };'
+    )
 
     refused = await run(access.APP, "check", str(wrong))
     assert refused.exit_code == 5
-    assert "hour" in refused.output
+    places = {line.split()[2]: line for line in refused.output.splitlines() if line.startswith("error")}
+    assert "no role 'x'" in places["3:30"], "the place is the file's, not the policy's"
+    assert "hour" in places["4:35"]
     nameless = tmp_path / "nameless.cedar"
     nameless.write_text("permit (principal, action, resource);")
     assert (await run(access.APP, "check", str(nameless))).exit_code == 2

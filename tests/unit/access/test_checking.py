@@ -22,6 +22,7 @@ CALL = 'permit (principal, action == Action::"call", resource)'
         (f"{SCOPE}\n  when {{ hour == 1 }};", "hour", "hour"),
         ('permit (principal, action == "call", resource);', '"call"', "entity uid"),
         (f'{SCOPE} when {{ "open }};', '"open', "no end"),
+        ('permit (principal, action = Action::"call", resource);', "= Action", "is not a valid operator"),
         (f"{SCOPE} when {{ true & true }};", "& true", "no meaning"),
         ("permit (principal == ?principal, action, resource);", "?principal", "templates"),
         (f"{SCOPE};\nforbid (principal, action, resource);", "forbid", "one statement"),
@@ -121,6 +122,12 @@ def test_policies_that_contradict_are_told_of_and_taken(cedar: list[str], odd: s
     assert [(problem.severity, problem.policy) for problem in result.problems] == [("warning", odd)]
     assert words in result.problems[0].message
     assert len(require_sound(result).policies) == len(cedar)
+
+
+def test_of_a_row_of_the_matrix_no_place_is_told_for_nobody_wrote_its_text() -> None:
+    (problem,) = problems(matrix=(MatrixRow("row", departments=("reserch",)),))
+    assert (problem.policy, problem.line, problem.column, problem.meant) == ("matrix/row", None, None, "research")
+    assert str(problem) == "matrix/row: there is no department 'reserch'; did you mean 'research'?"
 
 
 def test_what_is_switched_off_contradicts_nothing() -> None:

@@ -61,7 +61,9 @@ class Requests:
             return await self._whole(unit, await unit.fetch(store.LIST_REQUESTS, *values))
 
         cells = await ask_cells(unit, query.tenant, ask)
-        return sorted((request for requests in cells for request in requests), key=lambda request: request.id)[:limit]
+        # While a tenant moves, it may be in two cells.
+        found = {request.id: request for requests in cells for request in requests}
+        return [found[identifier] for identifier in sorted(found)][:limit]
 
     async def get(self, unit: UnitOfWork, identifier: str) -> Request:
         """A request. Raises UnknownApprovalRequest."""

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from enfilade.cli.access_files import FileArgument, print_problems, read_access
+from enfilade.access.files import Places
+from enfilade.cli.access_files import FileArgument, in_file, print_problems, read_access
 from enfilade.cli.commands.access_versions import COMMANDS
 from enfilade.cli.output import Exit, done, note, print_json, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote
@@ -84,13 +85,14 @@ def what_if(
 ) -> None:
     """Replay the calls of the last days against a draft: who would be denied, who newly allowed?"""
     body: dict[str, Any] = {"days": days, "version": version}
+    places: Places = {}
     if policies is not None:
-        body["content"] = read_access(policies)
+        body["content"], places = read_access(policies)
     found = remote(url, key).request("POST", "/access/what-if", params={"tenant": tenant}, json=body)
     if as_json:
         print_json(found)
         return
-    print_problems(found["problems"])
+    print_problems(found["problems"], places)
     rows = (
         (
             DENIED if entry["change"] == "denied" else ALLOWED,
@@ -123,11 +125,13 @@ def check(
     file: FileArgument, tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None
 ) -> None:
     """Say what is wrong or odd with policies in a file, with lines and columns."""
-    found = remote(url, key).request("POST", "/access/check", params={"tenant": tenant}, json=read_access(file))
+    content, places = read_access(file)
+    found = remote(url, key).request("POST", "/access/check", params={"tenant": tenant}, json=content)
+    found["problems"] = [in_file(problem, places) for problem in found["problems"]]
     if as_json:
         print_json(found)
     else:
-        print_problems(found["problems"])
+        print_problems(found["problems"], {})
         if found["is_sound"]:
             done("The policies can be published.")
     if not found["is_sound"]:

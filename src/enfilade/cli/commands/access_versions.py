@@ -71,7 +71,7 @@ def draft(
     key: KeyOption = None,
 ) -> None:
     """Write a draft from a file; nothing is in force by it."""
-    body = {"content": read_access(file), "note": note}
+    body = {"content": read_access(file)[0], "note": note}
     made = remote(url, key).request("POST", "/access/versions", params={"tenant": tenant}, json=body)
     _told(made, as_json=as_json)
 
@@ -110,7 +110,7 @@ def _told(version: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(version)
         return
-    print_problems(version["problems"])
+    print_problems(version["problems"], {})
     done(f"Version {version['version']} is {version['state']}.")
 
 
