@@ -64,8 +64,14 @@ async def test_whoever_lacks_a_right_issues_no_key_with_it_but_a_narrower_one(ro
     operator = roles.house.admin(await _issue(roles, "op", roles=["operator"]))
     body = {"name": "more", "roles": ["admin"]}
     assert (await operator.post(f"{API}/keys", json=body)).status_code == 403
-    assert (await operator.post(f"{API}/keys", json={**body, "scopes": ["keys:read"]})).status_code == 201
-    widened = await operator.put(f"{API}/keys/more", json=body)
+    # Policies speak of roles: who may not give a role gives it with scopes neither.
+    assert (await operator.post(f"{API}/keys", json={**body, "scopes": ["keys:read"]})).status_code == 403
+    own = {"name": "less", "roles": ["operator"], "scopes": ["keys:read"]}
+    assert (await operator.post(f"{API}/keys", json=own)).status_code == 201
+    body["roles"] = ["owner"]
+    assert (await roles.admin.post(f"{API}/keys", json=body)).status_code == 403
+    assert (await roles.admin.post(f"{API}/keys", json={**body, "scopes": ["keys:read"]})).status_code == 201
+    widened = await roles.admin.put(f"{API}/keys/more", json=body)
     assert (widened.status_code, widened.json()["code"]) == (403, "rights_exceeded")
     provisioning = await roles.admin.post(f"{API}/keys", json={"name": "scim", "scopes": ["scim"]})
     assert (provisioning.status_code, provisioning.json()["code"]) == (403, "rights_exceeded")
