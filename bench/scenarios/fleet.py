@@ -35,7 +35,7 @@ from enfilade.storage.migrations import Migration, migrate
 from enfilade.storage.residents import diagnose_cells
 
 MANY, FEW = 1_000, 24
-MADE_AT_ONCE = 8
+MADE_AT_ONCE = 4
 MIB = 1 << 20
 OUR_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 # As a version brings it: a table with a policy and an index, and a column more.
