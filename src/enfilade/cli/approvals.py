@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from enfilade.cli.output import NOTHING
+from enfilade.cli.output import NOTHING, Column
 
 Kind = Annotated[str, typer.Argument(help="model, use_case, role, key_scope or data_class.")]
 Model = Annotated[str | None, typer.Option("--model", help="The model, or a pattern with *.")]
@@ -52,18 +52,11 @@ def holder_of(access: dict[str, Any]) -> str:
     return f"use case {access['use_case']}" if access["use_case"] else NOTHING
 
 
-def grant_row(grant: dict[str, Any]) -> tuple[object, ...]:
-    """A line of a table."""
-    access = grant["access"]
-    return (
-        holder_of(access),
-        access_of(access),
-        grant["state"],
-        short(grant["starts_at"]),
-        short(grant["revoked_at"] or grant["ends_at"]),
-        "emergency" if grant["emergency"] else "approved",
-        grant["id"],
-    )
-
-
-GRANT_COLUMNS = ("whose", "access", "state", "from (UTC)", "until (UTC)", "how", "id")
+GRANT: dict[str, Column] = {
+    "whose": lambda grant: holder_of(grant["access"]),
+    "access": lambda grant: access_of(grant["access"]),
+    "state": "state",
+    "from (UTC)": lambda grant: short(grant["starts_at"]),
+    "until (UTC)": lambda grant: short(grant["revoked_at"] or grant["ends_at"]),
+}
+"""What lists of grants begin with."""

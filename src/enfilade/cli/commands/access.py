@@ -9,7 +9,7 @@ from rich.text import Text
 from enfilade.access.files import Places
 from enfilade.cli.access_files import FileArgument, in_file, print_problems, read_access
 from enfilade.cli.commands.access_versions import COMMANDS
-from enfilade.cli.output import Exit, done, note, print_json, print_table
+from enfilade.cli.output import Column, Exit, done, note, print_json, print_list, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote
 
 APP = typer.Typer(
@@ -174,11 +174,14 @@ def matrix(
 def policies(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
     """List the policies in force."""
     items = remote(url, key).pages("/access/policies", tenant=tenant)
-    if as_json:
-        print_json(items)
-        return
-    rows = ((p["name"], p["effect"], "on" if p["enabled"] else "off", p["description"], p["cedar"]) for p in items)
-    print_table(("name", "effect", "state", "description", "cedar"), rows, empty="There is no policy.")
+    columns: dict[str, Column] = {
+        "name": "name",
+        "effect": "effect",
+        "state": lambda policy: "on" if policy["enabled"] else "off",
+        "description": "description",
+        "cedar": "cedar",
+    }
+    print_list(items, columns, empty="There is no policy.", as_json=as_json)
 
 
 for command_name, command in COMMANDS.items():

@@ -20,11 +20,34 @@ from enfilade.cli.approvals import (
     holder_of,
     short,
 )
-from enfilade.cli.output import done, print_fields, print_json, print_table
+from enfilade.cli.output import Column, done, print_fields, print_json, print_list, print_table
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Requests for access, and decisions about them.")
 Identifier = Annotated[str, typer.Argument(metavar="ID", help="As `approval list` shows it.")]
+REQUEST: dict[str, Column] = {
+    "asked by": "requester",
+    "for": lambda item: holder_of(item["access"]),
+    "access": lambda item: access_of(item["access"]),
+    "state": "state",
+    "approvals": lambda item: f"{item['approvals']} of {item['needs']}" if item["stage"] is not None else "",
+    "awaits": lambda item: ", ".join(item["awaits"]),
+    "until (UTC)": lambda item: short(item["expires_at"] if item["state"] == "pending" else item["decided_at"]),
+    "id": "id",
+}
+RULE: dict[str, Column] = {
+    "tenant": "tenant",
+    "position#": "position",
+    "name": "name",
+    "kinds": lambda rule: ", ".join(rule["kinds"]) or "all",
+    "what": lambda rule: (
+        ", ".join((*rule["models"], *rule["use_cases"], *rule["roles"], *rule["data_classes"])) or "all"
+    ),
+    "who": lambda rule: " then ".join(
+        f"{stage['needs']} of {', '.join(stage['reviewers'])}" for stage in rule["stages"]
+    ),
+    "at most": "max_duration",
+}
 
 
 @APP.command()
@@ -84,24 +107,7 @@ def list_(
     items = remote(url, key).pages(
         "/approval-requests", tenant=tenant, mine=mine or None, awaiting_me=awaiting_me or None, state=state
     )
-    if as_json:
-        print_json(items)
-        return
-    rows = (
-        (
-            item["requester"],
-            holder_of(item["access"]),
-            access_of(item["access"]),
-            item["state"],
-            f"{item['approvals']} of {item['needs']}" if item["stage"] is not None else "",
-            ", ".join(item["awaits"]),
-            short(item["expires_at"]) if item["state"] == "pending" else short(item["decided_at"]),
-            item["id"],
-        )
-        for item in items
-    )
-    columns = ("asked by", "for", "access", "state", "approvals", "awaits", "until (UTC)", "id")
-    print_table(columns, rows, empty="There is no such request.")
+    print_list(items, REQUEST, empty="There is no such request.", as_json=as_json)
 
 
 @APP.command()
@@ -209,23 +215,7 @@ def delegate(
 def rules(tenant: TenantOption = None, as_json: AsJson = False, url: Url = None, key: KeyOption = None) -> None:
     """List the approval rules; they are made in the configuration (`approval_rules`)."""
     items = remote(url, key).pages("/approval-rules", tenant=tenant)
-    if as_json:
-        print_json(items)
-        return
-    rows = (
-        (
-            item["tenant"],
-            item["position"],
-            item["name"],
-            ", ".join(item["kinds"]) or "all",
-            ", ".join((*item["models"], *item["use_cases"], *item["roles"], *item["data_classes"])) or "all",
-            " then ".join(f"{stage['needs']} of {', '.join(stage['reviewers'])}" for stage in item["stages"]),
-            item["max_duration"],
-        )
-        for item in items
-    )
-    columns = ("tenant", "position#", "name", "kinds", "what", "who", "at most")
-    print_table(columns, rows, empty="There is no approval rule: managers decide.")
+    print_list(items, RULE, empty="There is no approval rule: managers decide.", as_json=as_json)
 
 
 def _post(

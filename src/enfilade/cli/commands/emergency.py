@@ -1,11 +1,11 @@
 """`enfilade emergency`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from enfilade.cli.approvals import Department, Duration, Kind, Model, Reason, Role, UseCase, grant_row, short
-from enfilade.cli.output import done, print_json, print_table
+from enfilade.cli.approvals import GRANT, Department, Duration, Kind, Model, Reason, Role, UseCase, short
+from enfilade.cli.output import done, print_json, print_list
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, remote, segment
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Access that is taken at once, and reviewed after.")
@@ -51,19 +51,14 @@ def list_(
 ) -> None:
     """List emergency access and its reviews."""
     items = remote(url, key).pages("/emergency-access", tenant=tenant, unreviewed=unreviewed or None)
-    if as_json:
-        print_json(items)
-        return
-    rows = []
-    for item in items:
-        review = item["review"]
-        said = "justified" if review["justified"] else "not justified"
-        waits = "overdue" if review["is_overdue"] else "open"
-        whose, access, state, start, end, _, identifier = grant_row(item)
-        told = said if review["reviewed_at"] else waits
-        rows.append((whose, access, state, start, end, item["reason"], told, identifier))
-    columns = ("whose", "access", "state", "from (UTC)", "until (UTC)", "reason", "review", "id")
-    print_table(columns, rows, empty="Nobody has taken access.")
+    columns = GRANT | {"reason": "reason", "review": lambda item: _said(item["review"]), "id": "id"}
+    print_list(items, columns, empty="Nobody has taken access.", as_json=as_json)
+
+
+def _said(review: dict[str, Any]) -> str:
+    if review["reviewed_at"]:
+        return "justified" if review["justified"] else "not justified"
+    return "overdue" if review["is_overdue"] else "open"
 
 
 @APP.command()

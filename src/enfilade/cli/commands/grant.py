@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from enfilade.cli.approvals import GRANT_COLUMNS, Reason, grant_row
-from enfilade.cli.output import done, print_json, print_table
+from enfilade.cli.approvals import GRANT, Reason
+from enfilade.cli.output import done, print_list
 from enfilade.cli.remote import AsJson, KeyOption, TenantOption, Url, confirm, remote, segment
 
 APP = typer.Typer(no_args_is_help=True, add_completion=False, help="Access for a time.")
@@ -22,10 +22,8 @@ def list_(
 ) -> None:
     """List access for a time: your own, or with `approvals:read` all."""
     items = remote(url, key).pages("/access-grants", tenant=tenant, state=state, mine=mine or None)
-    if as_json:
-        print_json(items)
-        return
-    print_table(GRANT_COLUMNS, (grant_row(item) for item in items), empty="There is no access for a time.")
+    columns = GRANT | {"how": lambda item: "emergency" if item["emergency"] else "approved", "id": "id"}
+    print_list(items, columns, empty="There is no access for a time.", as_json=as_json)
 
 
 @APP.command()
