@@ -77,8 +77,8 @@ async def probe_relation(app: asyncpg.Connection, writer: asyncpg.Connection, pr
         await _read(app, probed, FOREIGN, outcome, who="the app role")
         await _read(writer, probed, None, outcome, who="the writer")
         return outcome
-    await _read(app, probed, None, outcome, who="nobody")
-    await _read(app, probed, "", outcome, who="nobody")
+    await _read(app, probed, None, outcome, who="whoever sets no tenant")
+    await _read(app, probed, "", outcome, who="whoever sets no tenant")
     await _read(app, probed, FOREIGN, outcome, who="a tenant without rows")
     await _read(writer, probed, None, outcome, who="the writer")
     if not probed.tenants:
@@ -118,9 +118,14 @@ async def _read(
         return
     _note(outcome, "read")
     if must_refuse:
-        outcome.faults.append(f"{who} may read it")
+        _add_fault(outcome, f"{who} may read it")
     elif seen:
-        outcome.faults.append(f"{who} sees rows" + (f" of {of}" if of else ""))
+        _add_fault(outcome, f"{who} sees rows" + (f" of {of}" if of else ""))
+
+
+def _add_fault(outcome: Outcome, text: str) -> None:
+    if text not in outcome.faults:
+        outcome.faults.append(text)
 
 
 async def _change(connection: asyncpg.Connection, probed: Probed, own: str, theirs: str, outcome: Outcome) -> None:
@@ -155,7 +160,7 @@ async def _change(connection: asyncpg.Connection, probed: Probed, own: str, thei
         except asyncpg.PostgresError:
             continue
         if done:
-            outcome.faults.append(f"{what}: done to {done} rows of {theirs} as {tenant}")
+            outcome.faults.append(f"{what}: done to {done} of the rows of {theirs} as {tenant}")
 
 
 def _note(outcome: Outcome, what: str) -> None:
