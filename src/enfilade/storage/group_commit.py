@@ -251,8 +251,14 @@ class GroupCommit:
             if _is_elsewhere(error) and self._reroute is not None and self._reroute(self, record):
                 continue
             self.statistics.refused += 1
-            facts = {"tenant": record.tenant, "record": record.describe(), "reason": "refused", "body": record.body}
-            log.critical("record_lost", **facts, error=str(error))
+            log.critical(
+                "record_lost",
+                tenant=record.tenant,
+                record=record.describe(),
+                reason="refused",
+                lost_record=record.body,
+                error=str(error),
+            )
             if isinstance(record, Settlement):
                 record.refuse("The call's record could not be stored.")
 

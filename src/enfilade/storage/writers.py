@@ -209,7 +209,9 @@ class Writers:
     def _lose(self, record: Record, reason: str) -> None:
         """The log is all that is left to keep it in."""
         self._lost[reason] += 1
-        log.critical("record_lost", tenant=record.tenant, record=record.describe(), reason=reason, body=record.body)
+        log.critical(
+            "record_lost", tenant=record.tenant, record=record.describe(), reason=reason, lost_record=record.body
+        )
         if isinstance(record, Settlement):
             record.refuse(f"The call's record could not be stored: {LOST[reason]}.")
         self._leave(record)

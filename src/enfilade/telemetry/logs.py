@@ -22,6 +22,7 @@ _DETAILS = re.compile(r"[\n(]")
 ALLOWED_FIELDS = frozenset(
     {
         *("timestamp", "level", "event", "logger", "error", "error_type", "stack", "after_s", "waiting", "record"),
+        *("reason", "lost_record"),
         *("cell", "host", "tenants", "move", "step"),
         *("schema", "number", "name", "pid", "last_words", "retry_in_s", "remedy", "revision", "provider", "hint"),
         *("call_id", "in_use", "version", "url", "seconds", "deployment", "attempt", "status", "settled", "recovered"),

@@ -83,7 +83,7 @@ async def test_a_record_of_an_erased_tenant_is_lost_and_kept_in_the_log(parts: P
             await parts.writers.of(ours).settle(call, body)
         await parts.writers.flush()
     (line,) = [line for line in logs if line["event"] == "record_lost"]
-    assert (line["tenant"], line["record"], line["reason"], line["body"]) == (ours, call, "erased", body)
+    assert (line["tenant"], line["record"], line["reason"], line["lost_record"]) == (ours, call, "erased", body)
     assert parts.writers.lost()["erased"] == 1
 
 
