@@ -129,9 +129,20 @@ async def rounds(unit: Asking, tenant: str | None, *, whole: bool = False) -> As
 async def fetch_merged(
     unit: Asking, tenant: str | None, key: Callable[[Any], Any], statement: str, *values: object
 ) -> list[Any]:
-    """The rows of a statement from every cell that it concerns, in the order of `key`."""
-    found = await ask_cells(unit, tenant, lambda: unit.fetch(statement, *values))
-    return sorted((row for rows in found for row in rows), key=key)
+    """The rows of a statement from every cell that it concerns, in the order of `key`, which tells them apart.
+
+    While somebody moves, their rows are in two cells: each is there once, as it is where its tenant lives.
+    """
+
+    async def ask() -> tuple[Cell, list[Any]]:
+        return unit.current, await unit.fetch(statement, *values)
+
+    merged: dict[Any, Any] = {}
+    for cell, rows in await ask_cells(unit, tenant, ask):
+        for row in rows:
+            if merged.setdefault(key(row), row) is not row and unit.places(str(row["tenant_id"]))[0] is cell:
+                merged[key(row)] = row
+    return [merged[place] for place in sorted(merged)]
 
 
 async def fetch_listed(

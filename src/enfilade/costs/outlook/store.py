@@ -136,7 +136,9 @@ tail AS MATERIALIZED (
 )
 """
 _DIMENSIONS = "r.tenant_id, r.department_id, r.application_id, r.user_id, r.key_id, r.model, r.amount_nano"
-_WHICH = "s.kind = ANY ($5::text[]) AND s.subject IS NOT NULL AND ($6::text[] IS NULL OR s.subject = ANY ($6))"
+# Whoever is on their way to another cell is looked at where they live.
+_WHICH = """s.kind = ANY ($5::text[]) AND s.subject IS NOT NULL AND ($6::text[] IS NULL OR s.subject = ANY ($6))
+        AND r.tenant_id NOT IN (SELECT d.tenant_id FROM departures d WHERE d.returned_at IS NULL)"""
 
 DAILY = f"""
 WITH {_TAIL}, {_ZONED},

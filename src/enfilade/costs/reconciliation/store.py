@@ -46,11 +46,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 """
 
 # What the ledger holds of some providers' days. What this reconciliation booked itself is left out: the difference stays
-# explained. Replies from our own cache reached no provider.
+# explained. Replies from our own cache reached no provider. Whoever is on their way to another cell is looked at where they
+# live.
 _ENTRIES = """
 FROM ledger l LEFT JOIN calls c ON c.started_at = l.started_at AND c.call_id = l.call_id
 WHERE l.started_at >= $1 AND l.started_at < $2 AND l.provider = ANY ($3) AND l.source IS DISTINCT FROM $4
     AND NOT coalesce(c.cached, false)
+    AND l.tenant_id NOT IN (SELECT d.tenant_id FROM departures d WHERE d.returned_at IS NULL)
 """
 _NAMES = """(l.started_at AT TIME ZONE 'UTC')::date AS day, l.provider, l.deployment, l.model,
     CASE WHEN coalesce(l.corrects, l.line) = 0 THEN c.upstream_model END AS upstream_model"""

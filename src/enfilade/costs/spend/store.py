@@ -54,15 +54,20 @@ KEYS = ("", "tenant", *DIMENSIONS, "value", *GRAINS)
 # where it orders the groups; $16 … the dimensions that are asked for.
 _FIRST_FILTER = 16
 
+# Whoever is on their way to another cell is reported where they live.
 _ZONES = """
 zones AS MATERIALIZED (
-    SELECT t.tenant_id, t.time_zone FROM spend_tenants t WHERE $3::uuid IS NULL OR t.tenant_id = $3
-    UNION ALL
-    SELECT u.id, u.zone FROM unnest($5::uuid[], $6::text[]) AS u (id, zone)
-    WHERE ($3::uuid IS NULL OR u.id = $3) AND NOT EXISTS (SELECT FROM spend_tenants t WHERE t.tenant_id = u.id)
-    UNION ALL
-    SELECT DISTINCT r.tenant_id, 'UTC' FROM tail r
-    WHERE NOT EXISTS (SELECT FROM spend_tenants t WHERE t.tenant_id = r.tenant_id) AND r.tenant_id <> ALL ($5::uuid[])
+    SELECT z.tenant_id, z.time_zone
+    FROM (
+        SELECT t.tenant_id, t.time_zone FROM spend_tenants t WHERE $3::uuid IS NULL OR t.tenant_id = $3
+        UNION ALL
+        SELECT u.id, u.zone FROM unnest($5::uuid[], $6::text[]) AS u (id, zone)
+        WHERE ($3::uuid IS NULL OR u.id = $3) AND NOT EXISTS (SELECT FROM spend_tenants t WHERE t.tenant_id = u.id)
+        UNION ALL
+        SELECT DISTINCT r.tenant_id, 'UTC' FROM tail r
+        WHERE NOT EXISTS (SELECT FROM spend_tenants t WHERE t.tenant_id = r.tenant_id) AND r.tenant_id <> ALL ($5::uuid[])
+    ) AS z
+    WHERE NOT EXISTS (SELECT FROM departures d WHERE d.tenant_id = z.tenant_id AND d.returned_at IS NULL)
 ),
 hours AS (
     SELECT z.*, date_trunc('hour', $1::timestamptz, z.time_zone) AS h1,
