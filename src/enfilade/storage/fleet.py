@@ -30,7 +30,9 @@ AT_ONCE = 4
 """Cells that are brought up to date side by side."""
 CELLS_A_CONNECTION = 50
 """A server process remembers every table that it has seen: after so many cells another one goes on."""
-READ_REGISTRY = "SELECT id, isolation, cell FROM enfilade.tenants WHERE isolation <> 'row' OR cell <> 'home' ORDER BY id"
+READ_REGISTRY = (
+    "SELECT id, isolation, cell FROM enfilade.tenants WHERE isolation <> 'row' OR cell <> 'home' ORDER BY id"
+)
 HAS_REGISTRY = "SELECT to_regclass('enfilade.cell_hosts') IS NOT NULL"
 
 CELL_FAULTS = (EnfiladeError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
