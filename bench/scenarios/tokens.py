@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 from cryptography.hazmat.primitives import hashes
@@ -74,7 +75,8 @@ def run(session: Session) -> list[Row]:
     tokens = Tokens(book, people, cast("Any", None), cast("Any", None), clock)
     issuer = Issuer("i", TENANT.id, IssuerSpec("login", URL, IssuerSettings(audiences=("api",))), 1, datetime.now(UTC))
     book.install({TENANT.id: [issuer]}, {TENANT.id: {("i", "ana"): "u"}}, {}, None)
-    entrance = Entrance(people, tokens, book, cast("Any", None), cast("Any", None), clock)
+    sign_in = SimpleNamespace(tokens=tokens, book=book, sessions=None)
+    entrance = Entrance(people, cast("Any", sign_in), cast("Any", None), cast("Any", None), clock)
     token = _token(key)
     loop = asyncio.new_event_loop()
     loop.run_until_complete(entrance.verified(token))

@@ -322,6 +322,25 @@ async def test_tenants_with_one_issuer_are_told_apart(place: Place) -> None:
     assert await tenant_of(tid="x") == 401
 
 
+async def test_a_token_with_the_audiences_of_two_tenants_is_nobodys(place: Place) -> None:
+    document = world()
+    acme, globex = document["tenants"]
+    part = {"name": "login", "url": place.issuer.url, "allow_private_network": True, "create_users": True}
+    # Every token of the realm says `account` too: whoever declares it first must not get what is meant for another.
+    acme["issuers"] = [part | {"audiences": ["account"]}]
+    globex["issuers"] = [part | {"audiences": ["api"]}]
+    place.is_changed = True
+    await place.house.apply(document)
+    gil = {"sub": "gil-1", "email": "gil@globex.example"}
+    for claims, status in (
+        ({"aud": ["api", "account"]} | gil, 401),
+        ({"aud": ["api"]} | gil, 200),
+        ({"aud": ["account"]}, 200),
+    ):
+        reply = await place.house.client(place.issuer.token(**claims)).get("/api/v1/whoami")
+        assert reply.status_code == status, (claims, reply.text)
+
+
 @pytest.mark.parametrize("claims", [{}, {"tid": "a"}])
 async def test_declarations_that_cannot_be_told_apart_are_refused(place: Place, claims: dict[str, str]) -> None:
     body: dict[str, Any] = {

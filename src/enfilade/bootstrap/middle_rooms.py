@@ -94,9 +94,7 @@ class MiddleRooms(LowerRooms):
         self.accounts = Accounts(
             Foundations(self.storage, self.principals, self.sessions, self.sealer, ids, clock), given.public_url
         )
-        self.provisioning = Provisioning(
-            self.identity.users, self.identity.groups, self.identity.departments, self.sessions
-        )
+        self.provisioning = Provisioning(self.identity.users, self.identity.groups, self.identity.departments)
         self.sign_in = SignIn(
             Means(ids, clock, self.storage, GuardedFetcher(self.client), self.sealer),
             self.identity.users,

@@ -175,8 +175,16 @@ class Users:
             active=spec.active,
             source=origin.source,
         )
+        if present is not None and not spec.active:
+            await self._end_sessions(unit, identifier)
         unit.changed()
         return await self.get(unit, identifier), Outcome.CHANGED if present else Outcome.CREATED
+
+    async def _end_sessions(self, unit: UnitOfWork, identifier: str) -> None:
+        """So that whoever is let in again later signs in again."""
+        now = to_datetime(self._clock.now_ns())
+        for row in await unit.fetch(store.END_SESSIONS_OF, unit.tenant, identifier, now):
+            unit.record("SessionRevoked", id=str(row["id"]), because="user_inactive")
 
     async def _manager(self, unit: UnitOfWork, identifier: str, spec: UserSpec) -> str | None:
         if spec.manager is None:

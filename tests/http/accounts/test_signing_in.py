@@ -164,6 +164,11 @@ async def test_whoever_became_inactive_is_out_at_once(place: Place) -> None:
     assert (await me.get("/api/v1/me")).status_code == 401
     assert (await place.house.client(ACME_USER_KEY).get("/v1/models")).status_code == 401
     assert (await place.sign_in()).status_code == 401
+    # Let in again, they come by the door: what was open before is not.
+    body["active"] = True
+    assert (await place.house.client(ACME_ADMIN_KEY).put(path, json=body)).status_code == 200
+    assert (await me.get("/api/v1/me")).status_code == 401
+    assert (await (await place.session()).get("/api/v1/me")).status_code == 200
 
 
 async def test_an_app_is_set_up_and_asked_for_from_then_on(place: Place) -> None:

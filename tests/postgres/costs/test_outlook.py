@@ -238,6 +238,7 @@ async def outlook(company: Company, **asked: Any) -> BudgetForecast:
     async with company.parts.storage.unit_of_work(tenant_scope(company.tenant, "test"), readonly=True) as unit:
         question = BudgetQuestion(company.tenant, **fields)
         (found,) = await forecast_budgets(unit, [question], now_ns, company.tenant, {company.tenant: "UTC"})
+    assert found is not None
     return found
 
 

@@ -5,13 +5,12 @@ from enfilade.identity.provisioning.group_resources import GroupResources
 from enfilade.identity.provisioning.groups import Groups
 from enfilade.identity.provisioning.resources import Resources
 from enfilade.identity.provisioning.user_resources import UserResources
-from enfilade.identity.sign_in.sessions import Sessions
 
 
 class Provisioning:
     """The kinds of resources that a directory changes."""
 
-    def __init__(self, users: Users, groups: Groups, departments: Departments, sessions: Sessions) -> None:
+    def __init__(self, users: Users, groups: Groups, departments: Departments) -> None:
         """Change people and groups by the rules of their own rooms."""
-        self.users: Resources = UserResources(users, departments, sessions)
+        self.users: Resources = UserResources(users, departments)
         self.groups: Resources = GroupResources(groups)

@@ -12,7 +12,6 @@ from enfilade.identity.provisioning.resources import Listed, Query, is_id, no_su
 from enfilade.identity.provisioning.schemas import USERS
 from enfilade.identity.provisioning.user_forms import Draft, user_resource
 from enfilade.identity.rows import check_version, user_of
-from enfilade.identity.sign_in.sessions import Sessions
 from enfilade.identity.types import LOCAL, SCIM, Origin, User, UserSpec
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -22,11 +21,10 @@ class UserResources:
 
     kind = USERS
 
-    def __init__(self, users: Users, departments: Departments, sessions: Sessions) -> None:
+    def __init__(self, users: Users, departments: Departments) -> None:
         """Change people by the rules of their own room."""
         self._users = users
         self._departments = departments
-        self._sessions = sessions
 
     async def page(self, unit: UnitOfWork, query: Query, base: str) -> Listed:
         """See `Resources`."""
@@ -73,7 +71,6 @@ class UserResources:
         present = await self._find(unit, identifier, expected)
         await self._users.change(unit, present, replace(present.spec, active=False), origin=Origin(LOCAL))
         await self._users.leave_groups(unit, present)
-        await self._sessions.revoke_all(unit, present.id, "deprovisioned")
         await self._users.revoke_keys(unit, present, "deprovisioned")
 
     async def _find(self, unit: UnitOfWork, identifier: str, expected: int | None = None) -> User:
@@ -98,8 +95,6 @@ class UserResources:
             user, _ = await self._users.put(unit, spec, origin=origin)
             return user
         user, _ = await self._users.change(unit, present, spec, origin=origin)
-        if present.spec.active and not spec.active:
-            await self._sessions.revoke_all(unit, user.id, "deprovisioned")
         return user
 
     async def _placed(self, unit: UnitOfWork, spec: UserSpec) -> UserSpec:

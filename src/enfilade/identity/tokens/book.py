@@ -9,7 +9,7 @@ from enfilade.identity.directory import Install
 from enfilade.identity.tokens import store
 from enfilade.identity.tokens.discovery import Publications
 from enfilade.identity.tokens.errors import AmbiguousIssuer
-from enfilade.identity.tokens.jws import audiences_of, claim_at
+from enfilade.identity.tokens.jws import audiences_of, claim_at, refused
 from enfilade.identity.tokens.rows import issuer_of
 from enfilade.identity.tokens.types import Issuer, IssuerSpec
 from enfilade.storage.unit_of_work import UnitOfWork
@@ -44,12 +44,20 @@ class IssuerBook:
         return (issuer for issuers in self._by_tenant.values() for issuer in issuers)
 
     def of_token(self, claims: dict[str, Any]) -> Issuer | None:
-        """The one declaration that an access token falls under. Of two, the one that was there first."""
+        """The declaration that an access token falls under; of a tenant's own, the one that was there first.
+
+        Raises InvalidToken for a token that falls under declarations of several tenants: with several audiences, one of
+        them could be declared by somebody else, who would be sent what is not theirs.
+        """
         audiences = audiences_of(claims)
-        for issuer in self._by_url.get(str(claims.get("iss")), ()):
-            if not audiences.isdisjoint(issuer.settings.audiences) and has_claims(issuer, claims):
-                return issuer
-        return None
+        found = [
+            issuer
+            for issuer in self._by_url.get(str(claims.get("iss")), ())
+            if not audiences.isdisjoint(issuer.settings.audiences) and has_claims(issuer, claims)
+        ]
+        if len({issuer.tenant for issuer in found}) > 1:
+            raise refused("several_tenants")
+        return found[0] if found else None
 
     def sealed_secret(self, issuer: Issuer) -> bytes | None:
         """The client secret as it is stored."""
