@@ -1,5 +1,6 @@
 """Tenants: made, changed and removed by the platform's operators."""
 
+import asyncio
 from dataclasses import replace
 
 from enfilade.core.ids import PLATFORM_ID, IdFactory
@@ -29,6 +30,9 @@ class Tenants:
         self._ids = ids
         self._maker = maker
         self._hosts = hosts
+        self.turn = asyncio.Lock()
+        """Held while one is made on request. The database makes one at a time anyhow, but each that waits there has a
+        connection that everybody else needs too, and making a cell takes a while."""
 
     async def page(self, unit: UnitOfWork, after: str | None, limit: int) -> list[Tenant]:
         """Tenants in the order of their making, after the one with the id `after`."""

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from enfilade.storage.cells import Cell, Placement
 from tests.support.house import House
 from tests.support.moves import contents, log_is_gapless
 from tests.support.waiting import eventually
@@ -123,3 +124,26 @@ async def test_a_tenants_size_is_counted(house: House) -> None:
     assert size["rows"] == sum(size["tables"].values())
     assert size["bytes"] > 0
     assert size["last_activity_at"] is not None
+
+
+async def test_many_that_are_made_at_once_leave_connections_to_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on = asyncio.Event()
+    waiting = 0
+    make = house.parts.cell_maker.make
+
+    async def slow(tenant: str, placement: Placement) -> Cell:
+        nonlocal waiting
+        waiting += 1
+        await may_go_on.wait()
+        return await make(tenant, placement)
+
+    monkeypatch.setattr(house.parts.cell_maker, "make", slow)
+    admin = house.admin()
+    made = [asyncio.create_task(admin.post("/api/v1/tenants", json={"name": f"many-{n}"})) for n in range(8)]
+    await eventually(lambda: waiting == 1)
+    listed = await asyncio.wait_for(admin.get("/api/v1/tenants"), 5)
+    assert listed.status_code == 200
+    may_go_on.set()
+    assert {reply.status_code for reply in await asyncio.gather(*made)} == {201}

@@ -77,7 +77,7 @@ async def page(context: Context, actor: Reader, limit: Limit = 50, cursor: Curso
 @ROUTER.post("", status_code=201)
 async def create(context: Context, body: TenantBase, actor: Manager, response: Response) -> TenantView:
     """Create a tenant."""
-    async with context.storage.unit_of_work(actor.scope) as unit:
+    async with context.rooms.identity.tenants.turn, context.storage.unit_of_work(actor.scope) as unit:
         if await context.rooms.identity.tenants.find(unit, body.name) is not None:
             message = f"There is a tenant {body.name!r} already."
             raise AlreadyExists(message)
