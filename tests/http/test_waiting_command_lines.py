@@ -95,6 +95,8 @@ async def test_codes_cannot_be_searched_for(place: Place) -> None:
     await place.sign_in(guesser)
     statuses = [(await guesser.get("/auth/device", params={"user_code": "BCDFGHJK"})).status_code for _ in range(12)]
     assert statuses == [400] * 10 + [429] * 2
+    place.clock.advance(601)
+    assert (await guesser.get("/auth/device", params={"user_code": "BCDFGHJK"})).status_code == 400
 
 
 async def test_whoever_confirmed_has_to_be_signed_in_still(place: Place) -> None:

@@ -15,10 +15,12 @@ from enfilade.bootstrap.ingredients import Ingredients
 from enfilade.bootstrap.process import bring_up, shut
 from enfilade.core.clock import SystemClock
 from enfilade.storage.address import Address
+from enfilade.storage.cells import own_name
 from enfilade.storage.embedded.supervisor import EmbeddedPostgres
 from enfilade.storage.roles import ensure_roles
 
 TEMPLATE = "template_enfilade"
+OF_TENANTS = "SELECT datname FROM pg_database WHERE datname LIKE 'enf\\_%'"
 UNSAFE_BUT_FAST = ("fsync", "full_page_writes", "synchronous_commit")
 """What tests do without: they never pull the plug of this server. Those that do start one of their own."""
 
@@ -66,8 +68,24 @@ class TestServer:
             yield address
         finally:
             async with self.maintenance() as connection:
+                for left in await self._of_tenants(connection, name):
+                    await connection.execute(f'DROP DATABASE IF EXISTS "{left}" WITH (FORCE)')
                 await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
             self._free.append(name)
+
+    async def _of_tenants(self, connection: asyncpg.Connection, name: str) -> list[str]:
+        """The databases of tenants that are registered in one. Copies of a template have the same tenants."""
+        there = {row["datname"] for row in await connection.fetch(OF_TENANTS)}
+        if not there:
+            return []
+        registry = await asyncpg.connect(self.at(name).url)
+        try:
+            if not await registry.fetchval("SELECT to_regclass('enfilade.tenants') IS NOT NULL"):
+                return []
+            tenants = [str(row["id"]) for row in await registry.fetch("SELECT id FROM enfilade.tenants")]
+        finally:
+            await registry.close()
+        return sorted(there & {own_name(tenant) for tenant in tenants})
 
 
 @contextmanager

@@ -20,10 +20,14 @@ class Turns:
         self._writers = writers
         self._clock = clock
         self._visited_all_at = float("-inf")
+        self._offered: dict[Cell, int] = {}
         self._seen: dict[Cell, int] = {}
 
     def due(self) -> list[Cell]:
-        """The cells to visit now, the shared one first; those that cannot be reached are left out."""
+        """The cells to visit now, the shared one first; those that cannot be reached are left out.
+
+        One whose turn does not come to its end (see `done`) is due again the next time.
+        """
         now = self._clock.monotonic()
         everywhere = now - self._visited_all_at >= ALL_EVERY_S
         if everywhere:
@@ -33,10 +37,14 @@ class Turns:
             written = self._writers.written.get(cell, 0)
             if cell.name in self._cells.unreached:
                 continue
-            if everywhere or cell.tenant is None or written != self._seen.get(cell, 0):
+            if everywhere or cell.tenant is None or written != self._seen.get(cell):
                 due.append(cell)
-                self._seen[cell] = written
+                self._offered[cell] = written
         return due
+
+    def done(self, cell: Cell) -> None:
+        """The work in a cell that was due is done, not only tried."""
+        self._seen[cell] = self._offered.pop(cell, self._seen.get(cell, 0))
 
     def tenants_in(self, cell: Cell, tenants: dict[str, str]) -> dict[str, str]:
         """Of these tenants, with whatever belongs to each, those that live in the cell."""

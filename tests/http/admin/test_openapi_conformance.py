@@ -37,6 +37,15 @@ SETTINGS = hypothesis.settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+ARCHIVE = "application/x-tar"
+
+
+@schemathesis.serializer(ARCHIVE)
+def serialize_archive(_context: Any, value: Any) -> bytes:
+    """What is made up for a file is some bytes."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 KNOWN = {
     "tenants": ["acme", "globex", "nobody"],
     "departments": ["sales", "research", "nothing"],

@@ -1,5 +1,6 @@
 """Exports while they run: of one moment, without locks, ended when they are left, never half a file that looks whole."""
 
+import asyncio
 import csv
 import io
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 
 from enfilade.costs.errors import ExportBroken, TooManyExports
 from enfilade.costs.spend.exports import parquet_pipe, service
+from enfilade.costs.spend.exports.columns import Batches, Row
 from enfilade.costs.spend.exports.service import FORMATS, TABLES, Export, ExportOrder, Exports
 from enfilade.identity.scopes import system_scope
 from tests.postgres.costs.conftest import Company
@@ -115,10 +117,20 @@ async def test_a_writer_that_dies_leaves_no_file_that_looks_whole(
 ) -> None:
     monkeypatch.setattr(service, "BATCH_ROWS", 1)
     await company.spend(30)
+    begun = asyncio.Event()
+
+    async def first_then_death(first: list[Row] | None, rest: Batches) -> Batches:
+        assert first is not None
+        yield first
+        await begun.wait()
+        for writer in writers():
+            writer.kill()
+        async for batch in rest:
+            yield batch
+
+    monkeypatch.setattr(service, "_with", first_then_death)
     export = await company.parts.exports.open(PLATFORM, order("parquet"))
-    # It has written the beginning, and waits: no more than a frame's beginning can have come.
-    for writer in writers():
-        writer.kill()
+    begun.set()
     received: list[bytes] = []
     with pytest.raises(ExportBroken):
         await _collect(export, received)

@@ -128,6 +128,7 @@ class AnomalyWatch:
             told = 0
             for anomaly in found[:MOST_TOLD]:
                 told += await self._tell(anomaly, to_datetime(now_ns))
+        self._turns.done(cell)
         return told
 
     async def run(self) -> None:

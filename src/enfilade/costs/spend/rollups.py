@@ -83,11 +83,14 @@ class RollUps:
         return sum(await in_cells(self._storage, self._catch_up_in, postponed="roll_up_postponed", cells=due))
 
     async def _catch_up_in(self, cell: Cell) -> int:
-        added, behind = 0, True
+        added, behind, is_ours = 0, True, True
         self._behind.setdefault(cell, self._clock.now_ns())
         await self._follow_time_zones(cell)
         while behind:
             batch = await self._batch(cell)
+            if batch is None:
+                is_ours = False
+                break
             added += batch[0]
             behind = batch[1]
         while await self.rebuild_month(cell):
@@ -98,6 +101,8 @@ class RollUps:
             if progress is not None and progress["caught_up_at"] is not None:
                 self._caught_up_ns = to_ns(progress["caught_up_at"])
         self._behind.pop(cell, None)
+        if is_ours:
+            self._turns.done(cell)
         return added
 
     async def _follow_time_zones(self, cell: Cell) -> None:
@@ -110,7 +115,8 @@ class RollUps:
                     if await unit.fetch_value(store.MOVE, tenant, zone, self._values_a_day):
                         log.info("spend_moved", tenant=tenant, name=zone)
 
-    async def _batch(self, cell: Cell) -> tuple[int, bool]:
+    async def _batch(self, cell: Cell) -> tuple[int, bool] | None:
+        """How much was added, and whether there is more; None while somebody else is at it in the same database."""
         zones = self._turns.tenants_in(cell, self._zones())
         async with self._storage.unit_of_work(system_scope("spend"), alone=False, cell=cell) as unit:
             await unit.execute(store.PATIENCE, str(PATIENCE_MS))
@@ -122,7 +128,7 @@ class RollUps:
                 self._entries_at_once,
                 self._values_a_day,
             )
-        return (row["entries"], row["behind"]) if row else (0, False)
+        return (row["entries"], row["behind"]) if row else None
 
     async def rebuild_month(self, cell: Cell | None = None) -> bool:
         """Make the roll-ups of one month of one tenant anew, if any wait for it; return whether there was one."""
