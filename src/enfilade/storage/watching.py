@@ -7,8 +7,8 @@ from typing import Any
 
 import asyncpg
 
-TYPES = "typeinfo_tree"
-"""The driver's own question about a type, once for each connection."""
+OF_THE_DRIVER = ("typeinfo_tree", "set_config('jit'")
+"""The driver's own questions about types, once for each connection, and what it sets for them."""
 _STATEMENTS: ContextVar[list[str] | None] = ContextVar("statements", default=None)
 
 
@@ -35,7 +35,7 @@ def watched(connection: asyncpg.Connection) -> Iterator[None]:
         return
 
     def note(record: Any) -> None:
-        if TYPES not in record.query:
+        if not any(part in record.query for part in OF_THE_DRIVER):
             noted.append(record.query)
 
     with connection.query_logger(note):
