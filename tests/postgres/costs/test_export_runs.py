@@ -1,6 +1,5 @@
 """Exports while they run: of one moment, without locks, ended when they are left, never half a file that looks whole."""
 
-import asyncio
 import csv
 import io
 from datetime import UTC, datetime, timedelta
@@ -117,23 +116,19 @@ async def test_a_writer_that_dies_leaves_no_file_that_looks_whole(
 ) -> None:
     monkeypatch.setattr(service, "BATCH_ROWS", 1)
     await company.spend(30)
-    begun = asyncio.Event()
+    received: list[bytes] = []
 
     async def first_then_death(first: list[Row] | None, rest: Batches) -> Batches:
         assert first is not None
         yield first
-        await begun.wait()
         for writer in writers():
             writer.kill()
         async for batch in rest:
             yield batch
 
     monkeypatch.setattr(service, "_with", first_then_death)
-    export = await company.parts.exports.open(PLATFORM, order("parquet"))
-    begun.set()
-    received: list[bytes] = []
     with pytest.raises(ExportBroken):
-        await _collect(export, received)
+        await _collect(await company.parts.exports.open(PLATFORM, order("parquet")), received)
     with pytest.raises(pa.ArrowInvalid):
         pq.read_table(io.BytesIO(b"".join(received)))
     assert company.parts.exports.running == 0

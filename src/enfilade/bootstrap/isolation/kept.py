@@ -190,6 +190,7 @@ KEPT = (
     Kept("storage.group_commit.GroupCommit._intents", PASSING, "queue"),
     Kept("storage.migrations._files", COMPUTED),
     Kept("storage.shares.ConnectionShares._used", BY_TENANT, tenants=_keys),
+    Kept("storage.turns.Turns._offered", BY_CELL),
     Kept("storage.turns.Turns._seen", BY_CELL),
     Kept("storage.writers.Writers._commits", "by database: who writes there"),
     Kept("storage.writers.Writers._known", BY_TENANT, tenants=_keys),
