@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 
 from enfilade.identity.sign_in.types import SessionRules
-from tests.support.house import NO_AUTHORITIES
 from tests.support.issuer import TestIssuer, b64, jwk_of, key_of, open_issuer
 from tests.support.postgres import TestServer
 from tests.support.sign_in import Place, issuer_part, open_place
@@ -453,7 +452,7 @@ async def test_answers_are_believed_from_the_issuer_that_was_asked_only(place: P
         asked = parse_qs(urlsplit(begun.headers["location"]).query)
         # The evil issuer sends the browser to the honest one, with the state that it was given itself.
         honest = {name: values[0] for name, values in asked.items()} | {"client_id": "enfilade"}
-        async with httpx2.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as outside:
+        async with httpx2.AsyncClient(trust_env=False) as outside:
             led = await outside.get(f"{place.issuer.url}/authorize", params=honest)
         reply = await browser.get(led.headers["location"])
         assert reply.status_code == 403

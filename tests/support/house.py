@@ -4,7 +4,6 @@ import asyncio
 import io
 import ipaddress
 import random
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,8 +26,6 @@ from tests.support.postgres import TEMPLATE, TestServer
 from tests.support.world import ACME_KEY, OWNER_KEY, world
 
 SEED = 20261121
-NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Houses speak plain HTTP; to read all authorities that there are, for each client anew, takes longer than many a test."""
 FURNISHED = "template_world"
 
 
@@ -125,7 +122,6 @@ class House:
     def client(self, key: str | None = ACME_KEY, **options: Any) -> httpx2.AsyncClient:
         """An HTTP client that presents `key`; it is closed with the house."""
         headers = {"authorization": f"Bearer {key}"} if key else {}
-        options = {"verify": NO_AUTHORITIES} | options
         client = httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=30, trust_env=False, **options)
         self._clients.push_async_callback(client.aclose)
         return client

@@ -9,7 +9,7 @@ import httpx2
 
 from enfilade.core.clock import ManualClock
 from enfilade.storage.address import Address
-from tests.support.house import NO_AUTHORITIES, House, HouseOptions, open_house
+from tests.support.house import House, HouseOptions, open_house
 from tests.support.issuer import TestIssuer, open_issuer
 from tests.support.world import world
 
@@ -68,7 +68,7 @@ class Place:
         """Begin to sign in; the address to which the issuer sends the browser back."""
         begun = await browser.get("/auth/oidc/acme/login/start", params={"next": target} | query)
         assert begun.status_code == 303, begun.text
-        async with httpx2.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as outside:
+        async with httpx2.AsyncClient(trust_env=False) as outside:
             authorised = await outside.get(begun.headers["location"])
         return str(authorised.headers["location"])
 

@@ -113,5 +113,4 @@ class MiddleRooms(LowerRooms):
 
     def _zones_at_work(self) -> dict[str, str]:
         """The time zones of tenants that are not suspended."""
-        zones = self._time_zones()
-        return {tenant.id: zones[tenant.id] for tenant in self.principals.tenants() if tenant.state == ACTIVE}
+        return {tenant.id: tenant.spec.time_zone for tenant in self.principals.tenants() if tenant.state == ACTIVE}

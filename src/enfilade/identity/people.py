@@ -28,6 +28,7 @@ from enfilade.identity.roles.granting import (
     table_of,
 )
 from enfilade.identity.rows import EMAIL, START, check_name, check_version, department_of, user_of
+from enfilade.identity.signing_out import end_sessions
 from enfilade.identity.types import SCIM, Department, Origin, Outcome, User, UserSpec
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -176,15 +177,10 @@ class Users:
             source=origin.source,
         )
         if present is not None and not spec.active:
-            await self._end_sessions(unit, identifier)
+            # Whoever is let in again later signs in again.
+            await end_sessions(unit, identifier, to_datetime(self._clock.now_ns()), "user_inactive")
         unit.changed()
         return await self.get(unit, identifier), Outcome.CHANGED if present else Outcome.CREATED
-
-    async def _end_sessions(self, unit: UnitOfWork, identifier: str) -> None:
-        """So that whoever is let in again later signs in again."""
-        now = to_datetime(self._clock.now_ns())
-        for row in await unit.fetch(store.END_SESSIONS_OF, unit.tenant, identifier, now):
-            unit.record("SessionRevoked", id=str(row["id"]), because="user_inactive")
 
     async def _manager(self, unit: UnitOfWork, identifier: str, spec: UserSpec) -> str | None:
         if spec.manager is None:

@@ -111,8 +111,9 @@ UPDATE users SET email = $3, department_id = $4, roles = $5, display_name = $6, 
     active = $9, source = $10, external_id = $11, changed_at = $12, version = version + 1
 WHERE tenant_id = $1 AND id = $2
 """
-END_SESSIONS_OF = """
-UPDATE sessions SET revoked_at = $3 WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL RETURNING id
+REVOKE_SESSIONS_OF_USER = """
+UPDATE sessions SET revoked_at = $3
+WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL AND ($4::uuid IS NULL OR id <> $4) RETURNING id
 """
 REMOVE_USER = "UPDATE users SET removed_at = now(), version = version + 1 WHERE tenant_id = $1 AND id = $2"
 LEAVE_MANAGER = """

@@ -1,21 +1,13 @@
-"""A house for the tests of a module that leave it as it was, so that a table of many cases needs only one."""
+"""The owner of the house that the tests of a module share, and logs without colour."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 import pytest_asyncio
 import structlog
 from httpx2 import AsyncClient
 
-from tests.support.house import House, open_house
-from tests.support.postgres import TestServer
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(server: TestServer) -> AsyncIterator[House]:
-    """One running house for all tests of a module."""
-    async with server.database() as database, open_house(database) as house:
-        yield house
+from tests.support.house import House
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

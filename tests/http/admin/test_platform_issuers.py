@@ -6,7 +6,7 @@ import httpx2
 
 from enfilade.core.clock import ManualClock
 from enfilade.storage.address import Address
-from tests.support.house import NO_AUTHORITIES, House, HouseOptions, open_house
+from tests.support.house import House, HouseOptions, open_house
 from tests.support.issuer import open_issuer
 from tests.support.sign_in import issuer_part
 from tests.support.world import ACME_ADMIN_KEY, world
@@ -56,7 +56,7 @@ async def _changes(house: House, document: Any, action: str = "apply", *, prune:
 async def _sign_in(house: House) -> str:
     browser = house.client(None)
     begun = await browser.get("/auth/oidc/platform/corp/start")
-    async with httpx2.AsyncClient(trust_env=False, verify=NO_AUTHORITIES) as outside:
+    async with httpx2.AsyncClient(trust_env=False) as outside:
         back = (await outside.get(begun.headers["location"])).headers["location"]
     assert (await browser.get(back)).status_code == 303
     return str(browser.cookies["enfilade_session"])

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from enfilade.api.admin.confinement import confined_filter
 from enfilade.api.admin.context import AdminContext
+from enfilade.api.admin.outlook import zones_of
 from enfilade.api.admin.security import Actor, Context, Needs
 from enfilade.api.admin.subjects import subject_id
 from enfilade.api.admin.views import Incomplete, Money, Period, View
@@ -173,9 +174,7 @@ async def rebuild(
 
 
 async def _question(context: AdminContext, unit: UnitOfWork, actor: Actor, query: SpendQuery) -> Question:
-    zones = {tenant.id: tenant.spec.time_zone for tenant in context.principals.tenants()}
-    if actor.tenant is not None:
-        zones = {actor.tenant: zones.get(actor.tenant, "UTC")}
+    zones = zones_of(context, actor.tenant)
     zone = ZoneInfo(zones[actor.tenant]) if actor.tenant else UTC
     now = to_datetime(context.clock.now_ns())
     month = now.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)

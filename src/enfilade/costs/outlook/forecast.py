@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
+from itertools import compress
 from typing import Any
 
 from enfilade.core.clock import NANOSECONDS, to_datetime
@@ -156,9 +157,10 @@ async def forecast_budgets(
     grouped: dict[tuple[str, str, str], list[tuple[str | None, Past]]] = {}
     for (owner, kind, subject, model), past in pasts.items():
         grouped.setdefault((owner, kind, subject), []).append((model, past))
-    known = [question for question in questions if tenant is not None or unit.places(question.tenant)[0] in reached]
+    is_known = [tenant is not None or unit.places(question.tenant)[0] in reached for question in questions]
+    known = list(compress(questions, is_known))
     found = iter(await asyncio.to_thread(_work_out_budgets, known, grouped, now_ns, zones))
-    return [next(found) if question in known else None for question in questions]
+    return [next(found) if it_is else None for it_is in is_known]
 
 
 def _work_out_budgets(

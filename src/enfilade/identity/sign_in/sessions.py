@@ -15,6 +15,7 @@ from enfilade.identity.rows import START, text_id
 from enfilade.identity.sign_in import store
 from enfilade.identity.sign_in.errors import UnknownSession
 from enfilade.identity.sign_in.types import ClientFacts, IssuedSession, Session, SessionRules
+from enfilade.identity.signing_out import end_sessions, record_ends
 from enfilade.storage.rounds import fetch_merged
 from enfilade.storage.unit_of_work import UnitOfWork
 
@@ -99,7 +100,7 @@ class Sessions:
         surplus = await unit.fetch(
             store.REVOKE_SURPLUS, unit.tenant, user_id, now, self._idle_since(now), self.rules.most_per_user
         )
-        _record_ends(unit, surplus, "too_many")
+        record_ends(unit, surplus, "too_many")
         return IssuedSession(identifier, token.decode(), csrf_of(token), ends)
 
     async def find(self, unit: UnitOfWork, token: str | bytes) -> Session | None:
@@ -151,7 +152,7 @@ class Sessions:
     async def revoke(self, unit: UnitOfWork, session: Session, because: str = "asked") -> None:
         """End a session: every process refuses it from now on."""
         rows = await unit.fetch(store.REVOKE_SESSION, unit.tenant, session.id, self._now())
-        _record_ends(unit, rows, because)
+        record_ends(unit, rows, because)
 
     async def revoke_token(self, unit: UnitOfWork, token: bytes, because: str) -> None:
         """End the session with that token, if there is one."""
@@ -161,9 +162,7 @@ class Sessions:
 
     async def revoke_all(self, unit: UnitOfWork, user_id: str, because: str, *, but: str | None = None) -> int:
         """End all sessions of a user, or all but one; tell how many."""
-        rows = await unit.fetch(store.REVOKE_SESSIONS_OF_USER, unit.tenant, user_id, self._now(), but)
-        _record_ends(unit, rows, because)
-        return len(rows)
+        return await end_sessions(unit, user_id, self._now(), because, but=but)
 
     def _now(self) -> datetime:
         return to_datetime(self._clock.now_ns())
@@ -180,11 +179,6 @@ def _new_token(tenant: str) -> tuple[bytes, bytes]:
 
 def _digest(token: bytes) -> bytes:
     return hashlib.sha256(token).digest()
-
-
-def _record_ends(unit: UnitOfWork, rows: list[Any], because: str) -> None:
-    for row in rows:
-        unit.record("SessionRevoked", id=str(row["id"]), because=because)
 
 
 def _session_of(row: Any) -> Session:

@@ -38,10 +38,6 @@ UPDATE sessions SET digest = $3, methods = $4, used_at = $5 WHERE tenant_id = $1
 REVOKE_SESSION = """
 UPDATE sessions SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING id
 """
-REVOKE_SESSIONS_OF_USER = """
-UPDATE sessions SET revoked_at = $3
-WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL AND ($4::uuid IS NULL OR id <> $4) RETURNING id
-"""
 # Those used last stay.
 REVOKE_SURPLUS = """
 UPDATE sessions SET revoked_at = $3 WHERE tenant_id = $1 AND id IN (
