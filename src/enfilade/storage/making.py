@@ -46,7 +46,8 @@ class CellMaker:
         async with cell.database.owner() as connection, connection.transaction():
             if placement.isolation == SCHEMA:
                 await migrate_cell(connection, cell.schema)
-            await ensure_partitions(connection, cell.schema, self._today())
+            else:
+                await ensure_partitions(connection, cell.schema, self._today())
         return cell
 
     def _today(self) -> date:

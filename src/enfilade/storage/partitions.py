@@ -1,4 +1,9 @@
-"""Monthly partitions of the big tables, made ahead of time."""
+"""Monthly partitions of the big tables, made ahead of time.
+
+A cell that many tenants share, and a database of a tenant's own, has them from its first day. A schema of a tenant's own
+has them once it has grown: most tenants are small, and each partition that the server makes costs it a look at all
+constraints of the database, which among a thousand schemas are a million (`CloneFkReferenced`, which no index helps).
+"""
 
 from collections.abc import Sequence
 from datetime import date
@@ -15,13 +20,21 @@ from enfilade.storage.migrations import SHARED_SCHEMA
 
 PARTITIONED = ("calls", "ledger", "events")
 MONTHS_AHEAD = 2
-CHECK_EVERY_S = 6 * 3600
+CHECK_EVERY_S = 3600
+GROWN_BYTES = 16 << 20
+"""A schema's table whose default partition holds so much is divided from the next month on."""
+GROWN_ROWS = 25_000
+"""About as many rows: a month that arrives in a schema with so many has a partition of its own."""
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('enfilade partitions ' || $1, 0))"
+# The month that a schema is in stays where it is: to take its rows out would hold up the tenant's calls.
 MISSING = """
 SELECT s.schema, p.parent, m.month FROM unnest($1::text[]) AS s (schema) CROSS JOIN unnest($2::text[]) AS p (parent)
 CROSS JOIN unnest($3::date[]) AS m (month)
 WHERE to_regclass(format('%I.%I', s.schema, p.parent || to_char(m.month, '_YYYYMM'))) IS NULL
+    AND (s.schema = $4 OR m.month > ($3::date[])[1] AND (
+        pg_relation_size(to_regclass(format('%I.%I', s.schema, p.parent || '_default'))) >= $5
+        OR (SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass(format('%I.%I', s.schema, p.parent))) > 1))
 ORDER BY s.schema, p.parent, m.month
 """
 ENSURE_PARTITION = "SELECT {schema}.ensure_partition($1, $2)"
@@ -38,6 +51,11 @@ def months_from(start: date, ahead: int) -> list[date]:
     return months
 
 
+def rows_of_a_month(schema: str) -> int:
+    """How many rows of one month make it worth a partition, in a cell to which rows of the past are brought."""
+    return 1 if schema == SHARED_SCHEMA else GROWN_ROWS
+
+
 async def ensure_partitions(connection: Any, schema: str, today: date) -> int:
     """Make what a cell lacks for this month and the next ones; return how many were made."""
     rows = await _missing(connection, [schema], today)
@@ -45,7 +63,8 @@ async def ensure_partitions(connection: Any, schema: str, today: date) -> int:
 
 
 async def _missing(connection: Any, schemas: Sequence[str], today: date) -> list[Any]:
-    rows: list[Any] = await connection.fetch(MISSING, schemas, PARTITIONED, months_from(today, MONTHS_AHEAD))
+    months = months_from(today, MONTHS_AHEAD)
+    rows: list[Any] = await connection.fetch(MISSING, schemas, PARTITIONED, months, SHARED_SCHEMA, GROWN_BYTES)
     return rows
 
 

@@ -9,6 +9,7 @@ import pytest
 from enfilade.bootstrap.compose import Parts
 from enfilade.core.clock import ManualClock, to_ns
 from enfilade.identity.scopes import tenant_scope
+from enfilade.storage import partitions as of_partitions
 from enfilade.storage.address import Address
 from enfilade.storage.cells import CellDirectory
 from enfilade.storage.database import Database
@@ -23,8 +24,9 @@ WHERE_IS = "SELECT tableoid::regclass::text FROM {table} WHERE {column} = $1"
 CHILDREN = """
 SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) AS bounds, c.relrowsecurity AND c.relforcerowsecurity AS guarded
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-WHERE i.inhparent = ('enfilade_shared.' || $1)::regclass AND c.relname LIKE $2
+WHERE i.inhparent = to_regclass($3 || '.' || $1) AND c.relname LIKE $2 ORDER BY 1
 """
+SHARED = "enfilade_shared"
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def test_months_go_over_the_turn_of_the_year() -> None:
 async def test_this_month_and_the_next_two_are_there_guarded_and_without_gaps(parts: Parts) -> None:
     async with parts.database.owner() as owner:
         for table in PARTITIONED:
-            rows = {row["relname"]: row for row in await owner.fetch(CHILDREN, table, f"{table}_203%")}
+            rows = {row["relname"]: row for row in await owner.fetch(CHILDREN, table, f"{table}_203%", SHARED)}
             assert sorted(rows) == [f"{table}_203112", f"{table}_203201", f"{table}_203202"]
             assert all(row["guarded"] for row in rows.values())
             bounds = rows[f"{table}_203112"]["bounds"]
@@ -159,3 +161,43 @@ async def test_the_doctor_notices_a_missing_partition_and_a_table_without_guard(
     findings = {(level, subject): text for level, subject, text, _ in (await diagnose(parts.database)).findings}
     assert findings["warning", "partitions"].startswith("calls, events, ledger have none for this month")
     assert "enfilade_shared.users" in findings["fault", "isolation"]
+
+
+async def _settled(parts: Parts, tenant: str, moment: datetime) -> str:
+    (identifier,) = new_ids(1, moment)
+    await parts.writers.of(tenant).settle(identifier, call_event(tenant, identifier, moment))
+    return identifier
+
+
+async def test_a_schema_has_months_once_it_has_grown(
+    parts: Parts, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = await make_tenant(parts, "acme", isolation="schema")
+    schema = parts.cells.of(tenant.id).schema
+    monkeypatch.setattr(of_partitions, "GROWN_BYTES", 16 << 10)
+
+    async def months(table: str) -> list[str]:
+        async with parts.database.owner() as owner:
+            rows = await owner.fetch(CHILDREN, table, f"{table}_2%", f'"{schema}"')
+            assert all(row["guarded"] for row in rows)
+            return [row["relname"].removeprefix(f"{table}_") for row in rows]
+
+    await _settled(parts, tenant.id, NEW_YEAR)
+    assert await parts.partitions.ensure() == 0, "one call is no reason"
+    assert [await months(table) for table in PARTITIONED] == [[], [], []]
+
+    monkeypatch.setattr(of_partitions, "GROWN_BYTES", 8 << 10)
+    assert await parts.partitions.ensure() == 6
+    assert [await months(table) for table in PARTITIONED] == [["203201", "203202"]] * 3
+    clock.jump(86_400)
+    identifier = await _settled(parts, tenant.id, datetime(2032, 1, 1, 12, tzinfo=UTC))
+    monkeypatch.setattr(of_partitions, "GROWN_BYTES", 1 << 30)
+    async with parts.database.owner() as owner:
+        await owner.execute(f'SET search_path = "{schema}"')
+        statement = WHERE_IS.format(table="calls", column="call_id")
+        assert await owner.fetchval(statement, identifier) == "calls_203201"
+    # What has months goes on having them, however small its default partition is; shared tables always do.
+    assert await parts.partitions.ensure() == 3 + 3
+    assert await months("calls") == ["203201", "203202", "203203"]
+    async with parts.storage.unit_of_work(tenant_scope(tenant.id, "test"), readonly=True) as unit:
+        assert await unit.fetch_value("SELECT count(*) FROM calls") == 2

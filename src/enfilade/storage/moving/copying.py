@@ -16,6 +16,7 @@ from enfilade.storage.moving.switch import LOWEST, ROLL_UP_ARRIVALS, VALUES_A_DA
 from enfilade.storage.moving.tables import Table, Unit, copied, read_tables
 from enfilade.storage.moving.transport import Carried, copy_unit
 from enfilade.storage.moving.verify import compare
+from enfilade.storage.partitions import rows_of_a_month
 
 ADMIT_OWNER = "SELECT admit_owner()"
 KEEP_AWAY = """
@@ -123,19 +124,21 @@ async def _units(way: Way) -> list[Unit]:
         if table.divided_by is None:
             units.append(Unit(table))
             continue
-        for month in await _months(way.source, table):
-            make = partial(way.target.connection.execute, ENSURE_PARTITION, table.name, month)
-            await patiently(way.target.connection, make)
+        for month, rows in await _months(way.source, table):
+            if rows >= rows_of_a_month(way.target.cell.schema):
+                make = partial(way.target.connection.execute, ENSURE_PARTITION, table.name, month)
+                await patiently(way.target.connection, make)
             units.append(Unit(table, month))
     return units
 
 
-async def _months(source: Place, table: Table) -> list[date]:
-    rows = await source.connection.fetch(
-        f"SELECT DISTINCT date_trunc('month', t.\"{table.divided_by}\" AT TIME ZONE 'UTC')::date AS month "
-        f"FROM {source.table(table.name)} t WHERE t.tenant_id = {source.whose} ORDER BY 1"
+async def _months(source: Place, table: Table) -> list[tuple[date, int]]:
+    """The months of which it has rows, and how many."""
+    found = await source.connection.fetch(
+        f"SELECT date_trunc('month', t.\"{table.divided_by}\" AT TIME ZONE 'UTC')::date AS month, count(*) AS rows "
+        f"FROM {source.table(table.name)} t WHERE t.tenant_id = {source.whose} GROUP BY 1 ORDER BY 1"
     )
-    return [row["month"] for row in rows]
+    return [(row["month"], row["rows"]) for row in found]
 
 
 async def bring(way: Way, tables: Sequence[Table]) -> list[int]:

@@ -19,14 +19,16 @@ from enfilade.storage.moving.places import Place, patiently
 from enfilade.storage.moving.switch import LOWEST, PUT_BASE, PUT_HEAD, ROLL_UP_ARRIVALS, VALUES_A_DAY
 from enfilade.storage.moving.tables import Table, copied, read_tables
 from enfilade.storage.moving.unpacking import Archive
+from enfilade.storage.partitions import rows_of_a_month
 
 DROP_PLACES = "DELETE FROM departures WHERE tenant_id = $1"
 MOST_MONTHS = 240
 """Rows of further months stay in the default partition."""
 NOT_OURS = "SELECT EXISTS (SELECT FROM {} WHERE row ->> 'tenant_id' IS DISTINCT FROM $1)"
 MONTHS = """
-SELECT DISTINCT date_trunc('month', (row ->> $1)::timestamptz AT TIME ZONE 'UTC')::date FROM {}
-WHERE (row ->> $1)::timestamptz BETWEEN '2000-01-01' AND now() + interval '2 months' ORDER BY 1 DESC LIMIT $2
+SELECT date_trunc('month', (row ->> $1)::timestamptz AT TIME ZONE 'UTC')::date FROM {}
+WHERE (row ->> $1)::timestamptz BETWEEN '2000-01-01' AND now() + interval '2 months'
+GROUP BY 1 HAVING count(*) >= $3 ORDER BY 1 DESC LIMIT $2
 """
 
 
@@ -107,7 +109,8 @@ async def _make_partitions(place: Place, tables: Sequence[Table], bridge: Bridge
         if table.divided_by is None:
             continue
         source = staging(table) if bridge is None else f"(SELECT to_jsonb(b) AS row FROM {bridge.name(table)} b) s"
-        rows = await place.connection.fetch(MONTHS.format(source), table.divided_by, MOST_MONTHS)
+        least = rows_of_a_month(place.cell.schema)
+        rows = await place.connection.fetch(MONTHS.format(source), table.divided_by, MOST_MONTHS, least)
         for month in [found[0] for found in rows]:
             await _make_partition(place, table, month)
 
