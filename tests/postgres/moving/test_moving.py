@@ -1,13 +1,18 @@
 """A tenant moves from cell to cell: everything arrives as it was, and the source is left empty."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
 
 from enfilade.bootstrap.compose import Parts, Service
+from enfilade.core.clock import ManualClock
+from enfilade.storage import partitions
 from enfilade.storage.address import Address
 from enfilade.storage.cells import Placement
 from enfilade.storage.moving.tables import NOT_COPIED, copied, read_tables
 from tests.support.moves import contents, differing, log_is_gapless, move
-from tests.support.parts import call_event, new_ids, open_parts
+from tests.support.parts import call_event, make_tenant, new_ids, open_parts
 from tests.support.two_tenants import TENANT_TABLES, two_tenants
 
 
@@ -49,3 +54,25 @@ async def test_a_tenant_goes_through_all_isolations_and_back(database: Address) 
             assert call in (await contents(parts, world.ours)).calls
             former = goal
         assert not differing(theirs, await contents(parts, world.theirs))
+
+
+async def test_a_month_with_much_in_it_gets_a_partition_in_a_schema(
+    database: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "GROWN_ROWS", 3)
+    now = datetime(2031, 12, 15, tzinfo=UTC)
+    async with open_parts(database, ManualClock(now), services=writers) as parts:
+        tenant = (await make_tenant(parts, "acme")).id
+        for month, calls in (("10", 2), ("11", 4), ("12", 1)):
+            moment = datetime.fromisoformat(f"2031-{month}-10T00:00:00+00:00")
+            for call in new_ids(calls, moment):
+                await parts.writer.settle(call, call_event(tenant, call, moment))
+        before = await contents(parts, tenant)
+        assert (await move(parts, tenant, Placement("schema"))).step == "done"
+        assert not differing(before, await contents(parts, tenant))
+        schema = parts.cells.of(tenant).schema
+        async with parts.database.owner() as owner:
+            rows = await owner.fetch(
+                f'SELECT tableoid::regclass::text AS t, count(*) AS n FROM "{schema}".calls GROUP BY 1'
+            )
+        assert {row["t"].rpartition(".")[2]: row["n"] for row in rows} == {"calls_203111": 4, "calls_default": 3}
