@@ -27,7 +27,7 @@ from enfilade.identity.store import INSERT_CELL_HOST
 from enfilade.identity.tenant_imports import Imported, ImportOrder
 from enfilade.sealing import carrying
 from enfilade.sealing.errors import WrongPassphrase
-from enfilade.storage import migrations
+from enfilade.storage import migrations, partitions
 from enfilade.storage.cells import Placement
 from enfilade.storage.database import Database
 from enfilade.storage.errors import ArchiveFault
@@ -130,7 +130,10 @@ async def other(server: TestServer) -> AsyncIterator[Parts]:
 
 
 @pytest.mark.parametrize("isolation", ["row", "schema", "database"])
-async def test_a_tenant_comes_to_another_installation_as_it_was(source: Source, other: Parts, isolation: str) -> None:
+async def test_a_tenant_comes_to_another_installation_as_it_was(
+    source: Source, other: Parts, isolation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "GROWN_ROWS", len(source.before.calls))
     imported = await restored(other, source.path, isolation=isolation, name="acme-2")
     assert (imported.tenant.id, imported.tenant.name) == (source.tenant, "acme-2")
     assert (imported.tenant.spec.isolation, imported.tenant.cell) == (isolation, "home")
@@ -138,6 +141,10 @@ async def test_a_tenant_comes_to_another_installation_as_it_was(source: Source, 
     after = await contents(other, source.tenant)
     assert not differing(source.before, after, grown=("events",))
     log_is_gapless(after)
+    cell = other.cells.of(source.tenant)
+    async with cell.database.owner() as owner:
+        lying = await owner.fetch(f'SELECT DISTINCT tableoid::regclass::text AS t FROM "{cell.schema}".calls')
+    assert not any(row["t"].endswith("default") for row in lying)
     opened = await other.sealing.envelope.prepare(source.tenant)
     assert opened.sealing.open("a test", source.sealed) == b"contents"
     async with other.storage.unit_of_work(tenant_scope(source.tenant, "test")) as unit:
