@@ -61,11 +61,18 @@ class Scope:
     """The roles that the permissions come from, for policies that speak of them."""
     confined: tuple[Confined, ...] = ()
     """What may be done in parts of the tenant besides."""
+    lasting: "Scope | None" = None
+    """The same without what is held for a time only; None where nothing is. That alone may be passed on to others."""
 
     @property
     def is_platform(self) -> bool:
         """Whether this is the platform's operator, who sees every tenant."""
         return self.tenant == PLATFORM_ID
+
+    @property
+    def for_good(self) -> "Scope":
+        """What may be passed on to others."""
+        return self.lasting or self
 
     def may(self, permission: str) -> bool:
         """Whether the permission was granted for the whole tenant."""

@@ -82,8 +82,10 @@ class Principals:
         temporary = self.temporary.roles(tenant, identifier)
         if source is not None:
             roles = entry.standing.vouched_roles(user.id, source).intersection(roles)
-        rights = entry.standing.of_user(user.id, (*user.spec.roles, *roles), temporary)
-        scope = person_scope(tenant, user.id, rights, department=user.department_id)
+        held = (*user.spec.roles, *roles)
+        rights = entry.standing.of_user(user.id, held, temporary)
+        lasting = entry.standing.of_user(user.id, held) if temporary else None
+        scope = person_scope(tenant, user.id, rights, department=user.department_id, lasting=lasting)
         # Whoever remembers this forgets it when a right for a time begins or ends.
         until_ns = min(expires_ns, self.temporary.hold_until(tenant))
         return Principal(scope, entry.tenant, name, None, until_ns, (), entry.users_by_email)

@@ -45,10 +45,13 @@ def rights_scope(
     )
 
 
-def person_scope(tenant: str, user: str, rights: Rights, *, department: str | None = None) -> Scope:
-    """The scope of a person who signed in, or for whom an issuer vouches."""
+def person_scope(
+    tenant: str, user: str, rights: Rights, *, department: str | None = None, lasting: Rights | None = None
+) -> Scope:
+    """The scope of a person who signed in, or for whom an issuer vouches; `lasting` is what they have for good, if less."""
+    kept = None if lasting is None else person_scope(tenant, user, lasting, department=department)
     return Scope(
-        tenant, f"user:{user}", rights.permissions, department, None, user, None, rights.roles, rights.confined
+        tenant, f"user:{user}", rights.permissions, department, None, user, None, rights.roles, rights.confined, kept
     )
 
 
@@ -88,4 +91,5 @@ def with_user(scope: Scope, user: str, department: str | None) -> Scope:
         scope.key,
         scope.roles,
         scope.confined,
+        scope.lasting,
     )

@@ -58,9 +58,8 @@ class TenantEntry:
             )
 
         def widened(further: frozenset[str]) -> Principal:
-            return replace(
-                principal, scope=scope_with(scopes | further), narrowing=narrowing_of(scopes | further), named={}
-            )
+            scope = replace(scope_with(scopes | further), lasting=principal.scope)
+            return replace(principal, scope=scope, narrowing=narrowing_of(scopes | further), named={})
 
         ends = [to_ns(moment) for moment in (row["expires_at"], row["valid_until"]) if moment is not None]
         networks = tuple(ipaddress.ip_network(network) for network in row["allowed_ips"])

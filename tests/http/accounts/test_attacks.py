@@ -3,9 +3,11 @@
 from typing import Any
 
 import pyotp
+import pytest
 from httpx2 import AsyncClient
 
 from tests.http.accounts.conftest import PASSWORD, Place
+from tests.support.world import ACME_ADMIN_KEY, OWNER_KEY
 
 API = "/api/v1"
 ANA = "ana@acme.example"
@@ -74,6 +76,23 @@ async def test_sessions_of_accounts_that_are_no_more_end(place: Place) -> None:
     set_ = await place.house.admin().put(f"{API}/account-rules", params={"tenant": "acme"}, json=body)
     assert set_.status_code == 200, set_.text
     assert (await ana.get(f"{API}/me")).status_code == 401
+
+
+@pytest.mark.parametrize(("key", "status"), [(ACME_ADMIN_KEY, 400), (OWNER_KEY, 200)])
+async def test_a_link_opens_no_account_that_may_do_more_by_then(place: Place, key: str, status: int) -> None:
+    """Whoever hands out a link could keep it until its account has rights that they lack themselves."""
+    made = await place.house.client(key).post(f"{API}/users/{ANA}/password-link", params={"tenant": "acme"})
+    assert made.status_code == 201, made.text
+    given = await place.house.admin().post(
+        f"{API}/role-assignments", params={"tenant": "acme"}, json={"user": ANA, "role": "owner"}
+    )
+    assert given.status_code == 201, given.text
+    await place.house.parts.directory.refresh()
+    taken = await place.anybody.post(
+        "/auth/local/password", json={"secret": made.json()["secret"], "password": PASSWORD}
+    )
+    assert taken.status_code == status, taken.text
+    assert status == 200 or taken.json()["code"] == "link_invalid"
 
 
 async def test_a_first_factor_is_set_up_once(place: Place) -> None:

@@ -33,6 +33,7 @@ RULES = [
         "emergency_review_within": "1d",
     },
     {"name": "roles", "kinds": ["role"], "roles": ["operator"], "stages": [{"reviewers": ["user:cleo@acme.example"]}]},
+    {"name": "owners", "kinds": ["role"], "roles": ["owner"], "stages": [{"reviewers": ["user:cleo@acme.example"]}]},
     {"name": "keys", "kinds": ["key_scope"], "stages": [{"reviewers": ["user:cleo@acme.example"]}]},
 ]
 
@@ -160,15 +161,62 @@ async def test_who_sees_and_decides_what(database: Address) -> None:
         assert [item["tenant"] for item in everywhere] == ["acme", "acme"]
 
 
+async def signed_in(house: House, email: str) -> AsyncClient:
+    async with house.unit(house.tenant_id("acme")) as unit:
+        user = await house.parts.identity.users.get(unit, email)
+        session = await house.parts.sessions.start(
+            unit, user.id, methods=("password",), issuer=None, client=ClientFacts()
+        )
+    return house.client(session.token)
+
+
+async def test_what_somebody_has_for_a_time_they_cannot_give_for_good(database: Address) -> None:
+    """A key, a role or a password would be there when the time is over."""
+    async with office(database) as house:
+        person = await signed_in(house, "ana@acme.example")
+        wish: dict[str, Any] = {"kind": "role", "role": "owner", "model": None, "duration": "2h"}
+        await decide(house, "cleo", await ask(house, **wish))
+        lasting: list[tuple[str, str, dict[str, Any]]] = [
+            ("POST", "keys", {"name": "mine", "roles": ["operator"]}),
+            ("POST", "keys", {"name": "bens", "user": "ben@acme.example"}),
+            ("POST", "keys", {"name": "directory", "scopes": ["scim"]}),
+            ("POST", "keys/acme-admin/rotate", {}),
+            ("POST", "role-assignments", {"user": "ana@acme.example", "role": "auditor"}),
+            ("POST", "roles", {"name": "clerk", "permissions": ["keys:read"]}),
+            ("POST", "users", {"email": "friend@acme.example", "roles": ["auditor"]}),
+            ("POST", "users/cleo@acme.example/password-link", {}),
+            ("POST", "approval-rules", RULES[2] | {"name": "again"}),
+            ("POST", "users/ben@acme.example/password-link", {}),
+            ("PUT", "users/cleo@acme.example/password", {"password": "correct horse battery staple"}),
+        ]
+        for method, path, body in lasting:
+            refused = await person.request(method, f"/api/v1/{path}", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (403, "rights_exceeded"), (path, refused.text)
+            assert "for a time" in refused.json()["detail"] or "for good" in refused.json()["detail"], path
+        # What gives nobody any rights, and what takes rights away, is what the time was given for.
+        allowed: list[tuple[str, str, dict[str, Any]]] = [
+            ("POST", "keys", {"name": "calls", "application": "copilot"}),
+            ("POST", "users", {"email": "new@acme.example"}),
+            ("DELETE", "keys/acme-admin", {}),
+            ("DELETE", "users/cleo@acme.example", {}),
+        ]
+        for method, path, body in allowed:
+            reply = await person.request(method, f"/api/v1/{path}", json=body)
+            assert reply.status_code in {200, 201, 204}, (path, reply.text)
+        # The same person, for good: an assignment is not for a time.
+        given = await house.admin().post(
+            "/api/v1/role-assignments?tenant=acme", json={"user": "ana@acme.example", "role": "operator"}
+        )
+        assert given.status_code == 201, given.text
+        await house.parts.directory.refresh()
+        made = await person.post("/api/v1/keys", json={"name": "mine", "roles": ["operator"]})
+        assert made.status_code == 201, made.text
+
+
 async def test_a_role_for_a_time_is_the_persons_and_ends_by_the_clock(database: Address) -> None:
     clock = ManualClock()
     async with office(database, clock) as house:
-        async with house.unit(house.tenant_id("acme")) as unit:
-            user = await house.parts.identity.users.get(unit, "ana@acme.example")
-            session = await house.parts.sessions.start(
-                unit, user.id, methods=("password",), issuer=None, client=ClientFacts()
-            )
-        person = house.client(session.token)
+        person = await signed_in(house, "ana@acme.example")
         assert (await person.get("/api/v1/keys")).status_code == 403
         wish: dict[str, Any] = {"kind": "role", "role": "operator", "model": None, "duration": "2h"}
         await decide(house, "cleo", await ask(house, **wish))
@@ -238,7 +286,7 @@ async def test_rules_are_declared_exported_changed_and_bounded_by_rights(databas
     async with office(database) as house:
         exported = (await house.admin().get("/api/v1/configuration")).json()
         (acme,) = [tenant for tenant in exported["tenants"] if tenant["name"] == "acme"]
-        assert {rule["name"] for rule in acme["approval_rules"]} == {"models", "roles", "keys"}
+        assert {rule["name"] for rule in acme["approval_rules"]} == {"models", "roles", "owners", "keys"}
         plan = await house.admin().post("/api/v1/configuration/plan", json=exported)
         assert plan.json()["changes"] == [], plan.text
         admin, rules = house.client(ACME_ADMIN_KEY), "/api/v1/approval-rules"

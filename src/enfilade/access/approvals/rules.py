@@ -144,9 +144,9 @@ class RuleBook:
                 raise InvalidApprovalRule(message, param=f"roles[{position}]")
         # A key may have any roles, of which its scopes leave little.
         granted = permissions_in(table, rule.roles) if rule.roles else TENANT_PERMISSIONS
-        if not granted <= unit.scope.permissions:
+        if not granted <= unit.scope.for_good.permissions:
             message = (
-                "By this rule roles could be given that include more than your own rights: name in `roles` those that "
+                "By this rule roles could be given that include more than your own rights for good: name in `roles` those that "
                 "are meant, or in `kinds` what it covers beside roles."
             )
             raise RightsExceeded(message, param="roles")

@@ -11,6 +11,8 @@ from enfilade.identity.accounts.passwords import check_password
 from enfilade.identity.accounts.signing_in import PART, AccountRooms, PasswordSignIn
 from enfilade.identity.accounts.types import IssuedChallenge, IssuedLink, SignedIn
 from enfilade.identity.errors import RightsExceeded, UnknownPerson
+from enfilade.identity.permissions import PEOPLE_WRITE
+from enfilade.identity.roles.granting import FOR_A_TIME
 from enfilade.identity.scopes import tenant_scope
 from enfilade.identity.sign_in.types import ClientFacts
 from enfilade.identity.types import User
@@ -33,10 +35,11 @@ class Credentials:
 
         Raises RightsExceeded.
         """
-        self._require_rights(unit.scope, user)
+        self._require_rights(unit.scope, user, lets_in=True)
         secret, digest = new_secret(LINK_PREFIX, unit.tenant)
         ends = to_datetime(self._clock.now_ns()) + LINK_LIFE
-        await unit.execute(store.PUT_LINK, unit.tenant, user.id, digest, unit.scope.actor, ends)
+        covers = sorted(unit.scope.permissions)
+        await unit.execute(store.PUT_LINK, unit.tenant, user.id, digest, unit.scope.actor, ends, covers)
         unit.record("PasswordLinkIssued", user=user.id, expires_at=ends.isoformat())
         return IssuedLink(secret, ends)
 
@@ -49,7 +52,9 @@ class Credentials:
         async with self._rooms.storage.unit_of_work(scope, readonly=True) as unit:
             row = await unit.fetch_row(store.FIND_LINK, tenant, digest, to_datetime(self._clock.now_ns()))
         user = None if row is None else self._rooms.principals.person(tenant, str(row["id"]))
-        if user is None or not self._rooms.rules.of(tenant).local_accounts:
+        if row is None or user is None or not self._rooms.rules.of(tenant).local_accounts:
+            raise _no_link()
+        if not self._held(user) <= set(row["covers"]):
             raise _no_link()
         hashed = await self._rooms.passwords.hash(check_password(password, user.spec.email))
         async with self._rooms.storage.unit_of_work(scope) as unit:
@@ -60,7 +65,7 @@ class Credentials:
 
     async def set_password(self, scope: Scope, user: User, password: str) -> None:
         """Set somebody's password, as an administrator. Raises RightsExceeded, WeakPassword, SignInBusy."""
-        self._require_rights(scope, user)
+        self._require_rights(scope, user, lets_in=True)
         hashed = await self._rooms.passwords.hash(check_password(password, user.spec.email))
         async with self._rooms.storage.unit_of_work(scope) as unit:
             await self._put(unit, user, hashed, "administrator")
@@ -107,16 +112,22 @@ class Credentials:
         await self._rooms.sessions.revoke_all(unit, user.id, "password_changed", but=but)
         unit.record("PasswordSet", user=user.id, by=by)
 
-    def _require_rights(self, scope: Scope, user: User) -> None:
-        """Who can let themselves in as somebody else needs all the rights of that person."""
+    def _held(self, user: User) -> frozenset[str]:
+        """All that somebody may do now, anywhere. Raises UnknownPerson for somebody who is not active."""
         principal = self._rooms.principals.of_person(user.tenant, user.id, name=PART, expires_ns=0)
         if principal is None:
             message = f"{user.spec.email} is not active; let them be active first."
             raise UnknownPerson(message, param="user")
-        held = principal.scope.permissions.union(*(part.permissions for part in principal.scope.confined))
+        return principal.scope.permissions.union(*(part.permissions for part in principal.scope.confined))
+
+    def _require_rights(self, scope: Scope, user: User, *, lets_in: bool = False) -> None:
+        """Who can let themselves in as somebody else needs all the rights of that person, and not for a time only."""
+        held = self._held(user)
         if not held <= scope.permissions:
             message = f"{user.spec.email} has rights that you lack: nobody can open an account that may do more than they may."
             raise RightsExceeded(message, param="user")
+        if lets_in and scope.lasting is not None and not {*held, PEOPLE_WRITE} <= scope.lasting.permissions:
+            raise RightsExceeded(FOR_A_TIME, param="user")
 
 
 def _no_link() -> InvalidLink:

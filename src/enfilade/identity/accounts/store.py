@@ -15,12 +15,12 @@ DELETE_PASSWORD = "DELETE FROM passwords WHERE tenant_id = $1 AND user_id = $2 R
 
 # Links with which a password is set.
 PUT_LINK = """
-INSERT INTO password_links (tenant_id, user_id, digest, issued_by, expires_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant_id, user_id) DO UPDATE
-    SET digest = excluded.digest, issued_by = excluded.issued_by, expires_at = excluded.expires_at
+INSERT INTO password_links (tenant_id, user_id, digest, issued_by, expires_at, covers) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (tenant_id, user_id) DO UPDATE SET digest = excluded.digest, issued_by = excluded.issued_by,
+    expires_at = excluded.expires_at, covers = excluded.covers
 """
 FIND_LINK = """
-SELECT u.id, u.email FROM password_links l JOIN users u ON u.tenant_id = l.tenant_id AND u.id = l.user_id
+SELECT u.id, l.covers FROM password_links l JOIN users u ON u.tenant_id = l.tenant_id AND u.id = l.user_id
 WHERE l.tenant_id = $1 AND l.digest = $2 AND l.expires_at > $3 AND u.active AND u.removed_at IS NULL
 """
 TAKE_LINK = "DELETE FROM password_links WHERE tenant_id = $1 AND digest = $2 RETURNING user_id"

@@ -77,7 +77,7 @@ class Groups:
                 return present, Outcome.UNCHANGED
             _check_origin(present, origin)
             if origin is None:
-                await check_power_over_group(unit, present.id)
+                await check_power_over_group(unit, present.id, gives=not members.keys() <= set(present.spec.members))
         origin = origin or (present.origin if present else Origin())
         identifier = present.id if present else self._ids.new_id()
         await unit.execute(
@@ -118,7 +118,7 @@ class Groups:
         check_version(expected, group.version)
         _check_origin(group, origin)
         if origin is None:
-            await check_power_over_group(unit, group.id)
+            await check_power_over_group(unit, group.id, gives=False)
         await drop_assignments(unit, "group", group.id)
         await unit.execute(store.KEEP_MEMBERS, unit.tenant, group.id, [])
         await unit.execute(store.REMOVE_GROUP, unit.tenant, group.id)

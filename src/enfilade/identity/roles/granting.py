@@ -1,6 +1,7 @@
 """Nobody grants what they lack: the one place where that is checked."""
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.core.scope import Confined
@@ -11,6 +12,8 @@ from enfilade.identity.roles.effective import Rights, RoleTable, add_up, role_ta
 from enfilade.identity.roles.standing import assignment_of, settings_of
 from enfilade.identity.roles.types import SecuritySettings
 from enfilade.storage.unit_of_work import UnitOfWork
+
+FOR_A_TIME = "You have these rights for a time only, and nobody can give for good what they have for a time."
 
 
 async def table_of(unit: UnitOfWork) -> RoleTable:
@@ -37,7 +40,22 @@ def check_grant(
     *,
     param: str = "roles",
 ) -> None:
-    """Refuse to grant what the scope lacks where it is to hold. Raises RightsExceeded."""
+    """Refuse to grant for good what the scope lacks where it is to hold, or has for a time only. Raises RightsExceeded."""
+    wanted = frozenset(permissions)
+    check_power(unit, wanted, department, application, param=param)
+    if not all(unit.scope.for_good.may_in(permission, department, application) for permission in wanted):
+        raise RightsExceeded(FOR_A_TIME, param=param)
+
+
+def check_power(
+    unit: UnitOfWork,
+    permissions: Iterable[str],
+    department: str | None = None,
+    application: str | None = None,
+    *,
+    param: str = "roles",
+) -> None:
+    """Refuse to change or take away what the scope lacks there. Raises RightsExceeded."""
     if not all(unit.scope.may_in(permission, department, application) for permission in permissions):
         message = "Nobody can grant roles that include more than their own rights."
         raise RightsExceeded(message, param=param)
@@ -48,19 +66,38 @@ def check_given(unit: UnitOfWork, roles: Iterable[str], place: tuple[str | None,
 
     What a role includes is not all that it gives: policies speak of roles, of those without any permission too.
     """
-    if not unit.scope.roles.issuperset(roles) and not unit.scope.may_in(ROLES_WRITE, *place):
-        message = f"Nobody can give roles that they do not have themselves, without `{ROLES_WRITE}`."
-        raise RightsExceeded(message, param="roles")
+    for scope in (unit.scope, unit.scope.for_good):
+        if not scope.roles.issuperset(roles) and not scope.may_in(ROLES_WRITE, *place):
+            message = f"Nobody can give roles that they do not have themselves, without `{ROLES_WRITE}`."
+            raise RightsExceeded(message if scope is unit.scope else FOR_A_TIME, param="roles")
 
 
-def check_all(unit: UnitOfWork, rights: Rights, departments: Mapping[str, str | None], param: str = "roles") -> None:
-    """Refuse what would give the rights, or power over somebody who has them.
+class _Check(Protocol):
+    def __call__(
+        self,
+        unit: UnitOfWork,
+        permissions: Iterable[str],
+        department: str | None = None,
+        application: str | None = None,
+        *,
+        param: str,
+    ) -> None: ...
+
+
+def check_all(
+    unit: UnitOfWork,
+    rights: Rights,
+    departments: Mapping[str, str | None],
+    check: _Check = check_power,
+    param: str = "roles",
+) -> None:
+    """Refuse what would give the rights (with `check_grant`), or power over somebody who has them (with `check_power`).
 
     `departments` holds the department of each application in them. Raises RightsExceeded.
     """
-    check_grant(unit, rights.permissions, param=param)
+    check(unit, rights.permissions, param=param)
     for part in rights.confined:
-        check_grant(unit, part.permissions, *_place(part, departments), param=param)
+        check(unit, part.permissions, *_place(part, departments), param=param)
 
 
 def _place(part: Confined, departments: Mapping[str, str | None]) -> tuple[str | None, str | None]:
@@ -75,24 +112,24 @@ async def rights_of_user(unit: UnitOfWork, user: str, roles: Iterable[str]) -> R
 
 async def check_power_over(unit: UnitOfWork, user: str, roles: Iterable[str]) -> None:
     """Refuse to change or remove somebody who may do more. Raises RightsExceeded."""
-    await _check_power(unit, await rights_of_user(unit, user, roles), "user")
+    await _check_everywhere(unit, await rights_of_user(unit, user, roles), check_power, "user")
 
 
-async def _check_power(unit: UnitOfWork, rights: Rights, param: str) -> None:
+async def check_power_over_group(unit: UnitOfWork, group: str, *, gives: bool) -> None:
+    """Refuse to change who is in a group that may do more. What `gives` rights gives them for good. Raises RightsExceeded."""
+    rows = await unit.fetch(store.RIGHTS_OF_GROUP, unit.tenant, group)
+    if rows:
+        rights = add_up(await table_of(unit), (), [assignment_of(row) for row in rows])
+        await _check_everywhere(unit, rights, check_grant if gives else check_power, "members")
+
+
+async def _check_everywhere(unit: UnitOfWork, rights: Rights, check: _Check, param: str) -> None:
     departments: dict[str, str | None] = {}
     for part in rights.confined:
         if part.kind == "application":
             row = await unit.fetch_row(store.FIND_SUBJECT["application"], unit.tenant, part.id)
             departments[part.id] = None if row is None or row["department_id"] is None else str(row["department_id"])
-    check_all(unit, rights, departments, param)
-
-
-async def check_power_over_group(unit: UnitOfWork, group: str) -> None:
-    """Refuse to change who is in a group that may do more. Raises RightsExceeded."""
-    rows = await unit.fetch(store.RIGHTS_OF_GROUP, unit.tenant, group)
-    if rows:
-        rights = add_up(await table_of(unit), (), [assignment_of(row) for row in rows])
-        await _check_power(unit, rights, "members")
+    check_all(unit, rights, departments, check, param)
 
 
 async def find_place(unit: UnitOfWork, text: str) -> tuple[str, str, str | None]:

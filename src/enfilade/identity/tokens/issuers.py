@@ -188,8 +188,10 @@ async def _check_rights(unit: UnitOfWork, settings: IssuerSettings) -> None:
     """An issuer speaks for everybody in the tenant: only who has all of a tenant's rights may declare one."""
     platform = unit.tenant == PLATFORM_ID
     table = PLATFORM_ROLES if platform else TENANT_ROLES
-    if not permissions_of(table, platform=platform) <= unit.scope.permissions:
-        message = "An issuer speaks for everybody in its tenant: only who has all of their rights can declare one."
+    if not permissions_of(table, platform=platform) <= unit.scope.for_good.permissions:
+        message = (
+            "An issuer speaks for everybody in its tenant: only who has all of their rights for good can declare one."
+        )
         raise RightsExceeded(message)
     wanted = {role for roles in settings.roles.values() for role in roles} - table.keys()
     known = {row["name"] for row in await unit.fetch(store.KNOWN_ROLES, unit.tenant, sorted(wanted))}
