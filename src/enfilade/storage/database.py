@@ -110,13 +110,18 @@ class Database:
 
     def goes_to(self, connection: asyncpg.Connection, schema: str) -> None:
         """Note that a transaction's connection works in a schema of a tenant's own."""
-        self._schemas.setdefault(connection.get_server_pid(), set()).add(schema)
+        process = connection.get_server_pid()
+        seen = self._schemas.get(process)
+        if seen is None:
+            seen = self._schemas[process] = set()
+            # However it ends: the server may give the number to another process.
+            connection.add_termination_listener(lambda _: self._schemas.pop(process, None))
+        seen.add(schema)
 
     async def _renew(self, connection: asyncpg.Connection) -> None:
         """Let go of a connection that has seen many schemas; the pool makes another."""
         process = connection.get_server_pid()
         if len(self._schemas.get(process, ())) >= SCHEMAS_A_CONNECTION:
-            del self._schemas[process]
             await connection.close()
 
     async def connect(self, role: str) -> asyncpg.Connection:

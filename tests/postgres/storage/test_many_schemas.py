@@ -7,6 +7,7 @@ from enfilade.identity.scopes import system_scope
 from enfilade.storage import database as of_database
 from enfilade.storage import group_commit
 from tests.support.parts import call_event, make_tenant, new_ids
+from tests.support.waiting import eventually
 
 PID = "SELECT pg_backend_pid()"
 
@@ -41,3 +42,14 @@ async def test_connections_that_have_seen_many_schemas_are_made_anew(
     assert len(set(writing[:4])) == 1
     assert writing[4] != writing[3]
     assert parts.writer.statistics.settled == 5
+
+
+async def test_nothing_is_remembered_of_connections_that_are_gone(parts: Parts) -> None:
+    tenant = (await make_tenant(parts, "acme", isolation="schema")).id
+    cell = parts.cells.of(tenant)
+    async with parts.storage.unit_of_work(system_scope("test"), readonly=True, cell=cell) as unit:
+        process = int(await unit.fetch_value(PID))
+    assert process in parts.database._schemas
+    async with parts.database.owner() as owner:
+        await owner.execute("SELECT pg_terminate_backend($1)", process)
+    await eventually(lambda: process not in parts.database._schemas)
