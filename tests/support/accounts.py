@@ -18,7 +18,7 @@ async def leave_accounts(parts: Parts, unit: UnitOfWork, email: str) -> None:
     await parts.identity.groups.put(unit, GroupSpec(f"group-of-{email}", (email,)))
     await parts.accounts.rules.put(unit, AccountRules(local_accounts=True))
     await unit.execute(store.PUT_PASSWORD, unit.tenant, user.id, f"hash of {email}", NOON)
-    await unit.execute(store.PUT_LINK, unit.tenant, user.id, unit.tenant.encode(), "key:nobody", LATER)
+    await unit.execute(store.PUT_LINK, unit.tenant, user.id, unit.tenant.encode(), "key:nobody", LATER, [])
     identifier = parts.ids.new_id()
     await unit.execute(store.INSERT_TOTP, unit.tenant, identifier, user.id, f"phone of {email}", b"sealed", NOON)
     await unit.execute(store.CONFIRM_TOTP, unit.tenant, identifier, NOON, 1)

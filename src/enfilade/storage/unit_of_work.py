@@ -10,14 +10,7 @@ from enfilade.core.clock import Clock, to_datetime
 from enfilade.core.events import Event
 from enfilade.core.scope import Scope
 from enfilade.storage.address import APP, OPERATOR
-from enfilade.storage.announcing import (
-    BUMP_REVISION,
-    MARK_TENANT,
-    NOTIFY_REVISION,
-    REVISION_CHANNEL,
-    SET_PLACE,
-    Announcer,
-)
+from enfilade.storage.announcing import SET_PLACE, Announcer, announce
 from enfilade.storage.cells import Cell, CellDirectory
 from enfilade.storage.errors import CellUnavailable
 from enfilade.storage.rounds import fetch_listed
@@ -185,21 +178,16 @@ class UnitOfWork:
     async def finish(self) -> None:
         """Write the events, and announce the revision, as the transaction's last statements."""
         # Both take row locks that other transactions wait for: last, and in one order, so that they are short and
-        # cannot deadlock.
-        at_home = self._changed - self.changed_away
-        home = self._transactions.opened.get(self._cells.home.database)
-        if at_home and home is not None:
-            self.revision = await home.fetchval(BUMP_REVISION)
-        for tenant in sorted(self._changed | self._events.keys()):
+        # cannot deadlock. For the revision everybody waits, hence it is the very last.
+        for tenant, events in sorted(self._events.items()):
             cell = self._places[tenant]
             connection = self._transactions.opened[cell.database]
             await connection.execute(SET_PLACE, tenant, search_path(cell))
-            if tenant in at_home:
-                await connection.execute(MARK_TENANT, tenant, self.revision)
-            if events := self._events.get(tenant):
-                await _append(connection, events)
+            await _append(connection, events)
+        at_home = self._changed - self.changed_away
+        home = self._transactions.opened.get(self._cells.home.database)
         if at_home and home is not None:
-            await home.execute(NOTIFY_REVISION, REVISION_CHANNEL, str(self.revision))
+            self.revision = await announce(home, at_home)
 
 
 async def _append(connection: asyncpg.Connection, events: Sequence[Event]) -> None:
