@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import hypothesis
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
@@ -28,9 +29,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 8
 SETTINGS = hypothesis.settings(
-    max_examples=EXAMPLES,
     derandomize=True,
     database=None,
     deadline=None,
@@ -60,13 +59,13 @@ KNOWN = {
 """Names that lead somewhere, so that more than the answer 404 is seen."""
 
 
-@pytest.mark.parametrize("key", [OWNER_KEY, ACME_ADMIN_KEY], ids=["owner", "tenant admin"])
-async def test_every_operation_answers_as_described(house: House, key: str) -> None:
+@pytest.mark.parametrize(("key", "examples"), [(OWNER_KEY, 8), (ACME_ADMIN_KEY, 4)], ids=["owner", "tenant admin"])
+async def test_every_operation_answers_as_described(house: House, key: str, examples: int) -> None:
     described = (await house.client(None).get("/api/openapi.json")).json()
-    await asyncio.to_thread(_try_all, house.url, described, key)
+    await asyncio.to_thread(_try_all, house.url, described, key, examples)
 
 
-def _try_all(url: str, described: dict[str, Any], key: str) -> None:
+def _try_all(url: str, described: dict[str, Any], key: str, examples: int) -> None:
     schema = schemathesis.openapi.from_dict(described)
     schema.config.generation.update(modes=list(GenerationMode))
     operations: list[Any] = [cast("Any", found).ok() for found in schema.get_all_operations()]
@@ -74,18 +73,20 @@ def _try_all(url: str, described: dict[str, Any], key: str) -> None:
     # What removes comes last, so that there is something to see before.
     operations.sort(key=lambda operation: operation.method.upper() == "DELETE")
     failures = []
+    session = requests.Session()
+    session.trust_env = False
     for operation in operations:
         try:
-            _try(operation, url, key)
+            _try(operation, url, key, examples, session)
         except* Exception as found:  # noqa: BLE001 - all operations are tried, and all that is found is told
             failures += [f"{operation.label}: {failure}" for failure in found.exceptions]
     assert not failures, "\n\n".join(failures)
 
 
-def _try(operation: Any, url: str, key: str) -> None:
+def _try(operation: Any, url: str, key: str, examples: int, session: requests.Session) -> None:
     noun = operation.path.split("/")[3]
 
-    @SETTINGS
+    @hypothesis.settings(SETTINGS, max_examples=examples)
     @hypothesis.given(case=operation.as_strategy(), dice=st.randoms(use_true_random=False))
     def one(case: Any, dice: Random) -> None:
         names = KNOWN.get(noun)
@@ -93,6 +94,7 @@ def _try(operation: Any, url: str, key: str) -> None:
             case.path_parameters = {name: dice.choice(names) for name in case.path_parameters}
         if dice.random() < 0.5:
             case.query = {**(case.query or {}), "tenant": "acme"}
-        case.call_and_validate(base_url=url, headers={"authorization": f"Bearer {key}"}, checks=CHECKS)
+        headers = {"authorization": f"Bearer {key}"}
+        case.call_and_validate(base_url=url, session=session, headers=headers, checks=CHECKS)
 
     one()
