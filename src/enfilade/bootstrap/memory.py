@@ -23,5 +23,10 @@ def tune() -> None:
         mallopt(MMAP_THRESHOLD, LARGEST_PIECE)
         mallopt(TRIM_THRESHOLD, KEPT_BYTES)
     gc.collect()
-    gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    keep()
+
+
+def keep() -> None:
+    """Leave what there is out of every collection: it stays for as long as the process."""
+    gc.freeze()

@@ -13,7 +13,7 @@ import structlog
 from enfilade.api.admin_app import resolve_routes
 from enfilade.api.server import HttpServer
 from enfilade.bootstrap.compose import Parts
-from enfilade.bootstrap.memory import tune
+from enfilade.bootstrap.memory import keep, tune
 from enfilade.core.errors import EnfiladeError
 from enfilade.identity.scopes import system_scope
 from enfilade.storage.migrations import migrate, require_current
@@ -38,6 +38,8 @@ class Listening:
     host: str
     port: int
     secure: bool
+    resolving: "asyncio.Future[None]"
+    """Done when the administration's routes are ready for their first request."""
 
     @property
     def url(self) -> str:
@@ -138,7 +140,7 @@ async def serving(parts: Parts, listener: socket.socket, tls: ssl.SSLContext | N
     # Nobody's first request has to wait for this, and no call beside it.
     resolving = asyncio.get_running_loop().run_in_executor(None, resolve_routes)
     try:
-        yield Listening(host, port, secure=tls is not None)
+        yield Listening(host, port, tls is not None, resolving)
     finally:
         await server.stop()
         resolving.cancel()
@@ -173,6 +175,8 @@ async def serve(
     """Serve until told to stop, then drain: new calls get 503, running ones finish, settlements are committed."""
     async with running(parts), serving(parts, listener, tls) as listening:
         tune()
+        # That leaves a hundred thousand objects, at which every full collection would look, with all calls waiting.
+        listening.resolving.add_done_callback(lambda _: keep())
         log.info("serving", url=listening.url)
         on_ready(listening)
         await stop.asked.wait()
