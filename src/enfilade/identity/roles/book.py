@@ -14,7 +14,7 @@ from enfilade.identity.errors import (
 )
 from enfilade.identity.permissions import PLATFORM_ROLES, ROLES_WRITE, TENANT_PERMISSIONS, TENANT_ROLES
 from enfilade.identity.roles import store
-from enfilade.identity.roles.granting import check_grant, check_power, check_roles, check_standing, table_of
+from enfilade.identity.roles.granting import check_grant, check_roles, check_standing, table_of
 from enfilade.identity.roles.types import LOCAL, AssignmentSpec, NamedAssignment, Role, RoleSpec, source_of
 from enfilade.identity.rows import START, check_name, check_version
 from enfilade.identity.types import Outcome
@@ -91,7 +91,7 @@ class RoleBook:
             message = f"The role {role.spec.name!r} is built in."
             raise InvalidSpecification(message, param="name")
         check_version(expected, role.version)
-        check_power(unit, role.spec.permissions, param="name")
+        check_grant(unit, role.spec.permissions, param="name", gives=False)
         if await unit.fetch_value(store.ROLE_IN_USE, unit.tenant, role.spec.name):
             message = f"Users, groups, keys or issuers still have the role {role.spec.name!r}."
             raise StillInUse(message)
@@ -172,7 +172,7 @@ class Assignments:
         present = await self.get(unit, identifier)
         table = await table_of(unit)
         place = await self.department_of(unit, present), present.application_id
-        check_power(unit, {*table.get(present.role, ()), ROLES_WRITE}, *place, param="role")
+        check_grant(unit, {*table.get(present.role, ()), ROLES_WRITE}, *place, param="role", gives=False)
         await unit.execute(store.DELETE_ASSIGNMENT, unit.tenant, present.id)
         if present.source != LOCAL:
             issuer = present.source.removeprefix(source_of(""))

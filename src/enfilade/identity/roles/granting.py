@@ -1,7 +1,6 @@
 """Nobody grants what they lack: the one place where that is checked."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 from enfilade.core.ids import PLATFORM_ID
 from enfilade.core.scope import Confined
@@ -39,26 +38,18 @@ def check_grant(
     application: str | None = None,
     *,
     param: str = "roles",
+    gives: bool = True,
 ) -> None:
-    """Refuse to grant for good what the scope lacks where it is to hold, or has for a time only. Raises RightsExceeded."""
+    """Refuse to grant what the scope lacks where it is to hold. Raises RightsExceeded.
+
+    What `gives` lasts: what the scope has for a time only is refused then. To change or take away it is enough.
+    """
     wanted = frozenset(permissions)
-    check_power(unit, wanted, department, application, param=param)
-    if not all(unit.scope.for_good.may_in(permission, department, application) for permission in wanted):
-        raise RightsExceeded(FOR_A_TIME, param=param)
-
-
-def check_power(
-    unit: UnitOfWork,
-    permissions: Iterable[str],
-    department: str | None = None,
-    application: str | None = None,
-    *,
-    param: str = "roles",
-) -> None:
-    """Refuse to change or take away what the scope lacks there. Raises RightsExceeded."""
-    if not all(unit.scope.may_in(permission, department, application) for permission in permissions):
+    if not all(unit.scope.may_in(permission, department, application) for permission in wanted):
         message = "Nobody can grant roles that include more than their own rights."
         raise RightsExceeded(message, param=param)
+    if gives and not all(unit.scope.for_good.may_in(permission, department, application) for permission in wanted):
+        raise RightsExceeded(FOR_A_TIME, param=param)
 
 
 def check_given(unit: UnitOfWork, roles: Iterable[str], place: tuple[str | None, str | None] = (None, None)) -> None:
@@ -72,32 +63,21 @@ def check_given(unit: UnitOfWork, roles: Iterable[str], place: tuple[str | None,
             raise RightsExceeded(message if scope is unit.scope else FOR_A_TIME, param="roles")
 
 
-class _Check(Protocol):
-    def __call__(
-        self,
-        unit: UnitOfWork,
-        permissions: Iterable[str],
-        department: str | None = None,
-        application: str | None = None,
-        *,
-        param: str,
-    ) -> None: ...
-
-
 def check_all(
     unit: UnitOfWork,
     rights: Rights,
     departments: Mapping[str, str | None],
-    check: _Check = check_power,
     param: str = "roles",
+    *,
+    gives: bool = False,
 ) -> None:
-    """Refuse what would give the rights (with `check_grant`), or power over somebody who has them (with `check_power`).
+    """Refuse what would give the rights (with `gives`), or power over somebody who has them.
 
     `departments` holds the department of each application in them. Raises RightsExceeded.
     """
-    check(unit, rights.permissions, param=param)
+    check_grant(unit, rights.permissions, param=param, gives=gives)
     for part in rights.confined:
-        check(unit, part.permissions, *_place(part, departments), param=param)
+        check_grant(unit, part.permissions, *_place(part, departments), param=param, gives=gives)
 
 
 def _place(part: Confined, departments: Mapping[str, str | None]) -> tuple[str | None, str | None]:
@@ -112,7 +92,7 @@ async def rights_of_user(unit: UnitOfWork, user: str, roles: Iterable[str]) -> R
 
 async def check_power_over(unit: UnitOfWork, user: str, roles: Iterable[str]) -> None:
     """Refuse to change or remove somebody who may do more. Raises RightsExceeded."""
-    await _check_everywhere(unit, await rights_of_user(unit, user, roles), check_power, "user")
+    await _check_everywhere(unit, await rights_of_user(unit, user, roles), "user", gives=False)
 
 
 async def check_power_over_group(unit: UnitOfWork, group: str, *, gives: bool) -> None:
@@ -120,16 +100,16 @@ async def check_power_over_group(unit: UnitOfWork, group: str, *, gives: bool) -
     rows = await unit.fetch(store.RIGHTS_OF_GROUP, unit.tenant, group)
     if rows:
         rights = add_up(await table_of(unit), (), [assignment_of(row) for row in rows])
-        await _check_everywhere(unit, rights, check_grant if gives else check_power, "members")
+        await _check_everywhere(unit, rights, "members", gives=gives)
 
 
-async def _check_everywhere(unit: UnitOfWork, rights: Rights, check: _Check, param: str) -> None:
+async def _check_everywhere(unit: UnitOfWork, rights: Rights, param: str, *, gives: bool) -> None:
     departments: dict[str, str | None] = {}
     for part in rights.confined:
         if part.kind == "application":
             row = await unit.fetch_row(store.FIND_SUBJECT["application"], unit.tenant, part.id)
             departments[part.id] = None if row is None or row["department_id"] is None else str(row["department_id"])
-    check_all(unit, rights, departments, check, param)
+    check_all(unit, rights, departments, param, gives=gives)
 
 
 async def find_place(unit: UnitOfWork, text: str) -> tuple[str, str, str | None]:
